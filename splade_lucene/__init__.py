@@ -1,0 +1,47 @@
+"""SPLADE on Lucene: impact indexes, BEIR zero-shot evaluation, comparison with BM25; the cost beside every figure.
+
+The public names are loaded when first used: importing the package loads neither torch nor the JVM.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from splade_lucene.encoding.model import SpladeModel as SpladeModel
+    from splade_lucene.lucene.bm25_searcher import Bm25Searcher as Bm25Searcher
+    from splade_lucene.lucene.indexing import build_bm25_index as build_bm25_index
+    from splade_lucene.lucene.indexing import build_impact_index as build_impact_index
+    from splade_lucene.pipeline.encoding import encode_collection as encode_collection
+    from splade_lucene.pipeline.searching import ImpactSearcher as ImpactSearcher
+    from splade_lucene.records import Hit as Hit
+    from splade_lucene.records import ImpactVector as ImpactVector
+    from splade_lucene.records import Passage as Passage
+    from splade_lucene.records import Query as Query
+
+_HOMES = {
+    "SpladeModel": "splade_lucene.encoding.model",
+    "build_bm25_index": "splade_lucene.lucene.indexing",
+    "build_impact_index": "splade_lucene.lucene.indexing",
+    "Bm25Searcher": "splade_lucene.lucene.bm25_searcher",
+    "encode_collection": "splade_lucene.pipeline.encoding",
+    "ImpactSearcher": "splade_lucene.pipeline.searching",
+    "Hit": "splade_lucene.records",
+    "ImpactVector": "splade_lucene.records",
+    "Passage": "splade_lucene.records",
+    "Query": "splade_lucene.records",
+}
+__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604  # names only
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -1,0 +1,46 @@
+"""Build a BM25 index of passages, as Anserini's BEIR baselines do."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from splade_lucene.cli.options import add_java_heap, add_overwrite, add_threads
+from splade_lucene.lucene.indexing import DEFAULT_B, DEFAULT_K1
+
+HELP = "build a BM25 index from passages"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments."""
+    parser.add_argument("corpus", type=Path, help="BEIR folder, or JSONL or TSV file or folder, plain or gzip")
+    parser.add_argument("index", type=Path, help="index folder to make")
+    parser.add_argument("--multifield", action="store_true", help="index title and text as two fields of equal weight (default: joined)")
+    parser.add_argument("--k1", type=float, default=DEFAULT_K1, help="saturation of term frequency (default: %(default)s)")
+    parser.add_argument("--b", type=float, default=DEFAULT_B, help="normalization by length (default: %(default)s)")
+    add_threads(parser)
+    add_java_heap(parser)
+    add_overwrite(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Runs the command."""
+    from splade_lucene.cli.report import print_index
+    from splade_lucene.collections.passages import read_passages
+    from splade_lucene.lucene import jvm
+    from splade_lucene.lucene.indexing import build_bm25_index
+    from splade_lucene.pipeline.progress import progress
+
+    jvm.start(heap=args.java_heap)
+    with progress("indexing", "documents") as advance:
+        card = build_bm25_index(
+            read_passages(args.corpus),
+            args.index,
+            multifield=args.multifield,
+            k1=args.k1,
+            b=args.b,
+            threads=args.threads,
+            overwrite=args.overwrite,
+            advance=advance,
+        )
+    print_index(args.index, card)

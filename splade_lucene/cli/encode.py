@@ -1,0 +1,55 @@
+"""Encode passages with a SPLADE model into JSONL impact vectors. Run the same command again to go on after an interruption."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from splade_lucene.cli.options import add_device, add_model, add_overwrite, positive
+from splade_lucene.encoding.defaults import DEFAULT_SCALE
+
+HELP = "encode passages into impact vectors"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments."""
+    parser.add_argument("corpus", type=Path, help="BEIR folder, or JSONL or TSV file or folder, plain or gzip")
+    parser.add_argument("out", type=Path, help="folder to write: vectors/*.jsonl and manifest.json")
+    add_model(parser)
+    parser.add_argument("--max-length", type=positive, help="tokens a passage is cut at (default: 128 with prithivida's models, else 256)")
+    parser.add_argument("--query-max-length", type=positive, help="tokens queries will be cut at (default: 24 with prithivida's, else 64)")
+    parser.add_argument("--scale", type=positive, default=DEFAULT_SCALE, help="impacts are round(weight × scale) (default: %(default)s)")
+    parser.add_argument("--top-k", type=positive, help="keep only the so many largest weights of a passage (default: all)")
+    parser.add_argument("--store-contents", action="store_true", help="write the text of each passage beside its vector")
+    add_device(parser)
+    add_overwrite(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Runs the command."""
+    from splade_lucene.collections.passages import read_passages
+    from splade_lucene.encoding.model import SpladeModel
+    from splade_lucene.pipeline.encoding import encode_collection
+    from splade_lucene.pipeline.progress import progress
+
+    model = SpladeModel.load(args.model, revision=args.revision, device=args.device, precision=args.precision)
+    with progress("encoding", "passages") as advance:
+        manifest = encode_collection(
+            read_passages(args.corpus),
+            args.out,
+            model,
+            max_length=args.max_length,
+            query_max_length=args.query_max_length,
+            scale=args.scale,
+            top_k=args.top_k,
+            store_contents=args.store_contents,
+            overwrite=args.overwrite,
+            advance=advance,
+        )
+    print(
+        f"{args.out}: {manifest.passages:,} passages, {manifest.postings / manifest.passages:.1f} terms a passage, "
+        f"cut at {manifest.settings['max_length']} tokens, model {manifest.encoder['model']} in {manifest.encoder['precision']}"
+    )
+    if manifest.empty:
+        print(f"{manifest.empty:,} passages quantized to nothing and cannot be found", file=sys.stderr)

@@ -1,0 +1,56 @@
+"""The command ``splade-lucene``: finds the command's file, runs it, and turns expected failures into one sentence."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from splade_lucene import __version__
+from splade_lucene.errors import SpladeLuceneError
+
+# In the order of the work; each is a module of this package with HELP, add_arguments(parser) and run(args).
+COMMANDS = ("encode", "index", "bm25", "search", "evaluate", "explain", "demo")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser with all commands; importing them loads neither torch nor the JVM."""
+    parser = argparse.ArgumentParser(
+        prog="splade-lucene",
+        description="SPLADE on Lucene: encode passages, build impact indexes, search, evaluate, compare with BM25.",
+        epilog="Results go to stdout, everything else to stderr. Exit status: 0 done, 1 the work failed, 2 wrong usage.",
+    )
+    parser.add_argument("--version", action="version", version=f"splade-lucene {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name in COMMANDS:
+        module = importlib.import_module(f"splade_lucene.cli.{name}")
+        command = commands.add_parser(name, help=module.HELP, description=module.__doc__)
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line.
+
+    Args:
+        arguments: without the program's name; those of the process if None.
+
+    Returns:
+        The exit status.
+    """
+    args = build_parser().parse_args(arguments)
+    try:
+        args.run(args)
+    except (SpladeLuceneError, OSError) as error:
+        print(f"splade-lucene {args.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"splade-lucene {args.command}: interrupted; run the same command again to go on", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

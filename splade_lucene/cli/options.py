@@ -1,0 +1,56 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from splade_lucene.encoding.defaults import DEFAULT_MODEL, TINY
+from splade_lucene.lucene.jvm import DEFAULT_HEAP
+
+
+def positive(text: str) -> int:
+    """An integer from 1, for argparse."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return value
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """``--model`` and where to get it."""
+    parser.add_argument(
+        "--model",
+        default=DEFAULT_MODEL,
+        metavar="ID|DIR|tiny",
+        help=f"hub id, local folder, or {TINY} for the small model that works offline (default: %(default)s)",
+    )
+    parser.add_argument("--revision", help="branch, tag or commit on the hub")
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """``--device`` and ``--precision``."""
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: %(default)s)")
+    parser.add_argument(
+        "--precision",
+        default="auto",
+        choices=["auto", "fp32", "bf16", "fp16"],
+        help="of the model's arithmetic; auto is fp32 on a CPU and fp16 on a GPU (default: %(default)s)",
+    )
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """``--threads``, by default all cores."""
+    parser.add_argument("--threads", type=positive, default=os.cpu_count() or 1, help="default: one a core, here %(default)s")
+
+
+def add_java_heap(parser: argparse.ArgumentParser) -> None:
+    """``--java-heap``."""
+    parser.add_argument(
+        "--java-heap", metavar="SIZE", default=DEFAULT_HEAP, help="largest heap of the JVM, like 512m or 4g (default: %(default)s)"
+    )
+
+
+def add_overwrite(parser: argparse.ArgumentParser) -> None:
+    """``--overwrite``."""
+    parser.add_argument("--overwrite", action="store_true", help="replace what is there")

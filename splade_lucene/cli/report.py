@@ -1,0 +1,15 @@
+"""What commands that build an index print at their end."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from splade_lucene.lucene.card import IndexCard, folder_bytes
+
+
+def print_index(index: Path, card: IndexCard) -> None:
+    """Prints kind, documents and size; on stderr, how many passages are not in the index."""
+    print(f"{index}: {card.kind} index, {card.documents:,} documents, {folder_bytes(index) / 1e6:.2f} MB, Lucene {card.lucene}")
+    if card.empty:
+        print(f"{card.empty:,} passages without terms are not in the index and cannot be found", file=sys.stderr)

@@ -1,0 +1,46 @@
+"""Search an index of either kind for a set of queries and write a TREC run; queries are encoded on the fly."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from splade_lucene.cli.options import add_device, add_java_heap, add_threads, positive
+
+HELP = "search an index of either kind and write a TREC run"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments."""
+    parser.add_argument("index", type=Path, help="index folder; it says which encoder it needs")
+    parser.add_argument("queries", type=Path, help="BEIR folder, queries.jsonl, or TSV topics")
+    parser.add_argument("output", metavar="RUN", type=Path, help="TREC run to write; RUN.json beside it says how it was made")
+    parser.add_argument("--hits", type=positive, default=1000, help="hits of each query (default: %(default)s)")
+    parser.add_argument("--split", help="only the queries that qrels/SPLIT.tsv judges (default: test for a folder, else all queries)")
+    parser.add_argument("--query-max-length", type=positive, help="tokens a query is cut at (default: what the index says)")
+    parser.add_argument("--remove-query", action="store_true", help="leave out the document that has the query's id (BEIR's rule)")
+    parser.add_argument("--tag", help="the run's name, its sixth column (default: the name of the index)")
+    add_threads(parser)
+    add_device(parser)
+    add_java_heap(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Runs the command."""
+    from splade_lucene.collections.queries import read_queries
+    from splade_lucene.evaluation.runs import write_run
+    from splade_lucene.evaluation.table import cost_columns, markdown_table
+    from splade_lucene.lucene import jvm
+    from splade_lucene.pipeline.searching import open_searcher, search_queries
+
+    queries = read_queries(args.queries, split=args.split)
+    jvm.start(heap=args.java_heap)
+    with open_searcher(args.index, query_max_length=args.query_max_length, device=args.device, precision=args.precision) as searcher:
+        result = search_queries(searcher, queries, k=args.hits, threads=args.threads, remove_query=args.remove_query)
+    tag = args.tag or "-".join(args.index.resolve().name.split())
+    write_run(args.output, result.run, tag=tag, notes=result.notes)
+    hits = sum(map(len, result.run.values()))
+    print(markdown_table([{"run": str(args.output), "queries": f"{len(queries):,}", "hits": f"{hits:,}", **cost_columns(result.notes)}]))
+    if result.notes["queries_without_terms"]:
+        print(f"{result.notes['queries_without_terms']:,} queries have no terms and so no hits", file=sys.stderr)

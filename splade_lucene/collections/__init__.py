@@ -1,0 +1,1 @@
+"""Where text comes from: passages, queries and relevance judgments, streamed; errors name file and line."""

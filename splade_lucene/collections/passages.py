@@ -1,0 +1,69 @@
+"""Passages from files: BEIR, Pyserini/Anserini JSONL and TSV; plain or gzip; one file or a folder of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from splade_lucene.collections.fields import check_id, string_field
+from splade_lucene.errors import InputError
+from splade_lucene.files import read_objects, read_pairs
+from splade_lucene.records import Passage
+
+_SUFFIXES = (".jsonl", ".json", ".tsv")
+
+
+def read_passages(path: Path | str) -> Iterator[Passage]:
+    """Streams the passages of a collection.
+
+    Args:
+        path: a BEIR folder (with ``corpus.jsonl``), a folder of ``.jsonl``, ``.json`` or ``.tsv`` files (each may be ``.gz``;
+            read in the order of their names), or one such file. JSONL lines are BEIR's (``_id``, ``title``, ``text``) or
+            Pyserini's (``id``, ``contents``); TSV lines are ``id<TAB>text``.
+
+    Yields:
+        The passages in file order.
+
+    Raises:
+        InputError: no such collection, no passage in it, or a line that is not a passage; an id that is empty, holds white space
+            (it would break TREC files) or was there before.
+    """
+    seen: set[str] = set()
+    for file in _files(Path(path)):
+        for line, passage in _read(file):
+            check_id(passage.id, seen, file, line)
+            yield passage
+    if not seen:
+        raise InputError(path, "holds no passages")
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        if not _plain_suffix(path):
+            raise InputError(path, f"unknown kind of file; passages come as {', '.join(_SUFFIXES)}, each also with .gz")
+        return [path]
+    if not path.is_dir():
+        raise InputError(path, "no such file or folder")
+    for name in ("corpus.jsonl", "corpus.jsonl.gz"):
+        if (path / name).is_file():
+            return [path / name]
+    files = sorted(file for file in path.iterdir() if file.is_file() and _plain_suffix(file))
+    if not files:
+        raise InputError(path, f"holds no corpus.jsonl and no {', '.join(_SUFFIXES)} file (plain or .gz)")
+    return files
+
+
+def _plain_suffix(path: Path) -> str | None:
+    suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
+    return suffix if suffix in _SUFFIXES else None
+
+
+def _read(file: Path) -> Iterator[tuple[int, Passage]]:
+    if _plain_suffix(file) == ".tsv":
+        for number, docid, text in read_pairs(file):
+            yield number, Passage(docid, text)
+    else:
+        for number, item in read_objects(file):
+            docid = string_field(item, ("_id", "id"), file, number)
+            title = string_field(item, ("title",), file, number) if "title" in item else ""
+            yield number, Passage(docid, string_field(item, ("text", "contents"), file, number), title)

@@ -1,0 +1,104 @@
+"""Queries and relevance judgments: BEIR (``queries.jsonl``, ``qrels/<split>.tsv``), TSV topics, TREC qrels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from splade_lucene.collections.fields import check_id, string_field
+from splade_lucene.errors import InputError
+from splade_lucene.files import Lines, read_objects, read_pairs
+from splade_lucene.records import Qrel, Query
+
+
+def read_queries(path: Path | str, *, split: str | None = None) -> list[Query]:
+    """Reads queries.
+
+    Args:
+        path: a BEIR folder, a ``queries.jsonl`` (``_id``/``id`` and ``text``), or a TSV of ``id<TAB>text``; plain or gzip.
+        split: keep only the queries that ``qrels/<split>.tsv`` beside the file judges; a BEIR folder defaults to ``test``.
+
+    Returns:
+        The queries in file order.
+
+    Raises:
+        InputError: the file is missing or malformed, an id is repeated, nothing is left, or there is no such split.
+    """
+    path = Path(path)
+    if path.is_dir():
+        file = next((path / name for name in ("queries.jsonl", "queries.jsonl.gz") if (path / name).is_file()), None)
+        if file is None:
+            raise InputError(path, "holds no queries.jsonl; give a BEIR folder or a file of queries")
+        split = split or "test"
+    else:
+        file = path
+    queries = _read_queries(file)
+    if split is not None:
+        judged = {qrel.query_id for qrel in read_qrels(split_qrels(file.parent, split))}
+        queries = {qid: text for qid, text in queries.items() if qid in judged}
+    if not queries:
+        raise InputError(path, "holds no queries" if split is None else f"holds no queries of the split {split!r}")
+    return [Query(qid, text) for qid, text in queries.items()]
+
+
+def split_qrels(folder: Path, split: str) -> Path:
+    """The qrels file of a split of a BEIR folder.
+
+    Raises:
+        InputError: there is none; the message lists the splits that there are.
+    """
+    file = folder / "qrels" / f"{split}.tsv"
+    if not file.is_file():
+        splits = sorted(each.stem for each in (folder / "qrels").glob("*.tsv"))
+        raise InputError(file, f"no such split; there is {', '.join(splits) or 'none'}")
+    return file
+
+
+def read_qrels(path: Path | str) -> list[Qrel]:
+    """Reads relevance judgments.
+
+    Args:
+        path: BEIR TSV (``query-id<TAB>corpus-id<TAB>score`` under a header line) or TREC (``query 0 document relevance``);
+            plain or gzip. A BEIR folder means its ``qrels/test.tsv``.
+
+    Returns:
+        The judgments in file order.
+
+    Raises:
+        InputError: the file is missing, empty or malformed, or judges a pair twice with different relevance.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = split_qrels(path, "test")
+    judgments: dict[tuple[str, str], int] = {}
+    lines = Lines(path)
+    for text in lines:
+        columns = text.split()
+        if not columns or (lines.number == 1 and columns[0] in {"query-id", "query_id", "qid"}):
+            continue
+        if len(columns) not in (3, 4):
+            raise InputError(path, f"{len(columns)} columns; qrels have 3 (BEIR) or 4 (TREC)", lines.number)
+        try:
+            relevance = int(columns[-1])
+        except ValueError:
+            raise InputError(path, f"the relevance {columns[-1]!r} is not an integer", lines.number) from None
+        pair = (columns[0], columns[-2])
+        if judgments.setdefault(pair, relevance) != relevance:
+            raise InputError(path, f"query {pair[0]!r} and document {pair[1]!r} were judged differently before", lines.number)
+    if not judgments:
+        raise InputError(path, "holds no judgments")
+    return [Qrel(qid, docid, relevance) for (qid, docid), relevance in judgments.items()]
+
+
+def _read_queries(file: Path) -> dict[str, str]:
+    queries: dict[str, str] = {}
+    seen: set[str] = set()
+    for number, qid, text in read_pairs(file) if ".tsv" in file.suffixes[-2:] else _json_pairs(file):
+        check_id(qid, seen, file, number)
+        queries[qid] = text
+    return queries
+
+
+def _json_pairs(file: Path) -> Iterator[tuple[int, str, str]]:
+    for number, item in read_objects(file):
+        yield number, string_field(item, ("_id", "id"), file, number), string_field(item, ("text", "contents"), file, number)

@@ -1,0 +1,1 @@
+"""Text to weights to integer impacts. torch and transformers live only here."""

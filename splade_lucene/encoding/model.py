@@ -1,0 +1,182 @@
+"""The SPLADE encoder: texts to bags of tokens with weights or quantized impacts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple, overload
+
+import numpy as np
+import torch
+
+from splade_lucene.encoding.batching import batches_by_length
+from splade_lucene.encoding.defaults import DEFAULT_SCALE, default_lengths
+from splade_lucene.encoding.loading import ModelFiles, find_model
+from splade_lucene.encoding.network import PRECISIONS, MlmNetwork
+from splade_lucene.errors import ModelError
+
+# The two special tokens and one of the text.
+_MIN_LENGTH = 3
+# Tokens a batch, padding included: large enough for matrix products to run at speed, small enough for any machine.
+_TOKEN_BUDGET = 4096
+
+
+class EncoderRecord(NamedTuple):
+    """What identifies an encoder, as manifests and indexes keep it.
+
+    Attributes:
+        model: ``tiny``, a hub id, or an absolute folder.
+        revision: the hub's commit, None for other sources.
+        weights_sha256: of the safetensors files.
+        tokenizer_sha256: of the tokenizer's files.
+        query_max_length: the number of tokens that queries are cut at by default.
+        scale: impacts are ``round(weight × scale)``.
+        precision: of the arithmetic of the forward pass.
+    """
+
+    model: str
+    revision: str | None
+    weights_sha256: str
+    tokenizer_sha256: str
+    query_max_length: int
+    scale: int
+    precision: str
+
+
+class SpladeModel:
+    """A masked language model whose pooled logits are token weights.
+
+    Make one with :meth:`load`. Objects are safe to use from several threads.
+
+    Example:
+        >>> model = SpladeModel.load("tiny")
+        >>> model.encode_queries(["glass stress"], max_length=16)[0]["glass"]
+        246
+    """
+
+    def __init__(self, files: ModelFiles, network: MlmNetwork, *, precision: str) -> None:
+        """Use :meth:`load`."""
+        self._files, self._network, self._precision = files, network, precision
+
+    @classmethod
+    def load(cls, name: str, *, revision: str | None = None, device: str = "auto", precision: str = "auto") -> SpladeModel:
+        """Loads a model.
+
+        Args:
+            name: ``tiny`` (4.4 M parameters, works offline), a folder as ``save_pretrained`` writes it, or a hub id.
+            revision: branch, tag or commit on the hub.
+            device: ``auto`` (a GPU if there is one), or what torch calls it: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+            precision: ``auto`` (fp32 on a CPU, fp16 on a GPU), ``fp32``, ``bf16`` or ``fp16``.
+
+        Returns:
+            The model, ready to encode.
+
+        Raises:
+            ModelError: the model cannot be had, is not a masked language model, or the device or precision is unknown.
+        """
+        if precision != "auto" and precision not in PRECISIONS:
+            raise ModelError(f"unknown precision {precision!r}; there is auto, {', '.join(PRECISIONS)}")
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            kind = torch.empty(0, device=device).device.type
+        except (RuntimeError, AssertionError) as error:
+            raise ModelError(f"the device {device!r} cannot be used ({str(error).splitlines()[0]}); try --device cpu") from None
+        if precision == "auto":
+            precision = "fp32" if kind == "cpu" else "fp16"
+        files = find_model(name, revision=revision)
+        return cls(files, MlmNetwork(files, device=device, precision=precision), precision=precision)
+
+    @property
+    def name(self) -> str:
+        """``tiny``, the hub id, or the absolute folder."""
+        return self._files.name
+
+    def record(self, *, query_max_length: int | None = None, scale: int = DEFAULT_SCALE) -> EncoderRecord:
+        """What identifies this encoder together with the settings that queries must share with documents."""
+        return EncoderRecord(
+            model=self._files.name,
+            revision=self._files.revision,
+            weights_sha256=self._files.weights_sha256,
+            tokenizer_sha256=self._files.tokenizer_sha256,
+            query_max_length=query_max_length or default_lengths(self.name).queries,
+            scale=scale,
+            precision=self._precision,
+        )
+
+    @overload
+    def encode_documents(
+        self,
+        texts: Sequence[str],
+        *,
+        max_length: int | None = ...,
+        scale: int = ...,
+        top_k: int | None = ...,
+        weights: Literal[False] = ...,
+    ) -> list[dict[str, int]]: ...
+
+    @overload
+    def encode_documents(
+        self, texts: Sequence[str], *, max_length: int | None = ..., scale: int = ..., top_k: int | None = ..., weights: Literal[True]
+    ) -> list[dict[str, float]]: ...
+
+    def encode_documents(
+        self,
+        texts: Sequence[str],
+        *,
+        max_length: int | None = None,
+        scale: int = DEFAULT_SCALE,
+        top_k: int | None = None,
+        weights: bool = False,
+    ) -> list[dict[str, int]] | list[dict[str, float]]:
+        """Encodes passages.
+
+        Args:
+            texts: the passages, title and text joined with a space.
+            max_length: tokens a passage is cut at, special tokens included; default 128 for prithivida's models, else 256.
+            scale: impacts are ``round(weight × scale)``; what rounds to 0 is left out.
+            top_k: keep only the so many largest weights of each passage; all by default.
+            weights: return the weights as floats, unquantized.
+
+        Returns:
+            For each text token → impact (integers from 1), or token → weight, in the order of the vocabulary.
+
+        Raises:
+            ModelError: ``max_length`` is more than the model can read.
+        """
+        return self._encode(texts, max_length or default_lengths(self.name).documents, scale, top_k, weights)
+
+    @overload
+    def encode_queries(
+        self, texts: Sequence[str], *, max_length: int | None = ..., scale: int = ..., weights: Literal[False] = ...
+    ) -> list[dict[str, int]]: ...
+
+    @overload
+    def encode_queries(
+        self, texts: Sequence[str], *, max_length: int | None = ..., scale: int = ..., weights: Literal[True]
+    ) -> list[dict[str, float]]: ...
+
+    def encode_queries(
+        self, texts: Sequence[str], *, max_length: int | None = None, scale: int = DEFAULT_SCALE, weights: bool = False
+    ) -> list[dict[str, int]] | list[dict[str, float]]:
+        """Encodes queries: as :meth:`encode_documents`, cut at 24 tokens for prithivida's models and at 64 for others."""
+        return self._encode(texts, max_length or default_lengths(self.name).queries, scale, None, weights)
+
+    def _encode(
+        self, texts: Sequence[str], max_length: int, scale: int, top_k: int | None, weights: bool
+    ) -> list[dict[str, int]] | list[dict[str, float]]:
+        if not _MIN_LENGTH <= max_length <= self._network.max_positions:
+            most = self._network.max_positions
+            raise ModelError(f"the maximum length {max_length} is not between {_MIN_LENGTH} and the {most} tokens that {self.name} reads")
+        token_ids = self._network.token_ids(texts, max_length)
+        encoded: list[dict[str, Any]] = [{} for _ in texts]
+        for positions in batches_by_length([len(ids) for ids in token_ids], _TOKEN_BUDGET):
+            pooled = self._network.pooled_weights([token_ids[position] for position in positions]).numpy()
+            for position, row in zip(positions, pooled, strict=True):
+                values = row if weights else np.rint(row.astype(np.float64) * scale).astype(np.int64)
+                (entries,) = values.nonzero()
+                if top_k is not None and len(entries) > top_k:
+                    # Stable on the negated weights: of equal ones the first in the vocabulary stays.
+                    entries = np.sort(entries[np.argsort(-row[entries], kind="stable")[:top_k]])
+                tokens = (self._network.tokens[entry] for entry in entries)
+                encoded[position] = dict(zip(tokens, values[entries].tolist(), strict=True))
+        return encoded

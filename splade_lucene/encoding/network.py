@@ -1,0 +1,141 @@
+"""A masked language model from a checked folder, its output layer taken off so that the head can be pooled in tiles."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AutoModelForMaskedLM, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from splade_lucene.encoding.head import splade_max
+from splade_lucene.encoding.loading import ModelFiles
+from splade_lucene.errors import ModelError
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+# How far the pooled weights of the self-check may be from the plain formula in fp32.
+_TOLERANCE = {"fp32": 1e-3, "bf16": 0.2, "fp16": 0.05}
+
+
+class MlmNetwork:
+    """Token ids to pooled weights.
+
+    Args:
+        files: the model.
+        device: a torch device.
+        precision: ``fp32``, ``bf16`` or ``fp16``.
+
+    Attributes:
+        tokens: the vocabulary, in the order of the output layer.
+        max_positions: the largest number of tokens that can be read at once.
+
+    Raises:
+        ModelError: the folder holds no complete masked language model with its own tokenizer, or one whose logits are not just a
+            linear output layer.
+    """
+
+    def __init__(self, files: ModelFiles, *, device: str, precision: str) -> None:
+        network, self._tokenizer = _load(files)
+        self._tokenizing = threading.Lock()
+        self._device = device
+        output = network.get_output_embeddings()
+        if not isinstance(output, torch.nn.Linear):
+            raise ModelError(f"{files.name} ({network.config.model_type}) has no linear output layer; SPLADE needs an MLM head")
+        size = len(self._tokenizer)
+        if size > output.out_features:
+            raise ModelError(
+                f"the tokenizer of {files.name} has {size} tokens, its output layer {output.out_features}; they do not belong together"
+            )
+        # Rows beyond the tokenizer only round the matrix up to a good size; they have no token and are left out.
+        self.tokens: list[str] = self._tokenizer.convert_ids_to_tokens(list(range(size)))
+        positions = getattr(network.config, "max_position_embeddings", self._tokenizer.model_max_length)
+        self.max_positions = int(min(positions, self._tokenizer.model_max_length))
+
+        sample = self._pad([self.token_ids(["A word, and another."], self.max_positions)[0]])
+        with torch.inference_mode():
+            logits: Tensor = network(**sample).logits[..., :size]
+        self._network = network.to(device=device, dtype=PRECISIONS[precision])
+        # Without its output layer a network returns that layer's input, whatever the architecture calls its parts.
+        self._network.set_output_embeddings(_PassThrough())
+        self._weight = output.weight.detach()[:size]
+        self._bias = None if output.bias is None else output.bias.detach()[:size]
+        # An architecture that does more to its logits would show here.
+        plain, tolerance = logits.amax(dim=1).relu().log1p(), _TOLERANCE[precision]
+        if not torch.allclose(self._forward(sample), plain, atol=tolerance, rtol=tolerance):
+            raise ModelError(f"{files.name} ({network.config.model_type}) computes its logits in a way that is not supported")
+
+    def token_ids(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
+        """Tokenizes texts, special tokens included, cut at ``max_length`` tokens."""
+        if not texts:
+            return []
+        with self._tokenizing:  # the truncation length is state of the tokenizer
+            encoding = self._tokenizer(list(texts), truncation=True, max_length=max_length, return_attention_mask=False)
+        ids: list[list[int]] = encoding["input_ids"]
+        return ids
+
+    def pooled_weights(self, token_ids: Sequence[list[int]]) -> Tensor:
+        """Pools a batch.
+
+        Args:
+            token_ids: of each text; each has at least one.
+
+        Returns:
+            float32, texts × vocabulary, on the CPU: non-negative weights.
+        """
+        return self._forward(self._pad(token_ids))
+
+    def _forward(self, batch: dict[str, Tensor]) -> Tensor:
+        with torch.inference_mode():
+            batch = {name: tensor.to(self._device) for name, tensor in batch.items()}
+            hidden = self._network(**batch).logits
+            return splade_max(hidden, batch["attention_mask"].bool(), self._weight, self._bias).cpu()
+
+    def _pad(self, token_ids: Sequence[list[int]]) -> dict[str, Tensor]:
+        longest = max(map(len, token_ids))
+        padding = self._tokenizer.pad_token_id or 0
+        return {
+            "input_ids": torch.tensor([ids + [padding] * (longest - len(ids)) for ids in token_ids]),
+            "attention_mask": torch.tensor([[1] * len(ids) + [0] * (longest - len(ids)) for ids in token_ids]),
+        }
+
+
+class _PassThrough(torch.nn.Module):
+    """Stands in for the output layer; some architectures also look at its bias."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_parameter("bias", None)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return hidden
+
+
+def _load(files: ModelFiles) -> tuple[Any, Any]:
+    logs: Any = transformers_logging
+    had_progress, verbosity = logs.is_progress_bar_enabled(), logs.get_verbosity()
+    logs.disable_progress_bar()
+    logs.set_verbosity_error()  # what it would warn of is checked below
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(files.folder, local_files_only=True, trust_remote_code=False)
+        network, report = AutoModelForMaskedLM.from_pretrained(
+            files.folder,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+    except (ValueError, OSError, KeyError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelError(f"{files.name} cannot be loaded as a masked language model: {reason}") from None
+    finally:
+        logs.set_verbosity(verbosity)
+        if had_progress:
+            logs.enable_progress_bar()
+    if report["missing_keys"]:
+        missing = ", ".join(sorted(report["missing_keys"])[:3])
+        raise ModelError(f"{files.name} lacks weights of a masked language model ({missing}); SPLADE needs the MLM head")
+    return network.eval(), tokenizer

@@ -1,0 +1,35 @@
+"""What can go wrong and is not a bug: each message is one sentence that says what, where, and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class SpladeLuceneError(Exception):
+    """Base of all expected failures; the command line prints the message and exits with 1."""
+
+
+class InputError(SpladeLuceneError):
+    """A file or folder that the user handed in cannot be used.
+
+    Args:
+        path: the file or folder.
+        problem: what is wrong and what to do, without the place.
+        line: the line number, counted from 1.
+    """
+
+    def __init__(self, path: Path | str, problem: str, line: int | None = None) -> None:
+        place = f"{path}" if line is None else f"{path}, line {line}"
+        super().__init__(f"{place}: {problem}")
+
+
+class ModelError(SpladeLuceneError):
+    """A model cannot be had, or is not one that SPLADE pooling works on."""
+
+
+class IndexMismatchError(SpladeLuceneError):
+    """An index does not fit what is asked of it: no index, the other kind, or another encoder."""
+
+
+class JavaError(SpladeLuceneError):
+    """Java, the Anserini jar, or a run inside the JVM failed."""

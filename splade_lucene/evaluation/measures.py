@@ -1,0 +1,70 @@
+"""Scores runs with ir_measures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from splade_lucene.errors import SpladeLuceneError
+from splade_lucene.records import Hit, Qrel
+
+DEFAULT_MEASURES = "nDCG@10 R@100 RR@10"
+
+
+class Scores(NamedTuple):
+    """The scores of a run.
+
+    Attributes:
+        mean: measure → mean over the judged queries; a query that the run lacks counts 0.
+        queries: measure → query id → value.
+    """
+
+    mean: dict[str, float]
+    queries: dict[str, dict[str, float]]
+
+
+def parse_measures(names: str) -> list[Any]:
+    """ir_measures' objects for names separated by spaces.
+
+    Raises:
+        SpladeLuceneError: a name is unknown.
+    """
+    import ir_measures
+
+    measures = []
+    for name in names.split():
+        try:
+            measures.append(ir_measures.parse_measure(name))
+        except (ValueError, NameError) as error:
+            examples = "nDCG@10, R@100, R@1000, RR@10, AP, P@5"
+            raise SpladeLuceneError(f"unknown measure {name!r} ({error}); write it as ir_measures does: {examples}") from None
+    if not measures:
+        raise SpladeLuceneError(f"no measures given; the default is {DEFAULT_MEASURES!r}")
+    return measures
+
+
+def score_run(run: Mapping[str, Sequence[Hit]], qrels: Iterable[Qrel], measures: str = DEFAULT_MEASURES) -> Scores:
+    """Scores a run.
+
+    Args:
+        run: query id → hits.
+        qrels: the judgments.
+        measures: ir_measures' names, separated by spaces.
+
+    Returns:
+        Means over all judged queries, and the values of each query.
+
+    Raises:
+        SpladeLuceneError: a measure is unknown.
+    """
+    import ir_measures
+
+    parsed = parse_measures(measures)
+    judgments = [ir_measures.Qrel(*qrel) for qrel in qrels]
+    scored = [ir_measures.ScoredDoc(qid, hit.docid, hit.score) for qid, hits in run.items() for hit in hits]
+    evaluator = ir_measures.evaluator(parsed, judgments)
+    queries: dict[str, dict[str, float]] = {str(measure): {} for measure in parsed}
+    for metric in evaluator.iter_calc(scored):
+        queries[str(metric.measure)][metric.query_id] = metric.value
+    means = evaluator.calc_aggregate(scored)
+    return Scores({str(measure): float(means[measure]) for measure in parsed}, queries)

@@ -1,0 +1,84 @@
+"""Runs: TREC's six columns, with a small JSON file beside each that says how it was made and what it cost."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from splade_lucene.errors import InputError
+from splade_lucene.files import Lines, atomic_file, file_sha256
+from splade_lucene.records import Hit
+
+_COLUMNS = 6
+Run = dict[str, list[Hit]]
+"""Query id → hits, best first."""
+
+
+def write_run(path: Path, run: Mapping[str, Sequence[Hit]], *, tag: str, notes: Mapping[str, Any] | None = None) -> None:
+    """Writes a TREC run; the file appears when it is whole.
+
+    Args:
+        path: the file.
+        run: query id → hits, best first; scores are written as they are, whole numbers without a point.
+        tag: the name of the system, the sixth column.
+        notes: how the run was made; written to ``<path>.json`` with the checksum of the run.
+    """
+    with atomic_file(path) as stream:
+        for qid, hits in run.items():
+            for rank, hit in enumerate(hits, start=1):
+                score = int(hit.score) if hit.score == int(hit.score) else hit.score
+                stream.write(f"{qid} Q0 {hit.docid} {rank} {score} {tag}\n")
+    if notes is not None:
+        with atomic_file(_notes_file(path)) as stream:
+            json.dump({"sha256": file_sha256(path), **notes}, stream, indent=1)
+            stream.write("\n")
+
+
+def read_run(path: Path | str) -> Run:
+    """Reads a TREC run. As trec_eval does, it orders hits by score (equal ones by docid, descending) and ignores the ranks.
+
+    Raises:
+        InputError: a line has not six columns, a score is no number, or a query has a document twice.
+    """
+    path = Path(path)
+    scores: dict[str, dict[str, float]] = {}
+    lines = Lines(path)
+    for text in lines:
+        if not text.strip():
+            continue
+        columns = text.split()
+        if len(columns) != _COLUMNS:
+            raise InputError(path, f"{len(columns)} columns; a TREC run has {_COLUMNS}: query Q0 document rank score tag", lines.number)
+        qid, _, docid, _, number, _ = columns
+        try:
+            score = float(number)
+        except ValueError:
+            score = math.nan
+        if math.isnan(score):
+            raise InputError(path, f"the score {number!r} is not a number", lines.number)
+        if docid in scores.setdefault(qid, {}):
+            raise InputError(path, f"query {qid!r} has the document {docid!r} twice", lines.number)
+        scores[qid][docid] = score
+    if not scores:
+        raise InputError(path, "holds no hits")
+    return {
+        qid: [Hit(docid, score) for docid, score in sorted(hits.items(), key=lambda hit: (hit[1], hit[0]), reverse=True)]
+        for qid, hits in scores.items()
+    }
+
+
+def read_notes(path: Path | str) -> dict[str, Any]:
+    """What is known of how a run was made; empty if nothing is, or if the run was changed since."""
+    path = Path(path)
+    file = _notes_file(path)
+    if not file.is_file():
+        return {}
+    notes: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return notes if notes.get("sha256") == file_sha256(path) else {}
+
+
+def _notes_file(path: Path) -> Path:
+    return path.with_name(path.name + ".json")

@@ -1,0 +1,1 @@
+"""Index and search. The JVM lives only here."""

@@ -1,0 +1,107 @@
+"""Runs Anserini's ``IndexCollection`` inside this process and does not believe its exit status."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from splade_lucene.errors import JavaError
+from splade_lucene.lucene import jvm
+from splade_lucene.lucene.java import java_class
+
+# Megabytes of postings that Lucene holds before it writes a segment: an eighth of the default heap.
+_MEMORY_BUFFER = 256
+_POLL_SECONDS = 0.2
+
+
+class Counts(NamedTuple):
+    """What Anserini counted.
+
+    Attributes:
+        indexed: documents added to the index.
+        empty: documents without text.
+        other: documents skipped, not indexable or in error.
+    """
+
+    indexed: int
+    empty: int
+    other: int
+
+
+def index_collection(
+    *,
+    collection: str,
+    input: Path,
+    index: Path,
+    threads: int,
+    fields: Sequence[str] = (),
+    impact: bool = False,
+    advance: Callable[[int], None] = lambda count: None,
+) -> Counts:
+    """Builds a Lucene index of one segment from a folder of files.
+
+    Args:
+        collection: Anserini's collection class: ``JsonVectorCollection``, ``BeirFlatCollection``, ``BeirMultifieldCollection``.
+        input: the folder.
+        index: the folder to write.
+        threads: each indexes one file at a time.
+        fields: fields of the collection class to index besides ``contents``.
+        impact: terms are given, with their frequencies as impacts (``-impact -pretokenized``).
+        advance: told the number of documents added since the last call.
+
+    Returns:
+        Anserini's counts.
+
+    Raises:
+        JavaError: Anserini failed.
+    """
+    options = {
+        "-collection": collection,
+        "-generator": "DefaultLuceneDocumentGenerator",
+        "-input": str(input),
+        "-index": str(index),
+        "-threads": str(threads),
+        "-memoryBuffer": str(_MEMORY_BUFFER),
+    }
+    arguments = [*(word for option in options.items() for word in option), "-optimize", "-quiet"]
+    if impact:
+        arguments += ["-impact", "-pretokenized"]
+    if fields:
+        arguments += ["-fields", *fields]
+    args = java_class("IndexCollectionArgs")()
+    java_class("CmdLineParser")(args).parseArgument(*arguments)
+    failures: list[Exception] = []
+    java_exception = jvm.jnius().JavaException
+    try:
+        indexer = java_class("IndexCollection")(args)
+    except java_exception as error:
+        raise JavaError(f"Anserini refused to index {input}: {error}") from None
+
+    def run() -> None:
+        try:
+            indexer.run()
+        except java_exception as error:
+            failures.append(error)
+
+    # A daemon, so that Ctrl-C in this thread ends the process instead of waiting for the index.
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    said = 0
+    while thread.is_alive():
+        thread.join(_POLL_SECONDS)
+        try:
+            added = indexer.writer.getDocStats().numDocs
+        except java_exception:
+            continue  # the writer was closed between the two calls: the end is near
+        advance(added - said)
+        said = added
+    if failures:
+        raise JavaError(f"Anserini failed to index {input}: {failures[0]}")
+    counters = indexer.getCounters()
+    counts = Counts(
+        counters.indexed.get(), counters.empty.get(), counters.skipped.get() + counters.unindexable.get() + counters.errors.get()
+    )
+    advance(counts.indexed - said)
+    return counts

@@ -1,0 +1,76 @@
+"""The card of an index: which kind it is and what a query needs; written last, so an index without one is not finished."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from splade_lucene.errors import IndexMismatchError
+from splade_lucene.files import atomic_file
+
+FILE = "splade_lucene.json"
+FORMAT = "splade_lucene index 1"
+
+Kind = Literal["impact", "bm25"]
+
+
+class IndexCard(NamedTuple):
+    """What ``splade_lucene.json`` says.
+
+    Attributes:
+        kind: ``impact`` or ``bm25``.
+        documents: the number of documents in the index.
+        empty: the number of passages without a single term; they are not in the index and can never be found.
+        lucene: the version of Lucene that wrote it.
+        encoder: for ``impact``, the encoder's record.
+        settings: for ``impact`` how passages were encoded, for ``bm25`` ``k1``, ``b`` and the ``fields`` with their weights.
+    """
+
+    kind: Kind
+    documents: int
+    empty: int
+    lucene: str
+    encoder: Mapping[str, Any]
+    settings: Mapping[str, Any]
+
+
+def write_card(index: Path, card: IndexCard) -> None:
+    """Writes the card into an index folder."""
+    with atomic_file(index / FILE) as stream:
+        json.dump({"format": FORMAT, **card._asdict()}, stream, indent=1)
+        stream.write("\n")
+
+
+def read_card(index: Path | str, kind: Kind | None = None) -> IndexCard:
+    """Reads the card of an index.
+
+    Args:
+        index: the folder.
+        kind: the kind that it must be; any if None.
+
+    Raises:
+        IndexMismatchError: the folder is no finished index of ours, or of the other kind.
+    """
+    index = Path(index)
+    if not index.is_dir():
+        raise IndexMismatchError(f"no index folder {index}")
+    if not (index / FILE).is_file():
+        raise IndexMismatchError(f"{index} holds no {FILE}, so it is no index that `splade-lucene index` or `bm25` finished")
+    try:
+        data = json.loads((index / FILE).read_text(encoding="utf-8"))
+        if data.pop("format") != FORMAT:
+            raise IndexMismatchError(f"{index} was written by another version of splade_lucene; build it again")
+        card = IndexCard(**data)
+    except (ValueError, KeyError, TypeError) as error:
+        raise IndexMismatchError(f"{index / FILE} is damaged ({error!r}); build the index again") from None
+    if kind is not None and card.kind != kind:
+        builder = {"impact": "splade-lucene index", "bm25": "splade-lucene bm25"}[kind]
+        raise IndexMismatchError(f"{index} is a {card.kind} index, not a {kind} index; `{builder}` builds one")
+    return card
+
+
+def folder_bytes(index: Path | str) -> int:
+    """The size of an index on disk in bytes."""
+    return sum(file.stat().st_size for file in Path(index).iterdir() if file.is_file())

@@ -1,0 +1,149 @@
+"""Builds the two kinds of index: impacts from encoded passages, BM25 from their text. Complete and counted, or not at all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+
+from splade_lucene.errors import InputError, JavaError
+from splade_lucene.files import atomic_folder
+from splade_lucene.lucene.anserini import index_collection
+from splade_lucene.lucene.card import IndexCard, write_card
+from splade_lucene.lucene.java import java_class
+from splade_lucene.records import Passage
+from splade_lucene.vectors.manifest import SHARDS, check_vectors
+from splade_lucene.vectors.reader import read_vectors
+
+# k1 and b of Anserini's BEIR baselines.
+DEFAULT_K1, DEFAULT_B = 0.9, 0.4
+FLAT = {"contents": 1.0}
+MULTIFIELD = {"contents": 1.0, "title": 1.0}
+
+
+def build_impact_index(
+    out: Path | str,
+    index: Path | str,
+    *,
+    threads: int = 1,
+    overwrite: bool = False,
+    advance: Callable[[int], None] = lambda count: None,
+) -> IndexCard:
+    """Builds an impact index from a folder of vectors: term frequencies are the impacts.
+
+    Args:
+        out: what ``encode`` wrote.
+        index: the folder to make; an existing one stays as it is until the new one is complete.
+        threads: each indexes one shard at a time.
+        overwrite: replace an existing index.
+        advance: told the number of documents added since the last call.
+
+    Returns:
+        The card of the index.
+
+    Raises:
+        InputError: ``out`` is not complete or was changed, ``index`` exists, or a vector is one that Anserini would corrupt.
+        JavaError: Anserini failed, or the index does not hold as many documents as there are non-empty vectors.
+    """
+    out, index = Path(out), Path(index)
+    manifest = check_vectors(out)
+    for _ in read_vectors(out):
+        pass  # Anserini loses what it cannot read and says nothing: see to it that it can read everything
+    with atomic_folder(index, overwrite=overwrite) as temporary:
+        counts = index_collection(
+            collection="JsonVectorCollection", input=out / SHARDS, index=temporary, threads=threads, impact=True, advance=advance
+        )
+        card = IndexCard("impact", manifest.passages - manifest.empty, manifest.empty, _lucene(), manifest.encoder, manifest.settings)
+        _check_count(temporary, card.documents, f"{counts}")
+        write_card(temporary, card)
+    return card
+
+
+def build_bm25_index(
+    passages: Iterable[Passage],
+    index: Path | str,
+    *,
+    multifield: bool = False,
+    k1: float = DEFAULT_K1,
+    b: float = DEFAULT_B,
+    threads: int = 1,
+    overwrite: bool = False,
+    advance: Callable[[int], None] = lambda count: None,
+) -> IndexCard:
+    """Builds a BM25 index with Anserini's own BEIR collections and English analyzer (Porter stemming, stop words).
+
+    Args:
+        passages: the collection, streamed.
+        index: the folder to make; an existing one stays as it is until the new one is complete.
+        multifield: index title and text as two fields of equal weight; else one field, title and text joined by a newline.
+        k1: saturation of term frequency; recorded for the searcher.
+        b: normalization by document length; recorded for the searcher.
+        threads: the collection is split into so many files, each indexed by one thread.
+        overwrite: replace an existing index.
+        advance: told the number of documents added since the last call.
+
+    Returns:
+        The card of the index.
+
+    Raises:
+        InputError: ``index`` exists, or ``passages`` is malformed.
+        JavaError: Anserini failed, or the index does not hold all passages that have text.
+    """
+    index = Path(index)
+    with atomic_folder(index, overwrite=overwrite) as temporary:
+        # Anserini reads files: the passages, checked, in the layout that its BEIR classes expect.
+        corpus = Path(tempfile.mkdtemp(dir=temporary.parent, prefix=f".{index.name}.corpus."))
+        try:
+            total = _write_corpus(passages, corpus, threads)
+            counts = index_collection(
+                collection="BeirMultifieldCollection" if multifield else "BeirFlatCollection",
+                input=corpus,
+                index=temporary,
+                threads=threads,
+                fields=["title"] if multifield else [],
+                advance=advance,
+            )
+        finally:
+            shutil.rmtree(corpus)
+        card = IndexCard(
+            "bm25",
+            total - counts.empty,
+            counts.empty,
+            _lucene(),
+            {},
+            {"k1": k1, "b": b, "fields": MULTIFIELD if multifield else FLAT},
+        )
+        _check_count(temporary, card.documents, f"{counts}")
+        write_card(temporary, card)
+    return card
+
+
+def _write_corpus(passages: Iterable[Passage], folder: Path, files: int) -> int:
+    total = 0
+    with ExitStack() as stack:
+        streams = [stack.enter_context((folder / f"part-{number}.jsonl").open("w", encoding="utf-8")) for number in range(files)]
+        for passage in passages:
+            line = {"_id": passage.id, "title": passage.title, "text": passage.text}
+            streams[total % files].write(json.dumps(line) + "\n")
+            total += 1
+    if not total:
+        raise InputError("the collection", "holds no passages")
+    return total
+
+
+def _check_count(index: Path, expected: int, counts: str) -> None:
+    reader_class, directory, paths = (java_class(name) for name in ("DirectoryReader", "FSDirectory", "Paths"))
+    reader = reader_class.open(directory.open(paths.get(str(index))))
+    try:
+        found = reader.numDocs()
+    finally:
+        reader.close()
+    if found != expected:
+        raise JavaError(f"the index holds {found} documents where {expected} were expected (Anserini counted {counts}); it was removed")
+
+
+def _lucene() -> str:
+    return str(java_class("Version").LATEST.toString())

@@ -1,0 +1,57 @@
+"""The names of all Java classes that this package uses, in one place."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from splade_lucene.lucene import jvm
+
+_CLASSES = {
+    name.rpartition(".")[2].replace("$", ""): name
+    for name in (
+        "com.fasterxml.jackson.databind.ObjectMapper",
+        "io.anserini.analysis.AnalyzerUtils",
+        "io.anserini.analysis.DefaultEnglishAnalyzer",
+        "io.anserini.index.IndexCollection",
+        "io.anserini.index.IndexCollection$Args",
+        "io.anserini.search.query.BagOfWordsQueryGenerator",
+        "io.anserini.search.similarity.ImpactSimilarity",
+        "java.lang.Float",
+        "java.nio.file.Paths",
+        "java.util.HashMap",
+        "org.apache.lucene.index.DirectoryReader",
+        "org.apache.lucene.index.IndexReader",
+        "org.apache.lucene.index.Term",
+        "org.apache.lucene.search.BooleanClause$Occur",
+        "org.apache.lucene.search.BooleanQuery$Builder",
+        "org.apache.lucene.search.BoostQuery",
+        "org.apache.lucene.search.IndexSearcher",
+        "org.apache.lucene.search.Query",
+        "org.apache.lucene.search.Sort",
+        "org.apache.lucene.search.SortField",
+        "org.apache.lucene.search.SortField$Type",
+        "org.apache.lucene.search.TermQuery",
+        "org.apache.lucene.search.similarities.BM25Similarity",
+        "org.apache.lucene.search.similarities.Similarity",
+        "org.apache.lucene.store.FSDirectory",
+        "org.apache.lucene.util.Version",
+        "org.kohsuke.args4j.CmdLineParser",
+    )
+}
+
+
+@cache
+def java_class(name: str) -> Any:
+    """A Java class by its short name (``TermQuery``, ``BooleanQueryBuilder``), starting the JVM if needed.
+
+    Raises:
+        JavaError: the JVM cannot be started.
+        KeyError: the class is not listed in this file.
+    """
+    return jvm.jnius().autoclass(_CLASSES[name])
+
+
+def upcast(name: str, value: Any) -> Any:
+    """``value`` as its superclass ``name``: pyjnius picks overloads by the declared class alone."""
+    return jvm.jnius().cast(_CLASSES[name], value)

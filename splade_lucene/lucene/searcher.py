@@ -1,0 +1,167 @@
+"""What both kinds of searcher share: Lucene's own ``IndexSearcher``, equal scores in the order of docids."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Generic, NamedTuple, Self, TypeVar
+
+from splade_lucene.errors import IndexMismatchError, JavaError
+from splade_lucene.lucene import jvm
+from splade_lucene.lucene.card import Kind, read_card
+from splade_lucene.lucene.java import java_class, upcast
+from splade_lucene.records import Hit
+
+# More terms than any vocabulary has; Lucene's default of 1,024 would refuse long queries.
+_MAX_CLAUSES = 1 << 20
+
+Prepared = TypeVar("Prepared")
+
+
+class Batch(NamedTuple):
+    """The result of a batch of queries and what it cost.
+
+    Attributes:
+        hits: query id → hits, best first, in the order of the queries.
+        terms: query id → the terms that were searched for, with their weights.
+        search_seconds: query id → wall time of the search, encoding excluded.
+        prepare_seconds: wall time of encoding all queries.
+    """
+
+    hits: dict[str, list[Hit]]
+    terms: dict[str, Mapping[str, float]]
+    search_seconds: dict[str, float]
+    prepare_seconds: float
+
+
+class LuceneSearcher(ABC, Generic[Prepared]):
+    """What both kinds of searcher share. Objects are safe to use from several threads; close them or use ``with``."""
+
+    kind: Kind
+
+    def __init__(self, index: Path | str) -> None:
+        self.index = Path(index)
+        self.card = read_card(index, self.kind)
+        java_class("IndexSearcher").setMaxClauseCount(_MAX_CLAUSES)
+        path = java_class("Paths").get(str(self.index))
+        try:
+            self._reader = java_class("DirectoryReader").open(java_class("FSDirectory").open(path))
+        except jvm.jnius().JavaException as error:
+            raise IndexMismatchError(f"{self.index} cannot be opened ({error}); build the index again") from None
+        self._searcher = java_class("IndexSearcher")(upcast("IndexReader", self._reader))
+        self._searcher.setSimilarity(upcast("Similarity", self._similarity()))
+        sort_field = java_class("SortField")
+        self._order = java_class("Sort")(sort_field.FIELD_SCORE, sort_field("id", java_class("SortFieldType").STRING_VAL))
+        self._json = java_class("ObjectMapper")()
+
+    def search(self, text: str, k: int = 10) -> list[Hit]:
+        """Searches for one query.
+
+        Args:
+            text: the query.
+            k: the number of hits.
+
+        Returns:
+            At most ``k`` hits, best first, equal scores in the order of docids; empty if no term of the query is in the index.
+        """
+        return self._top(self._prepare([text])[0], k)
+
+    def search_batch(self, queries: Mapping[str, str], k: int = 1000, threads: int = 1) -> dict[str, list[Hit]]:
+        """Searches for many queries.
+
+        Args:
+            queries: query id → text.
+            k: the number of hits of each.
+            threads: how many search at the same time.
+
+        Returns:
+            Query id → hits, as from :meth:`search`.
+        """
+        return self.run_batch(queries, k, threads).hits
+
+    def run_batch(self, queries: Mapping[str, str], k: int = 1000, threads: int = 1) -> Batch:
+        """:meth:`search_batch` with the terms of each query and the times that it took."""
+        start = time.perf_counter()
+        prepared = dict(zip(queries, self._prepare(list(queries.values())), strict=True))
+        prepare_seconds = time.perf_counter() - start
+        found: dict[str, tuple[list[Hit], float]] = {}
+
+        def work(qids: Iterable[str]) -> None:
+            for qid in qids:
+                began = time.perf_counter()
+                hits = self._top(prepared[qid], k)
+                found[qid] = hits, time.perf_counter() - began
+
+        def work_in_thread(qids: Iterable[str]) -> None:
+            try:
+                work(qids)
+            finally:
+                jvm.jnius().detach()  # a thread that ends while attached to the JVM leaks its Java half
+
+        qids = list(queries)
+        if threads == 1:
+            work(qids)
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(work_in_thread, [qids[number::threads] for number in range(threads)]))
+        return Batch(
+            {qid: found[qid][0] for qid in qids},
+            {qid: self._terms(prepared[qid]) for qid in qids},
+            {qid: found[qid][1] for qid in qids},
+            prepare_seconds,
+        )
+
+    def document_frequencies(self, terms: Iterable[str]) -> dict[str, int]:
+        """In how many documents each term occurs, fields added up."""
+        fields = list(self.card.settings.get("fields", {"contents": 1.0}))
+        term = java_class("Term")
+        return {each: sum(self._reader.docFreq(term(field, each)) for field in fields) for each in terms}
+
+    def close(self) -> None:
+        """Closes the index; searching afterwards fails."""
+        self._reader.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    @abstractmethod
+    def _similarity(self) -> Any: ...
+
+    @abstractmethod
+    def _prepare(self, texts: Sequence[str]) -> Sequence[Prepared]: ...
+
+    @abstractmethod
+    def _terms(self, prepared: Prepared) -> Mapping[str, float]: ...
+
+    @abstractmethod
+    def _query(self, prepared: Prepared) -> Any: ...
+
+    def _top(self, prepared: Prepared, k: int) -> list[Hit]:
+        if k < 1:
+            raise ValueError(f"k is the number of hits and must be at least 1, not {k}")
+        try:
+            top = self._searcher.search(upcast("Query", self._query(prepared)), k, self._order, True)
+            # One string for all hits: fetching them one by one through pyjnius takes as long as the search itself. The second
+            # sort value is the docid, which the search has read anyway to break ties.
+            found = json.loads(self._json.writeValueAsString(top))["scoreDocs"]
+        except jvm.jnius().JavaException as error:
+            raise JavaError(f"searching {self.index} failed: {error}") from None
+        return self._ranked([Hit(_docid(each["fields"][1]), each["score"]) for each in found])
+
+    def _ranked(self, hits: list[Hit]) -> list[Hit]:
+        return hits
+
+
+def _docid(value: Mapping[str, Any]) -> str:
+    """A Lucene ``BytesRef`` as Jackson writes it."""
+    start = value["offset"]
+    return base64.b64decode(value["bytes"])[start : start + value["length"]].decode()

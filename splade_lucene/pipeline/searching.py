@@ -1,0 +1,196 @@
+"""Queries to runs: the searcher that loads the encoder its index names, and the search of a whole set of queries."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from splade_lucene.errors import IndexMismatchError
+from splade_lucene.evaluation.cost import Latency, flops, latency
+from splade_lucene.evaluation.runs import Run
+from splade_lucene.lucene.bm25_searcher import Bm25Searcher
+from splade_lucene.lucene.card import folder_bytes, read_card
+from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher, QueryEncoder
+from splade_lucene.records import Query
+
+if TYPE_CHECKING:
+    from splade_lucene.encoding.model import SpladeModel
+
+
+class BoundEncoder:
+    """A model with the query length and the scale of an index.
+
+    Args:
+        model: the model.
+        max_length: tokens a query is cut at.
+        scale: impacts are ``round(weight × scale)``.
+    """
+
+    def __init__(self, model: SpladeModel, *, max_length: int, scale: int) -> None:
+        self._model, self._max_length, self._scale = model, max_length, scale
+
+    def encode_queries(self, texts: Sequence[str]) -> list[dict[str, int]]:
+        """Encodes queries: for each token → impact."""
+        return self._model.encode_queries(texts, max_length=self._max_length, scale=self._scale)
+
+
+class ImpactSearcher(ImpactIndexSearcher):
+    """Searches an impact index with queries encoded on the fly.
+
+    Args:
+        index: the folder.
+        model: the encoder, if it is loaded already; otherwise the one that the index names is loaded when first needed.
+        query_max_length: tokens a query is cut at; what the index says if None.
+        device: for a model loaded here, as in :meth:`SpladeModel.load`.
+        precision: likewise.
+
+    Raises:
+        IndexMismatchError: ``index`` is no impact index, or ``model`` is not the encoder that it was made with.
+
+    Example:
+        >>> with ImpactSearcher("indexes/scifact") as searcher:
+        ...     searcher.search("0-dimensional biomaterials lack inductive properties.", k=2)
+        [Hit(docid='10931595', score=161287.0), Hit(docid='10608397', score=154921.0)]
+    """
+
+    def __init__(
+        self,
+        index: Path | str,
+        *,
+        model: SpladeModel | None = None,
+        query_max_length: int | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+    ) -> None:
+        super().__init__(index)
+        self.query_max_length = query_max_length or self.card.encoder["query_max_length"]
+        self._device, self._precision = device, precision
+        self._loading = threading.Lock()
+        if model is not None:
+            self._encoder = self._bind(model)
+
+    def query_encoder(self) -> QueryEncoder:
+        """The encoder, loaded if it is not yet.
+
+        Raises:
+            ModelError: the model that the index names cannot be had.
+            IndexMismatchError: it can, but its files are no longer those that the index was made with.
+        """
+        with self._loading:
+            if self._encoder is None:
+                from splade_lucene.encoding.model import SpladeModel
+
+                encoder = self.card.encoder
+                model = SpladeModel.load(encoder["model"], revision=encoder["revision"], device=self._device, precision=self._precision)
+                self._encoder = self._bind(model)
+            return self._encoder
+
+    def _bind(self, model: SpladeModel) -> BoundEncoder:
+        encoder, record = self.card.encoder, model.record()._asdict()
+        for key in ("weights_sha256", "tokenizer_sha256"):
+            if encoder[key] != record[key]:
+                raise IndexMismatchError(
+                    f"{self.index} was made with the model {encoder['model']} ({key} {encoder[key][:12]}…), not with {model.name} "
+                    f"({record[key][:12]}…); search with that model, or encode and index again"
+                )
+        return BoundEncoder(model, max_length=self.query_max_length, scale=encoder["scale"])
+
+
+class SearchResult(NamedTuple):
+    """A run and how it was made.
+
+    Attributes:
+        run: query id → hits.
+        notes: the index, its kind and size, the lengths, the latency in milliseconds, FLOPS: what is printed beside the scores.
+    """
+
+    run: Run
+    notes: dict[str, Any]
+
+
+def open_searcher(index: Path | str, *, query_max_length: int | None = None, device: str = "auto", precision: str = "auto") -> (
+    ImpactSearcher | Bm25Searcher
+):  # fmt: skip
+    """Opens an index of either kind.
+
+    Raises:
+        IndexMismatchError: the folder is no index of ours, or ``query_max_length`` is given for a BM25 index, which cuts nothing.
+    """
+    if read_card(index).kind == "impact":
+        return ImpactSearcher(index, query_max_length=query_max_length, device=device, precision=precision)
+    if query_max_length is not None:
+        raise IndexMismatchError(f"{index} is a BM25 index, which does not cut queries; leave --query-max-length out")
+    return Bm25Searcher(index)
+
+
+def search_queries(
+    searcher: ImpactSearcher | Bm25Searcher,
+    queries: Iterable[Query],
+    *,
+    k: int = 1000,
+    threads: int = 1,
+    remove_query: bool = False,
+) -> SearchResult:
+    """Searches for a set of queries.
+
+    Args:
+        searcher: of either kind.
+        queries: the queries.
+        k: the number of hits of each.
+        threads: how many search at the same time.
+        remove_query: leave out the document that has the query's id (the rule of BEIR, which matters for ArguAna and Quora).
+
+    Returns:
+        The run with its notes.
+    """
+    texts = dict(queries)
+    batch = searcher.run_batch(texts, k + remove_query, threads)
+    run: Run = dict(batch.hits)
+    if remove_query:
+        run = {qid: [hit for hit in hits if hit.docid != qid][:k] for qid, hits in run.items()}
+    terms = {term for bag in batch.terms.values() for term in bag}
+    card = searcher.card
+    notes: dict[str, Any] = {
+        "kind": card.kind,
+        "index": str(searcher.index),
+        "index_bytes": folder_bytes(searcher.index),
+        "documents": card.documents,
+        "queries": len(texts),
+        "queries_without_terms": sum(not bag for bag in batch.terms.values()),
+        "terms_per_query": sum(map(len, batch.terms.values())) / max(1, len(texts)),
+        "hits": k,
+        "threads": threads,
+        "remove_query": remove_query,
+        "settings": dict(card.settings),
+        "search_ms": latency(list(batch.search_seconds.values()))._asdict(),
+        "flops": flops(batch.terms.values(), searcher.document_frequencies(terms), card.documents),
+    }
+    if isinstance(searcher, ImpactSearcher):
+        notes["encoder"] = {**card.encoder, "query_max_length": searcher.query_max_length}
+        notes["encode_ms"] = batch.prepare_seconds * 1e3 / max(1, len(texts))
+    return SearchResult(run, notes)
+
+
+def query_latency(searcher: ImpactSearcher | Bm25Searcher, queries: Iterable[Query], *, k: int = 1000) -> Latency:
+    """The time that single queries take, one after the other in this thread, encoding included, after a round to warm up.
+
+    Args:
+        searcher: of either kind.
+        queries: the queries.
+        k: the number of hits of each.
+
+    Returns:
+        Milliseconds.
+    """
+    texts = [query.text for query in queries]
+    seconds: list[float] = []
+    for _ in range(2):
+        seconds.clear()
+        for text in texts:
+            start = time.perf_counter()
+            searcher.search(text, k)
+            seconds.append(time.perf_counter() - start)
+    return latency(seconds)

@@ -1,0 +1,1 @@
+"""Impact vectors on disk: shards, manifest, validation."""

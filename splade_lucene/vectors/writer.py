@@ -1,0 +1,121 @@
+"""Writes impact vectors as shards that Anserini and Pyserini read, each recorded in the manifest once it is whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from splade_lucene.errors import InputError
+from splade_lucene.files import atomic_file, file_sha256
+from splade_lucene.records import ImpactVector, Passage
+from splade_lucene.vectors.manifest import FILE, SHARDS, Manifest, Shard, read_manifest, write_manifest
+
+
+class VectorWriter:
+    """A folder of vectors under construction.
+
+    An interrupted writer leaves its finished shards and a manifest that says it is not complete; a new writer with the same
+    encoder and settings goes on from there.
+
+    Args:
+        out: the folder.
+        encoder: the fields of the encoder's record.
+        settings: how passages are encoded.
+        overwrite: throw away what is there.
+
+    Raises:
+        InputError: ``out`` holds something else, or vectors of another encoder or other settings.
+    """
+
+    def __init__(self, out: Path, *, encoder: Mapping[str, Any], settings: Mapping[str, Any], overwrite: bool = False) -> None:
+        self._out = out
+        if overwrite:
+            (out / FILE).unlink(missing_ok=True)
+            shutil.rmtree(out / SHARDS, ignore_errors=True)
+        manifest = read_manifest(out)
+        if manifest is None:
+            if out.exists() and (not out.is_dir() or any(out.iterdir())):
+                raise InputError(out, "exists and was not made by `splade-lucene encode`; give another OUT")
+            manifest = Manifest(encoder, settings)
+            write_manifest(out, manifest)
+        else:
+            _same("encoder", manifest.encoder, encoder, out)
+            _same("settings", manifest.settings, settings, out)
+        self._manifest = manifest
+
+    @property
+    def manifest(self) -> Manifest:
+        """What is finished so far."""
+        return self._manifest
+
+    def is_finished(self, number: int, passages: Sequence[Passage]) -> bool:
+        """Whether a shard is there already, made from these passages.
+
+        Raises:
+            InputError: it was made from others.
+        """
+        if number >= len(self._manifest.shards):
+            return False
+        if self._manifest.shards[number].source_sha256 != _source_sha256(passages):
+            raise InputError(
+                self._out, f"{self._manifest.shards[number].file} was made from other passages; the collection changed, so use --overwrite"
+            )
+        return True
+
+    def write_shard(self, passages: Sequence[Passage], vectors: Iterable[ImpactVector]) -> None:
+        """Writes the next shard and records it.
+
+        Args:
+            passages: what the vectors are made from.
+            vectors: the vectors, in the same order; consumed as they come.
+        """
+        file = self._out / SHARDS / f"part-{len(self._manifest.shards):05d}.jsonl"
+        written = empty = postings = 0
+        with atomic_file(file) as stream:
+            for vector in vectors:
+                line: dict[str, Any] = {"id": vector.id}
+                if vector.contents is not None:
+                    line["contents"] = vector.contents
+                line["vector"] = vector.vector
+                stream.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+                written += 1
+                empty += not vector.vector
+                postings += len(vector.vector)
+        shard = Shard(file.name, written, empty, postings, file_sha256(file), _source_sha256(passages))
+        self._manifest = self._manifest._replace(shards=(*self._manifest.shards, shard))
+        write_manifest(self._out, self._manifest)
+
+    def finish(self, shards: int) -> Manifest:
+        """Declares the collection complete.
+
+        Args:
+            shards: the number of shards that the collection has.
+
+        Raises:
+            InputError: there are more shards than that: the collection was longer before.
+        """
+        if len(self._manifest.shards) > shards:
+            raise InputError(self._out, "was made from a collection with more passages; the collection changed, so use --overwrite")
+        if not self._manifest.complete:
+            self._manifest = self._manifest._replace(complete=True)
+            write_manifest(self._out, self._manifest)
+        return self._manifest
+
+
+def _same(what: str, before: Mapping[str, Any], now: Mapping[str, Any], out: Path) -> None:
+    for key in sorted({*before, *now}):
+        if before.get(key) != now.get(key):
+            raise InputError(
+                out, f"was begun with the {what} value {key} = {before.get(key)}, now it is {now.get(key)}; give another OUT or --overwrite"
+            )
+
+
+def _source_sha256(passages: Sequence[Passage]) -> str:
+    digest = hashlib.sha256()
+    for passage in passages:
+        digest.update(json.dumps(passage).encode())
+    return digest.hexdigest()
