@@ -91,6 +91,16 @@ class SpladeModel:
         """``tiny``, the hub id, or the absolute folder."""
         return self._files.name
 
+    def check_length(self, max_length: int) -> None:
+        """Makes sure that texts can be cut at a length.
+
+        Raises:
+            ModelError: the model cannot read so many tokens, or nothing would be left of a text.
+        """
+        most = self._network.max_positions
+        if not _MIN_LENGTH <= max_length <= most:
+            raise ModelError(f"the maximum length {max_length} is not between {_MIN_LENGTH} and the {most} tokens that {self.name} reads")
+
     def record(self, *, query_max_length: int | None = None, scale: int = DEFAULT_SCALE) -> EncoderRecord:
         """What identifies this encoder together with the settings that queries must share with documents."""
         return EncoderRecord(
@@ -164,9 +174,7 @@ class SpladeModel:
     def _encode(
         self, texts: Sequence[str], max_length: int, scale: int, top_k: int | None, weights: bool
     ) -> list[dict[str, int]] | list[dict[str, float]]:
-        if not _MIN_LENGTH <= max_length <= self._network.max_positions:
-            most = self._network.max_positions
-            raise ModelError(f"the maximum length {max_length} is not between {_MIN_LENGTH} and the {most} tokens that {self.name} reads")
+        self.check_length(max_length)
         token_ids = self._network.token_ids(texts, max_length)
         encoded: list[dict[str, Any]] = [{} for _ in texts]
         for positions in batches_by_length([len(ids) for ids in token_ids], _TOKEN_BUDGET):

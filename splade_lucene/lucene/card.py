@@ -67,7 +67,7 @@ def read_card(index: Path | str, kind: Kind | None = None) -> IndexCard:
         raise IndexMismatchError(f"{index / FILE} is damaged ({error!r}); build the index again") from None
     if kind is not None and card.kind != kind:
         builder = {"impact": "splade-lucene index", "bm25": "splade-lucene bm25"}[kind]
-        raise IndexMismatchError(f"{index} is a {card.kind} index, not a {kind} index; `{builder}` builds one")
+        raise IndexMismatchError(f"{index} is an index of the kind {card.kind}, not {kind}; `{builder}` builds one")
     return card
 
 

@@ -61,6 +61,9 @@ def encode_collection(
         ModelError: ``max_length`` is more than the model can read.
     """
     length = max_length or default_lengths(model.name).documents
+    record = model.record(query_max_length=query_max_length, scale=scale)
+    for each in (length, record.query_max_length):
+        model.check_length(each)
     stream = iter(passages)
     # A collection that is broken from its first line should fail before anything is written.
     first = next(stream, None)
@@ -69,7 +72,7 @@ def encode_collection(
     stream = chain([first], stream)
     writer = VectorWriter(
         Path(out),
-        encoder=model.record(query_max_length=query_max_length, scale=scale)._asdict(),
+        encoder=record._asdict(),
         settings={"max_length": length, "top_k": top_k, "contents": store_contents},
         overwrite=overwrite,
     )

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from splade_lucene.collections.passages import read_passages
+from splade_lucene.collections.queries import read_qrels, read_queries
+from splade_lucene.errors import IndexMismatchError, InputError
+from splade_lucene.evaluation.measures import score_run
+from splade_lucene.lucene import jvm
+from splade_lucene.lucene.bm25_searcher import Bm25Searcher, separate_ties
+from splade_lucene.lucene.indexing import build_bm25_index
+from splade_lucene.pipeline.searching import open_searcher, search_queries
+from splade_lucene.records import Hit, Passage
+
+PASSAGES = [
+    Passage("d1", "Thermal stress is created when glass gets hot.", "Glass"),
+    Passage("d2", "The glass pane cracked; glasses crack."),
+    Passage("d3", "Nothing to do with it.", "Glass and stress"),
+    Passage("d4", ""),
+    Passage("d5", "The glass pane cracked; glasses crack."),
+]
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["flat", "multifield"])
+def index(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bm25") / "index"
+    build_bm25_index(PASSAGES, folder, multifield=request.param, threads=2)
+    return folder
+
+
+@pytest.mark.parametrize("text", ["cracked glass", "stress", "thermal glass panes", "the"])
+def test_hits_equal_anserinis_own_searcher(index: Path, text: str) -> None:
+    simple = jvm.jnius().autoclass("io.anserini.search.SimpleSearcher")(str(index))
+    simple.set_bm25(0.9, 0.4)
+    with Bm25Searcher(index) as searcher:
+        if len(searcher.card.settings["fields"]) == 1:
+            found = simple.search(text, 10)
+        else:
+            fields = jvm.jnius().autoclass("java.util.HashMap")()
+            for field in ("contents", "title"):
+                fields.put(field, jvm.jnius().autoclass("java.lang.Float")(1.0))
+            found = simple.search_fields(text, fields, 10)
+        hits = searcher.search(text, 10)
+    assert [hit.docid for hit in hits] == [hit.docid for hit in found]
+    assert [hit.score for hit in hits] == pytest.approx([hit.score for hit in found], abs=2e-6)
+
+
+def test_passages_without_text_are_counted(index: Path) -> None:
+    with Bm25Searcher(index) as searcher:
+        assert (searcher.card.documents, searcher.card.empty) == (4, 1)
+
+
+def test_titles_are_found_in_both_layouts(index: Path) -> None:
+    with Bm25Searcher(index) as searcher:
+        assert {hit.docid for hit in searcher.search("stress")} == {"d1", "d3"}
+
+
+def test_equal_scores_keep_the_order_of_docids(index: Path) -> None:
+    with Bm25Searcher(index) as searcher:
+        first, second = searcher.search("pane", 2)
+    assert (first.docid, second.docid) == ("d2", "d5")
+    assert first.score > second.score > first.score - 1e-5
+
+
+def test_k1_and_b_change_the_scores(tmp_path: Path) -> None:
+    scores = []
+    for number, (k1, b) in enumerate([(0.9, 0.4), (1.2, 0.4), (0.9, 0.75)]):
+        build_bm25_index(PASSAGES, tmp_path / str(number), k1=k1, b=b)
+        with Bm25Searcher(tmp_path / str(number)) as searcher:
+            scores.append(searcher.search("crack")[0].score)
+    assert len(set(scores)) == 3
+
+
+def test_separated_ties_fall_strictly_and_stay_close() -> None:
+    hits = [Hit(f"d{number:04}", 7.00012 if number < 300 else 7.0) for number in range(600)]
+    separated = separate_ties(hits)
+    assert [hit.docid for hit in separated] == [hit.docid for hit in hits]
+    assert all(first.score > second.score for first, second in pairwise(separated))
+    assert all(abs(before.score - after.score) < 1e-3 for before, after in zip(hits, separated, strict=True))
+
+
+def test_a_broken_collection_leaves_nothing(tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus.jsonl"
+    corpus.write_text('{"_id":"a","text":"x"}\n{"_id":"b"}\n')
+    with pytest.raises(InputError, match="line 2"):
+        build_bm25_index(read_passages(corpus), tmp_path / "index")
+    with pytest.raises(InputError, match="no passages"):
+        build_bm25_index([], tmp_path / "index")
+    assert [path.name for path in tmp_path.iterdir()] == ["corpus.jsonl"]
+
+
+def test_a_query_length_is_refused_where_nothing_is_cut(index: Path) -> None:
+    with pytest.raises(IndexMismatchError, match="does not cut queries"):
+        open_searcher(index, query_max_length=24)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "multifield", "published"),
+    [
+        ("scifact", False, {"nDCG@10": 0.6789, "R@100": 0.9253, "R@1000": 0.9767}),
+        ("scifact", True, {"nDCG@10": 0.6647, "R@100": 0.9076}),
+        ("nfcorpus", False, {"nDCG@10": 0.3218, "R@100": 0.2457, "R@1000": 0.3704}),
+        ("nfcorpus", True, {"nDCG@10": 0.3254, "R@100": 0.2500}),
+    ],
+)
+def test_published_figures_to_four_digits(
+    tmp_path: Path, real_collection: Callable[[str], Path], name: str, multifield: bool, published: dict[str, float]
+) -> None:
+    collection = real_collection(name)
+    build_bm25_index(read_passages(collection), tmp_path / "index", multifield=multifield, threads=2)
+    with open_searcher(tmp_path / "index") as searcher:
+        run = search_queries(searcher, read_queries(collection), threads=2, remove_query=True).run
+    measured = score_run(run, read_qrels(collection), " ".join(published)).mean
+    assert {measure: round(value, 4) for measure, value in measured.items()} == published

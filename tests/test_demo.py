@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from splade_lucene.evaluation.runs import read_run
+
+
+@pytest.mark.slow
+def test_the_demo_prints_quality_and_cost_and_examples_and_runs_again(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "splade_lucene.cli.main", "demo", "--output", str(tmp_path / "demo")]
+    child = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False, stdin=subprocess.DEVNULL)
+    assert child.returncode == 0, child.stderr
+    lines = child.stdout.splitlines()
+    rows = {
+        cells[0]: cells[1:] for line in lines if line.startswith("|") for cells in [[cell.strip() for cell in line.strip("|").split("|")]]
+    }
+    assert rows.pop("system") == ["nDCG@10", "R@100", "RR@10", "documents", "index MB", "query ms", "FLOPS"]
+    systems = {name: [float(cell.replace(",", "")) for cell in cells] for name, cells in rows.items() if not name.startswith(":")}
+    assert set(systems) == {"BM25", "SPLADE", "fusion"}
+    for ndcg, recall, rr, documents, megabytes, milliseconds, flops in systems.values():
+        assert 0.3 < ndcg < 1
+        assert 0.6 < recall <= 1
+        assert 0.3 < rr < 1
+        assert documents > 3000
+        assert min(megabytes, milliseconds, flops) > 0
+    assert [line for line in lines if line.startswith("“")][0].startswith("“dictionary that makes up a default value")
+    assert sum(line.startswith(("  BM25 ", "  SPLADE ")) for line in lines) == 6
+    for step in ("1/4", "2/4", "3/4", "4/4"):
+        assert f"{step} " in child.stderr
+    assert len(read_run(tmp_path / "demo" / "fusion.trec")) >= 60

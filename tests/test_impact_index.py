@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import json
+import random
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from splade_lucene.errors import IndexMismatchError, InputError, JavaError
+from splade_lucene.lucene.card import FILE, read_card
+from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
+from splade_lucene.lucene.indexing import build_impact_index
+from splade_lucene.records import ImpactVector, Passage
+from splade_lucene.vectors.writer import VectorWriter
+from tests.oracle import brute_force
+
+ENCODER = {"model": "m", "revision": None, "weights_sha256": "0", "tokenizer_sha256": "0", "query_max_length": 64, "scale": 100}
+NASTY = [
+    "|",
+    '"',
+    "\\",
+    "😀",
+    "x" * 200,
+    "##s",
+    "[CLS]",
+    "don't",
+    "ÄÖ",
+    "a|b",
+    "\u200b",
+    "<a>",
+    "%",
+    "é",
+    "{}",
+    "ﬁ",
+    "A",
+    "a",
+    "Ġthe",
+    "▁the",
+]
+
+
+def write_vectors(out: Path, vectors: list[ImpactVector], shards: int = 1) -> Path:
+    writer = VectorWriter(out, encoder=ENCODER, settings={"max_length": 256})
+    for number in range(shards):
+        part = vectors[number::shards]
+        writer.write_shard([Passage(vector.id, "") for vector in part], part)
+    writer.finish(shards)
+    return out
+
+
+def made_up(documents: int, seed: int = 7) -> list[ImpactVector]:
+    """Few distinct weights, so that many scores are equal, over tokens that break parsers."""
+    dice = random.Random(seed)
+    vocabulary = [*NASTY, *(f"t{number}" for number in range(40))]
+    return [
+        ImpactVector(f"d{number}", {token: dice.choice([1, 2, 300]) for token in dice.sample(vocabulary, dice.randint(1, 30))})
+        for number in range(documents)
+    ]
+
+
+@pytest.fixture(scope="module")
+def vectors() -> list[ImpactVector]:
+    return made_up(400)
+
+
+@pytest.fixture(scope="module")
+def index(vectors: list[ImpactVector], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("impact")
+    build_impact_index(write_vectors(folder / "out", vectors, shards=3), folder / "index", threads=2)
+    return folder / "index"
+
+
+@pytest.mark.parametrize("k", [1, 7, 100, 1000])
+def test_top_k_equals_brute_force_with_ties_cut_in_the_order_of_docids(index: Path, vectors: list[ImpactVector], k: int) -> None:
+    dice = random.Random(k)
+    with ImpactIndexSearcher(index) as searcher:
+        for _ in range(30):
+            query = {token: dice.choice([1, 3]) for token in dice.sample([*NASTY, "t1", "t2", "t3"], 4)}
+            assert searcher.search_impacts(query, k) == brute_force(vectors, query, k)
+
+
+@pytest.mark.parametrize("token", NASTY)
+def test_every_token_is_one_term(index: Path, vectors: list[ImpactVector], token: str) -> None:
+    with ImpactIndexSearcher(index) as searcher:
+        assert searcher.search_impacts({token: 1}, 1000) == brute_force(vectors, {token: 1}, 1000)
+
+
+def test_queries_of_any_length(index: Path, vectors: list[ImpactVector]) -> None:
+    query = {f"t{number}": 1 + number % 3 for number in range(3000)}
+    with ImpactIndexSearcher(index) as searcher:
+        assert searcher.search_impacts(query, 1000) == brute_force(vectors, query, 1000)
+
+
+@pytest.mark.parametrize("query", [{}, {"nowhere": 5}, {"t1": 0}])
+def test_a_query_without_a_matching_term_has_no_hits(index: Path, query: dict[str, int]) -> None:
+    with ImpactIndexSearcher(index) as searcher:
+        assert searcher.search_impacts(query) == []
+
+
+def test_threads_change_nothing(index: Path, vectors: list[ImpactVector]) -> None:
+    class Letters:
+        def encode_queries(self, texts: object) -> list[dict[str, int]]:
+            assert isinstance(texts, list)
+            return [dict.fromkeys(text.split(), 2) for text in texts]
+
+    queries = {f"q{number}": f"t{number % 40} | 😀" for number in range(60)}
+    with ImpactIndexSearcher(index, Letters()) as searcher:
+        alone = {qid: searcher.search(text, 50) for qid, text in queries.items()}
+        assert searcher.search_batch(queries, 50) == alone
+        assert searcher.search_batch(queries, 50, threads=4) == alone
+        assert list(searcher.search_batch(queries, 50, threads=4)) == list(queries)
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(lambda text: searcher.search(text, 50), queries.values())) == list(alone.values())
+
+
+def test_document_frequencies(index: Path, vectors: list[ImpactVector]) -> None:
+    with ImpactIndexSearcher(index) as searcher:
+        found = searcher.document_frequencies(["|", "t3", "nowhere"])
+    assert found == {token: sum(token in vector.vector for vector in vectors) for token in ("|", "t3", "nowhere")}
+
+
+def test_text_needs_an_encoder(index: Path) -> None:
+    with ImpactIndexSearcher(index) as searcher, pytest.raises(IndexMismatchError, match="needs a query encoder"):
+        searcher.search("text")
+
+
+def test_a_closed_searcher_says_so(index: Path) -> None:
+    with ImpactIndexSearcher(index) as searcher:
+        pass
+    with pytest.raises(JavaError, match="closed"):
+        searcher.search_impacts({"t1": 1})
+
+
+def test_k_must_be_positive(index: Path) -> None:
+    with ImpactIndexSearcher(index) as searcher, pytest.raises(ValueError, match="at least 1"):
+        searcher.search_impacts({"t1": 1}, 0)
+
+
+def test_empty_vectors_are_counted_and_not_in_the_index(tmp_path: Path) -> None:
+    out = write_vectors(tmp_path / "out", [ImpactVector("a", {"x": 1}), ImpactVector("b", {}), ImpactVector("c", {"x": 2})])
+    card = build_impact_index(out, tmp_path / "index")
+    assert (card.documents, card.empty) == (2, 1)
+    assert read_card(tmp_path / "index") == card
+    with ImpactIndexSearcher(tmp_path / "index") as searcher:
+        assert [hit.docid for hit in searcher.search_impacts({"x": 1})] == ["c", "a"]
+
+
+def test_an_existing_index_is_kept_unless_overwritten(tmp_path: Path) -> None:
+    first = write_vectors(tmp_path / "first", [ImpactVector("a", {"x": 1})])
+    second = write_vectors(tmp_path / "second", [ImpactVector("b", {"x": 1})])
+    build_impact_index(first, tmp_path / "index")
+    with pytest.raises(InputError, match="--overwrite"):
+        build_impact_index(second, tmp_path / "index")
+    with ImpactIndexSearcher(tmp_path / "index") as searcher:
+        assert searcher.search_impacts({"x": 1})[0].docid == "a"
+    build_impact_index(second, tmp_path / "index", overwrite=True)
+    with ImpactIndexSearcher(tmp_path / "index") as searcher:
+        assert searcher.search_impacts({"x": 1})[0].docid == "b"
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('{"id":"b","vector":{"x":0.9}}', "0.9"),
+        ('{"id":"b","vector":{"x y":1}}', "split"),
+        ('{"id":"b"}', "no object 'vector'"),
+        ('{"id":"a","vector":{"x":1}}', "was there before"),
+        ("{", "not a JSON object"),
+    ],
+)
+def test_what_anserini_would_corrupt_is_refused_and_leaves_nothing(tmp_path: Path, line: str, problem: str) -> None:
+    out = write_vectors(tmp_path / "out", [ImpactVector("a", {"x": 1}), ImpactVector("b", {"x": 1})])
+    shard, manifest = out / "vectors" / "part-00000.jsonl", out / "manifest.json"
+    shard.write_text(shard.read_text().splitlines()[0] + "\n" + line + "\n")
+    from splade_lucene.files import file_sha256
+
+    data = json.loads(manifest.read_text())
+    data["shards"][0]["sha256"] = file_sha256(shard)
+    manifest.write_text(json.dumps(data))
+    with pytest.raises(InputError, match="line 2") as caught:
+        build_impact_index(out, tmp_path / "index")
+    assert problem in str(caught.value)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+
+
+def test_an_index_that_lost_documents_is_not_published(tmp_path: Path) -> None:
+    out = write_vectors(tmp_path / "out", [ImpactVector("a", {"x": 1}), ImpactVector("b", {"x": 1})])
+    manifest = out / "manifest.json"
+    data = json.loads(manifest.read_text())
+    data["shards"][0]["passages"] = 3
+    manifest.write_text(json.dumps(data))
+    with pytest.raises(JavaError, match="2 documents where 3 were expected"):
+        build_impact_index(out, tmp_path / "index")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+
+
+@pytest.mark.parametrize("content", [None, "{", '{"format": "other"}', '{"format": "splade_lucene index 1", "kind": "impact"}'])
+def test_a_folder_without_a_good_card_is_no_index(index: Path, tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / FILE).write_text(content)
+    with pytest.raises(IndexMismatchError):
+        ImpactIndexSearcher(tmp_path)
+
+
+def test_a_missing_folder_and_the_other_kind_are_refused(index: Path, tmp_path: Path) -> None:
+    from splade_lucene.lucene.bm25_searcher import Bm25Searcher
+
+    with pytest.raises(IndexMismatchError, match="no index folder"):
+        ImpactIndexSearcher(tmp_path / "nowhere")
+    with pytest.raises(IndexMismatchError, match="of the kind impact, not bm25"):
+        Bm25Searcher(index)
+
+
+def test_a_damaged_index_is_refused(tmp_path: Path) -> None:
+    build_impact_index(write_vectors(tmp_path / "out", [ImpactVector("a", {"x": 1})]), tmp_path / "index")
+    segments = next((tmp_path / "index").glob("segments_*"))
+    segments.write_bytes(segments.read_bytes()[:20])
+    with pytest.raises(IndexMismatchError, match="cannot be opened"):
+        ImpactIndexSearcher(tmp_path / "index")

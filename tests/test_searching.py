@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from splade_lucene.collections.passages import read_passages
+from splade_lucene.collections.queries import read_qrels, read_queries
+from splade_lucene.encoding.model import SpladeModel
+from splade_lucene.errors import IndexMismatchError
+from splade_lucene.evaluation.measures import score_run
+from splade_lucene.lucene.indexing import build_bm25_index, build_impact_index
+from splade_lucene.pipeline.encoding import encode_collection
+from splade_lucene.pipeline.searching import ImpactSearcher, open_searcher, query_latency, search_queries
+from splade_lucene.records import Passage, Query
+from splade_lucene.vectors.reader import read_vectors
+from tests.oracle import brute_force
+
+PASSAGES = [
+    Passage("glass", "Thermal stress is created when one area of a glass pane gets hotter than an adjacent area.", "Glass"),
+    Passage("lucene", "Lucene is a library for full-text search with an inverted index."),
+    Passage("sort", "Return the index where to insert an item in a sorted list."),
+    Passage("heat", "Heat makes a window crack if its parts expand differently."),
+    Passage("nothing", ""),
+]
+QUERIES = [Query("glass", "why does glass break"), Query("q2", "search engine library"), Query("q3", "insert into sorted list")]
+
+
+@pytest.fixture(scope="module")
+def folder(tiny: SpladeModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("search")
+    encode_collection(PASSAGES, folder / "out", tiny, max_length=32, query_max_length=16, scale=50)
+    build_impact_index(folder / "out", folder / "index")
+    build_bm25_index(PASSAGES, folder / "bm25")
+    return folder
+
+
+def test_hits_equal_brute_force_over_the_stored_vectors(folder: Path, tiny: SpladeModel) -> None:
+    vectors = list(read_vectors(folder / "out"))
+    with ImpactSearcher(folder / "index", model=tiny) as searcher:
+        for query in QUERIES:
+            (impacts,) = tiny.encode_queries([query.text], max_length=16, scale=50)
+            assert searcher.search(query.text, 3) == brute_force(vectors, impacts, 3)
+
+
+def test_the_index_names_its_encoder_lengths_and_scale(folder: Path, tiny: SpladeModel) -> None:
+    with ImpactSearcher(folder / "index") as named, ImpactSearcher(folder / "index", model=tiny) as handed_in:
+        assert named.query_max_length == 16
+        assert named.search(QUERIES[0].text) == handed_in.search(QUERIES[0].text)
+
+
+def test_the_query_length_can_be_chosen(folder: Path, tiny: SpladeModel) -> None:
+    text = "break " * 10 + "library"
+    with ImpactSearcher(folder / "index", model=tiny, query_max_length=5) as searcher:
+        (impacts,) = tiny.encode_queries([text], max_length=5, scale=50)
+        assert searcher.search(text) == searcher.search_impacts(impacts)
+
+
+def test_an_index_of_another_encoder_is_refused(folder: Path, tiny: SpladeModel, tmp_path: Path) -> None:
+    index = tmp_path / "index"
+    index.mkdir()
+    for file in (folder / "index").iterdir():
+        (index / file.name).write_bytes(file.read_bytes())
+    card = json.loads((index / "splade_lucene.json").read_text())
+    card["encoder"]["weights_sha256"] = "0" * 64
+    (index / "splade_lucene.json").write_text(json.dumps(card))
+    with pytest.raises(IndexMismatchError, match=r"was made with the model tiny \(weights_sha256 000000000000…\), not with tiny"):
+        ImpactSearcher(index, model=tiny)
+    with ImpactSearcher(index) as searcher, pytest.raises(IndexMismatchError, match="encode and index again"):
+        searcher.search("text")
+
+
+def test_notes_say_how_a_run_was_made_and_what_it_cost(folder: Path, tiny: SpladeModel) -> None:
+    vectors = list(read_vectors(folder / "out"))
+    with ImpactSearcher(folder / "index", model=tiny) as searcher:
+        run, notes = search_queries(searcher, QUERIES, k=3)
+    encoded = tiny.encode_queries([query.text for query in QUERIES], max_length=16, scale=50)
+    overlaps = [len(query.keys() & vector.vector.keys()) for query in encoded for vector in vectors]
+    assert notes["flops"] == pytest.approx(sum(overlaps) / len(encoded) / notes["documents"])
+    assert notes["terms_per_query"] == pytest.approx(sum(map(len, encoded)) / 3)
+    assert (notes["kind"], notes["queries"], notes["hits"]) == ("impact", 3, 3)
+    assert notes["index_bytes"] == sum(file.stat().st_size for file in (folder / "index").iterdir())
+    assert notes["encoder"]["query_max_length"] == 16
+    assert list(run) == [query.id for query in QUERIES]
+
+
+@pytest.mark.parametrize("index", ["index", "bm25"])
+def test_the_querys_own_document_is_removed_and_the_list_refilled(folder: Path, index: str) -> None:
+    with open_searcher(folder / index) as searcher:
+        whole = search_queries(searcher, QUERIES, k=10).run["glass"]
+        assert whole[0].docid == "glass"
+        for k in (1, 2, 10):
+            assert search_queries(searcher, QUERIES, k=k, remove_query=True).run["glass"] == whole[1 : k + 1]
+
+
+def test_queries_without_terms_are_counted(folder: Path) -> None:
+    with open_searcher(folder / "bm25") as searcher:
+        run, notes = search_queries(searcher, [Query("q", "the of"), Query("r", "glass")])
+    assert run["q"] == []
+    assert notes["queries_without_terms"] == 1
+
+
+def test_latency_is_measured_over_single_queries(folder: Path) -> None:
+    with open_searcher(folder / "bm25") as searcher:
+        assert query_latency(searcher, QUERIES).p50 > 0
+
+
+def test_stock_pyserini_reads_the_index_with_the_same_scores(folder: Path, tiny: SpladeModel) -> None:
+    """In a process of its own: importing pyserini.search.lucene wants a dummy key, and loads half of PyPI."""
+    queries = dict(zip([query.text for query in QUERIES], tiny.encode_queries([q.text for q in QUERIES], max_length=16), strict=True))
+    code = """
+import json, sys
+from splade_lucene.lucene import jvm
+jvm.start()
+from pyserini.search.lucene import LuceneImpactSearcher
+queries = json.loads(sys.argv[2])
+class Encoder:
+    def encode(self, text):
+        return queries[text]
+searcher = LuceneImpactSearcher(sys.argv[1], Encoder())
+print(json.dumps({text: [[hit.docid, hit.score] for hit in searcher.search(text, k=10)] for text in queries}))
+"""
+    child = subprocess.run(
+        [sys.executable, "-c", code, str(folder / "index"), json.dumps(queries)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OPENAI_API_KEY": "not-a-key"},
+        timeout=300,
+        check=False,
+    )
+    assert child.returncode == 0, child.stderr
+    found = json.loads(child.stdout.splitlines()[-1])
+    with ImpactSearcher(folder / "index", model=tiny) as searcher:
+        for text, impacts in queries.items():
+            # Pyserini drops terms that every document has, and writes ties a hair apart.
+            everywhere = {t for t, count in searcher.document_frequencies(impacts).items() if count == searcher.card.documents}
+            hits = searcher.search_impacts({token: impact for token, impact in impacts.items() if token not in everywhere}, 10)
+            assert [docid for docid, _ in found[text]] == [hit.docid for hit in hits]
+            assert [round(score) for _, score in found[text]] == [hit.score for hit in hits]
+
+
+@pytest.mark.slow
+def test_cranfield_scores_equal_brute_force_for_every_query(
+    tiny: SpladeModel, tmp_path: Path, real_collection: Callable[[str], Path]
+) -> None:
+    collection = real_collection("cranfield")
+    encode_collection(read_passages(collection), tmp_path / "out", tiny, max_length=256, query_max_length=64)
+    build_impact_index(tmp_path / "out", tmp_path / "index", threads=2)
+    queries = read_queries(collection)
+    with ImpactSearcher(tmp_path / "index", model=tiny) as searcher:
+        run = search_queries(searcher, queries, threads=2).run
+    vectors = list(read_vectors(tmp_path / "out"))
+    for query, impacts in zip(queries, tiny.encode_queries([query.text for query in queries], max_length=64), strict=True):
+        assert run[query.id] == brute_force(vectors, impacts, 1000)
+    measured = score_run(run, read_qrels(collection)).mean
+    # Exact brute-force search with unquantized weights gives these.
+    assert measured == pytest.approx({"nDCG@10": 0.3762, "R@100": 0.7281, "RR@10": 0.5334}, abs=0.002)
