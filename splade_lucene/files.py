@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -46,7 +47,7 @@ class Lines:
         except UnicodeDecodeError as error:
             raise InputError(self.path, f"not UTF-8 ({error.reason} at byte {error.start}); convert the file", self.number) from None
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise InputError(self.path, f"damaged gzip data after this line ({error}); fetch the file again", self.number) from None
+            raise InputError(self.path, f"damaged gzip data ({error}); fetch the file again", self.number or None) from None
         except OSError as error:
             raise InputError(self.path, f"cannot be read ({error.strerror or error})") from None
 
@@ -70,8 +71,11 @@ def read_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 item = next(objects)
             except StopIteration:
                 return
-            except jsonlines.InvalidLineError as error:
-                reason = str(error.__cause__ or error).split(" (line")[0]
+            except (jsonlines.InvalidLineError, RecursionError) as error:
+                cause = error.__cause__
+                reason = (
+                    f"{cause.msg} at column {cause.colno}" if isinstance(cause, json.JSONDecodeError) else str(error).split(" (line")[0]
+                )
                 raise InputError(path, f"not a JSON object ({reason}); correct or remove the line", lines.number) from None
             yield lines.number, item
 
@@ -118,22 +122,26 @@ def atomic_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
         overwrite: replace an existing folder; it stays as it is until the new one is complete.
 
     Raises:
-        InputError: ``path`` exists and ``overwrite`` is false.
+        InputError: ``path`` exists and is not a folder, or ``overwrite`` is false.
     """
-    if path.exists() and not overwrite:
-        raise InputError(path, "exists already; give another name or --overwrite")
+    if path.exists() and not (overwrite and path.is_dir()):
+        raise InputError(path, "exists already; give another name" + (" or --overwrite" if path.is_dir() else ""))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
     try:
         yield temporary
         temporary.chmod(0o777 & ~_umask())
-        if path.exists():
-            old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".old"))
-            path.replace(old)
+        if not path.exists():
             temporary.replace(path)
-            shutil.rmtree(old)
-        else:
+            return
+        old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".old"))
+        path.replace(old)
+        try:
             temporary.replace(path)
+        except OSError:
+            old.replace(path)
+            raise
+        shutil.rmtree(old)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise

@@ -224,7 +224,7 @@ def collection() -> list[Passage]:
 
 def test_the_built_in_collection_is_whole(collection: list[Passage]) -> None:
     assert len(collection) > 3000
-    assert len({passage.id for passage in collection}) == len(collection)
+    assert len({passage.id for passage in collection}) == len({passage.text for passage in collection}) == len(collection)
     assert all(passage.title.strip() and passage.text.strip() and passage.id.split() == [passage.id] for passage in collection)
 
 

@@ -27,7 +27,7 @@ def test_the_demo_prints_quality_and_cost_and_examples_and_runs_again(tmp_path: 
         assert 0.3 < rr < 1
         assert documents > 3000
         assert min(megabytes, milliseconds, flops) > 0
-    assert [line for line in lines if line.startswith("“")][0].startswith("“dictionary that makes up a default value")
+    assert next(line for line in lines if line.startswith("“")).startswith("“dictionary that makes up a default value")
     assert sum(line.startswith(("  BM25 ", "  SPLADE ")) for line in lines) == 6
     for step in ("1/4", "2/4", "3/4", "4/4"):
         assert f"{step} " in child.stderr

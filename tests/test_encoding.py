@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import doctest
+import json
 import random
+import shutil
 import textwrap
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -118,6 +120,16 @@ def test_top_k_keeps_the_largest_weights_in_the_order_of_the_vocabulary(bert: Sp
     assert list(kept_weights[0].items()) == [(token, weight) for token, weight in weights.items() if token in best]
 
 
+def test_an_empty_text_is_encoded_as_the_others_are(bert: SpladeModel, random_model: Callable[[str], Path], tmp_path: Path) -> None:
+    assert bert.encode_documents([""])[0]  # the special tokens have weights
+    bare = Path(shutil.copytree(random_model("bert"), tmp_path / "bare"))
+    tokenizer = json.loads((bare / "tokenizer.json").read_text(encoding="utf-8"))
+    (bare / "tokenizer.json").write_text(json.dumps(tokenizer | {"post_processor": None}), encoding="utf-8")
+    model = SpladeModel.load(str(bare), device="cpu")  # adds no special tokens, so that nothing is left
+    assert model.encode_documents([""]) == [{}]
+    assert model.encode_documents(["", "a word"]) == [{}, *model.encode_documents(["a word"])]
+
+
 def test_no_texts_give_no_vectors(bert: SpladeModel) -> None:
     assert bert.encode_documents([]) == bert.encode_queries([]) == []
 
@@ -127,7 +139,7 @@ def test_a_text_means_the_same_alone_and_among_others_and_keeps_its_place(bert: 
     assert sum(map(len, texts)) > 4 * 4096  # several batches
     together, weights = bert.encode_documents(texts), bert.encode_documents(texts, weights=True)
     assert len(together) == len(weights) == len(texts)
-    for position in [*range(0, len(texts), 25), *range(len(texts) - 4, len(texts))]:
+    for position in [*range(0, len(texts), 50), *range(len(texts) - 4, len(texts))]:
         assert distance(weights[position], bert.encode_documents([texts[position]], weights=True)[0]) < 1e-5
         (alone,) = bert.encode_documents([texts[position]])
         assert distance(together[position], alone) <= 1
@@ -184,7 +196,7 @@ def test_the_examples_of_the_docstrings_are_true(module: object) -> None:
 
 
 def test_four_threads_at_once_encode_as_one_does(tiny: SpladeModel) -> None:
-    jobs = [(LINES[10 * each : 10 * each + 5] + [LONG[100 * each :]], 8 + 4 * each) for each in range(16)]
+    jobs = [([*LINES[10 * each : 10 * each + 5], LONG[100 * each :]], 8 + 4 * each) for each in range(16)]
 
     def encode(job: tuple[list[str], int]) -> list[dict[str, float]]:
         return tiny.encode_documents(job[0], max_length=job[1], weights=True)

@@ -89,10 +89,8 @@ def test_stock_pyserini_classes_work_in_the_same_process() -> None:
 
 
 def test_ctrl_c_reaches_python_while_the_jvm_runs() -> None:
-    code = (
-        OPEN
-        + "; sys = __import__('sys'); sys.stdout.flush()\ntry:\n    __import__('time').sleep(60)\nexcept KeyboardInterrupt:\n    sys.exit(77)"
-    )
+    wait = "try:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    sys.exit(77)"
+    code = f"import sys, time\n{OPEN}\nsys.stdout.flush()\n{wait}"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         child.stdout.readline()

@@ -74,8 +74,7 @@ def test_the_manifest_counts_passages_empty_vectors_and_postings(out: Path) -> N
     assert [shard[:4] for shard in manifest.shards] == [("part-00000.jsonl", 2, 1, 3), ("part-00001.jsonl", 1, 0, 2)]
     assert [shard.sha256 for shard in manifest.shards] == [file_sha256(out / "vectors" / shard.file) for shard in manifest.shards]
     assert (manifest.encoder, manifest.settings) == (ENCODER, SETTINGS)
-    totals = json.loads((out / "manifest.json").read_text())
-    assert [totals[key] for key in ("passages", "empty", "postings")] == [3, 1, 5]
+    assert json.loads((out / "manifest.json").read_text()).items() >= {"passages": 3, "empty": 1, "postings": 5}.items()
 
 
 def test_a_new_folder_has_a_manifest_that_is_not_complete(tmp_path: Path) -> None:
@@ -96,8 +95,7 @@ def test_a_shard_interrupted_by_an_error_leaves_the_finished_ones_and_can_be_res
     assert files(resumed / "vectors").keys() == {"part-00000.jsonl"}
     with pytest.raises(InputError, match="encoding stopped after 2 passages; run the same encode command again"):
         check_vectors(resumed)
-    second = writer(resumed)
-    assert [second.is_finished(number, shard) for number, shard in enumerate(SHARDS)] == [True, False]
+    assert [writer(resumed).is_finished(number, shard) for number, shard in enumerate(SHARDS)] == [True, False]
     write_all(resumed)
     assert files(resumed) == files(out)
 
@@ -128,8 +126,7 @@ target.write_shard(t.SHARDS[1], vectors())
     resumed = tmp_path / "resumed"
     child = subprocess.run([sys.executable, "-c", script, str(resumed), moment], cwd=Path(__file__).parents[1], check=False)
     assert child.returncode == -signal.SIGKILL
-    write_all(resumed)
-    check_vectors(resumed)
+    assert write_all(resumed) == check_vectors(resumed)
     assert files(resumed) == files(out)
 
 
@@ -170,12 +167,13 @@ def test_a_collection_that_is_being_made_longer_is_not_complete(tmp_path: Path) 
     ],
 )
 def test_other_encoders_and_settings_are_refused_by_name_unless_overwritten(out: Path, other: dict[str, Any], reason: str) -> None:
+    (out / "README").write_text("mine")
     before = files(out)
     with pytest.raises(InputError, match=f"^{re.escape(str(out))}: was begun with {reason}; .*--overwrite"):
         writer(out, **other)
     assert files(out) == before
     assert writer(out, **other, overwrite=True).manifest.shards == ()
-    assert files(out).keys() == {"manifest.json"}
+    assert files(out).keys() == {"manifest.json", "README"}
 
 
 @pytest.mark.parametrize("overwrite", [False, True])

@@ -93,7 +93,7 @@ def read_qrels(path: Path | str) -> list[Qrel]:
 def _read_queries(file: Path) -> dict[str, str]:
     queries: dict[str, str] = {}
     seen: set[str] = set()
-    for number, qid, text in read_pairs(file) if ".tsv" in file.suffixes[-2:] else _json_pairs(file):
+    for number, qid, text in read_pairs(file) if file.name.endswith((".tsv", ".tsv.gz")) else _json_pairs(file):
         check_id(qid, seen, file, number)
         queries[qid] = text
     return queries

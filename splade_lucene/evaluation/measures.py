@@ -34,8 +34,12 @@ def parse_measures(names: str) -> list[Any]:
     measures = []
     for name in names.split():
         try:
-            measures.append(ir_measures.parse_measure(name))
-        except (ValueError, NameError) as error:
+            measure = ir_measures.parse_measure(name)
+            if measure.params.get("cutoff", 1) < 1:
+                raise ValueError("the cutoff must be at least 1")  # pytrec_eval would end the process
+            ir_measures.evaluator([measure], [])
+            measures.append(measure)
+        except (ValueError, NameError, KeyError, AssertionError) as error:
             examples = "nDCG@10, R@100, R@1000, RR@10, AP, P@5"
             raise SpladeLuceneError(f"unknown measure {name!r} ({error}); write it as ir_measures does: {examples}") from None
     if not measures:

@@ -74,10 +74,11 @@ def read_notes(path: Path | str) -> dict[str, Any]:
     """What is known of how a run was made; empty if nothing is, or if the run was changed since."""
     path = Path(path)
     file = _notes_file(path)
-    if not file.is_file():
+    try:
+        notes = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
         return {}
-    notes: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return notes if notes.get("sha256") == file_sha256(path) else {}
+    return notes if isinstance(notes, dict) and notes.get("sha256") == file_sha256(path) else {}
 
 
 def _notes_file(path: Path) -> Path:

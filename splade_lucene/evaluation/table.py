@@ -27,7 +27,7 @@ def markdown_table(rows: Sequence[Mapping[str, str]]) -> str:
     """Rows of equal keys as a Markdown table, the first column to the left, the others to the right."""
     header = list(rows[0])
     return tabulate(
-        [list(row.values()) for row in rows],
+        [[cell.replace("|", "\\|") for cell in row.values()] for row in rows],
         header,
         tablefmt="pipe",
         disable_numparse=True,

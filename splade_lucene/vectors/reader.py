@@ -11,8 +11,8 @@ from splade_lucene.files import read_objects
 from splade_lucene.records import ImpactVector
 from splade_lucene.vectors.manifest import SHARDS
 
-# Lucene's tokenizers split longer tokens.
-_MAX_TOKEN_LENGTH = 255
+# Lucene's tokenizers split longer tokens; Java counts UTF-16 units.
+_MAX_TOKEN_BYTES = 2 * 255
 
 
 def read_vectors(out: Path) -> Iterator[ImpactVector]:
@@ -40,6 +40,6 @@ def _vector(item: dict[str, Any], file: Path, line: int) -> ImpactVector:
     for token, impact in vector.items():
         if type(impact) is not int or impact < 1:
             raise InputError(file, f"document {docid!r} has the impact {impact!r} for {token!r}; impacts are integers from 1", line)
-        if token.split() != [token] or len(token) > _MAX_TOKEN_LENGTH:
+        if token.split() != [token] or len(token.encode("utf-16-le", "surrogatepass")) > _MAX_TOKEN_BYTES:
             raise InputError(file, f"document {docid!r} has the token {token!r}, which Lucene would split", line)
     return ImpactVector(docid, vector, contents if isinstance(contents, str) else None)

@@ -33,15 +33,16 @@ class VectorWriter:
 
     def __init__(self, out: Path, *, encoder: Mapping[str, Any], settings: Mapping[str, Any], overwrite: bool = False) -> None:
         self._out = out
-        if overwrite:
-            (out / FILE).unlink(missing_ok=True)
-            shutil.rmtree(out / SHARDS, ignore_errors=True)
-        manifest = read_manifest(out)
+        # A process that was killed could not remove the file that it was writing.
+        for leftover in (*out.glob(f".{FILE}.*.tmp"), *(out / SHARDS).glob(".part-*.tmp")):
+            leftover.unlink()
+        if not (out / FILE).is_file() and out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise InputError(out, "exists and was not made by `splade-lucene encode`; give another OUT")
+        manifest = None if overwrite else read_manifest(out)
         if manifest is None:
-            if out.exists() and (not out.is_dir() or any(out.iterdir())):
-                raise InputError(out, "exists and was not made by `splade-lucene encode`; give another OUT")
             manifest = Manifest(encoder, settings)
             write_manifest(out, manifest)
+            shutil.rmtree(out / SHARDS, ignore_errors=True)
         else:
             _same("encoder", manifest.encoder, encoder, out)
             _same("settings", manifest.settings, settings, out)
@@ -85,8 +86,10 @@ class VectorWriter:
                 written += 1
                 empty += not vector.vector
                 postings += len(vector.vector)
+            if written != len(passages):
+                raise ValueError(f"{written} vectors for {len(passages)} passages")
         shard = Shard(file.name, written, empty, postings, file_sha256(file), _source_sha256(passages))
-        self._manifest = self._manifest._replace(shards=(*self._manifest.shards, shard))
+        self._manifest = self._manifest._replace(shards=(*self._manifest.shards, shard), complete=False)
         write_manifest(self._out, self._manifest)
 
     def finish(self, shards: int) -> Manifest:
