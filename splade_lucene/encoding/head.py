@@ -20,7 +20,7 @@ def splade_max(hidden: Tensor, mask: Tensor, weight: Tensor, bias: Tensor | None
         hidden: float, passages × tokens × hidden: the input of the output layer.
         mask: bool, passages × tokens: True for tokens, False for padding; every passage has at least one token.
         weight: float, vocabulary × hidden: the output layer.
-        bias: float, vocabulary, or None.
+        bias: float, vocabulary, or None; -inf for entries that must never fire.
 
     Returns:
         float32, passages × vocabulary: non-negative weights.

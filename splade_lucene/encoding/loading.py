@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,6 +65,11 @@ def find_model(name: str, *, revision: str | None = None) -> ModelFiles:
     return _checked(name, folder.name, folder)
 
 
+def first_sentence(error: Exception) -> str:
+    """The first sentence of another library's message, or the name of the exception if it has none."""
+    return re.split(r"[.!?]\s|\n", str(error).strip())[0] or type(error).__name__
+
+
 def _tiny() -> ModelFiles:
     try:
         listed = importlib.metadata.files(_TINY_WHEEL) or []
@@ -110,7 +116,7 @@ def _fetch(name: str, revision: str | None) -> Path:
             folder = Path(snapshot_download(name, revision=converted, allow_patterns=_HUB_FILES))
         return folder
     except Exception as error:  # the hub's HTTP client, and so its exceptions, change with the version of huggingface_hub
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = first_sentence(error)
         raise ModelError(
             f"the model {name!r} could not be had from the Hugging Face hub ({reason}); check its name and the network, give a "
             f"local folder, or use --model {TINY} for the small model that works offline"

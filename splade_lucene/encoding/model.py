@@ -10,7 +10,7 @@ import torch
 
 from splade_lucene.encoding.batching import batches_by_length
 from splade_lucene.encoding.defaults import DEFAULT_SCALE, default_lengths
-from splade_lucene.encoding.loading import ModelFiles, find_model
+from splade_lucene.encoding.loading import ModelFiles, find_model, first_sentence
 from splade_lucene.encoding.network import PRECISIONS, MlmNetwork
 from splade_lucene.errors import ModelError
 
@@ -50,7 +50,7 @@ class SpladeModel:
     Example:
         >>> model = SpladeModel.load("tiny")
         >>> model.encode_queries(["glass stress"], max_length=16)[0]["glass"]
-        246
+        243
     """
 
     def __init__(self, files: ModelFiles, network: MlmNetwork, *, precision: str) -> None:
@@ -78,9 +78,10 @@ class SpladeModel:
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         try:
-            kind = torch.empty(0, device=device).device.type
-        except (RuntimeError, AssertionError) as error:
-            raise ModelError(f"the device {device!r} cannot be used ({str(error).splitlines()[0]}); try --device cpu") from None
+            torch.zeros(1, device=device).cpu()
+            kind = torch.device(device).type
+        except Exception as error:  # each backend of torch has its own way to say that it is not there
+            raise ModelError(f"the device {device!r} cannot be used ({first_sentence(error)}); try --device cpu") from None
         if precision == "auto":
             precision = "fp32" if kind == "cpu" else "fp16"
         files = find_model(name, revision=revision)
@@ -108,7 +109,7 @@ class SpladeModel:
             revision=self._files.revision,
             weights_sha256=self._files.weights_sha256,
             tokenizer_sha256=self._files.tokenizer_sha256,
-            query_max_length=query_max_length or default_lengths(self.name).queries,
+            query_max_length=default_lengths(self.name).queries if query_max_length is None else query_max_length,
             scale=scale,
             precision=self._precision,
         )
@@ -153,7 +154,7 @@ class SpladeModel:
         Raises:
             ModelError: ``max_length`` is more than the model can read.
         """
-        return self._encode(texts, max_length or default_lengths(self.name).documents, scale, top_k, weights)
+        return self._encode(texts, default_lengths(self.name).documents if max_length is None else max_length, scale, top_k, weights)
 
     @overload
     def encode_queries(
@@ -169,15 +170,20 @@ class SpladeModel:
         self, texts: Sequence[str], *, max_length: int | None = None, scale: int = DEFAULT_SCALE, weights: bool = False
     ) -> list[dict[str, int]] | list[dict[str, float]]:
         """Encodes queries: as :meth:`encode_documents`, cut at 24 tokens for prithivida's models and at 64 for others."""
-        return self._encode(texts, max_length or default_lengths(self.name).queries, scale, None, weights)
+        return self._encode(texts, default_lengths(self.name).queries if max_length is None else max_length, scale, None, weights)
 
     def _encode(
         self, texts: Sequence[str], max_length: int, scale: int, top_k: int | None, weights: bool
     ) -> list[dict[str, int]] | list[dict[str, float]]:
         self.check_length(max_length)
+        if scale < 1 or (top_k is not None and top_k < 1):
+            raise ValueError(f"scale and top_k must be at least 1, not {scale} and {top_k}")
         token_ids = self._network.token_ids(texts, max_length)
+        # A text without a token, which a tokenizer without special tokens makes of an empty one, stays an empty bag.
+        filled = [position for position, ids in enumerate(token_ids) if ids]
         encoded: list[dict[str, Any]] = [{} for _ in texts]
-        for positions in batches_by_length([len(ids) for ids in token_ids], _TOKEN_BUDGET):
+        for batch in batches_by_length([len(token_ids[position]) for position in filled], _TOKEN_BUDGET):
+            positions = [filled[each] for each in batch]
             pooled = self._network.pooled_weights([token_ids[position] for position in positions]).numpy()
             for position, row in zip(positions, pooled, strict=True):
                 values = row if weights else np.rint(row.astype(np.float64) * scale).astype(np.int64)

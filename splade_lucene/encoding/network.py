@@ -12,7 +12,7 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from splade_lucene.encoding.head import splade_max
-from splade_lucene.encoding.loading import ModelFiles
+from splade_lucene.encoding.loading import ModelFiles, first_sentence
 from splade_lucene.errors import ModelError
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -51,8 +51,7 @@ class MlmNetwork:
             )
         # Rows beyond the tokenizer only round the matrix up to a good size; they have no token and are left out.
         self.tokens: list[str] = self._tokenizer.convert_ids_to_tokens(list(range(size)))
-        positions = getattr(network.config, "max_position_embeddings", self._tokenizer.model_max_length)
-        self.max_positions = int(min(positions, self._tokenizer.model_max_length))
+        self.max_positions = min(_positions(network), self._tokenizer.model_max_length)
 
         sample = self._pad([self.token_ids(["A word, and another."], self.max_positions)[0]])
         with torch.inference_mode():
@@ -61,9 +60,13 @@ class MlmNetwork:
         # Without its output layer a network returns that layer's input, whatever the architecture calls its parts.
         self._network.set_output_embeddings(_PassThrough())
         self._weight = output.weight.detach()[:size]
-        self._bias = None if output.bias is None else output.bias.detach()[:size]
+        self._bias = torch.zeros_like(self._weight[:, 0]) if output.bias is None else output.bias.detach()[:size].clone()
+        # Some vocabularies have tokens of white space, which no index can hold; they never fire.
+        blank = [entry for entry, token in enumerate(self.tokens) if token.split() != [token]]
+        self._bias[blank] = -torch.inf
         # An architecture that does more to its logits would show here.
         plain, tolerance = logits.amax(dim=1).relu().log1p(), _TOLERANCE[precision]
+        plain[:, blank] = 0
         if not torch.allclose(self._forward(sample), plain, atol=tolerance, rtol=tolerance):
             raise ModelError(f"{files.name} ({network.config.model_type}) computes its logits in a way that is not supported")
 
@@ -102,6 +105,16 @@ class MlmNetwork:
         }
 
 
+def _positions(network: Any) -> int:
+    """How many tokens the position embeddings reach: RoBERTa and its kin count from the number of the padding token on."""
+    offsets = [
+        module.padding_idx + 1
+        for name, module in network.named_modules()
+        if name.endswith(".position_embeddings") and getattr(module, "padding_idx", None) is not None
+    ]
+    return int(getattr(network.config, "max_position_embeddings", 1 << 30)) - max(offsets, default=0)
+
+
 class _PassThrough(torch.nn.Module):
     """Stands in for the output layer; some architectures also look at its bias."""
 
@@ -128,9 +141,8 @@ def _load(files: ModelFiles) -> tuple[Any, Any]:
             dtype=torch.float32,
             output_loading_info=True,
         )
-    except (ValueError, OSError, KeyError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(f"{files.name} cannot be loaded as a masked language model: {reason}") from None
+    except Exception as error:  # damaged files make safetensors, tokenizers and transformers raise whatever they like
+        raise ModelError(f"{files.name} cannot be loaded as a masked language model ({first_sentence(error)})") from None
     finally:
         logs.set_verbosity(verbosity)
         if had_progress:

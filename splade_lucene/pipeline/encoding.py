@@ -60,7 +60,7 @@ def encode_collection(
         InputError: ``passages`` is empty or malformed, or ``out`` holds something else.
         ModelError: ``max_length`` is more than the model can read.
     """
-    length = max_length or default_lengths(model.name).documents
+    length = default_lengths(model.name).documents if max_length is None else max_length
     record = model.record(query_max_length=query_max_length, scale=scale)
     for each in (length, record.query_max_length):
         model.check_length(each)

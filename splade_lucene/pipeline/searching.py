@@ -66,7 +66,7 @@ class ImpactSearcher(ImpactIndexSearcher):
         precision: str = "auto",
     ) -> None:
         super().__init__(index)
-        self.query_max_length = query_max_length or self.card.encoder["query_max_length"]
+        self.query_max_length = self.card.encoder["query_max_length"] if query_max_length is None else query_max_length
         self._device, self._precision = device, precision
         self._loading = threading.Lock()
         if model is not None:

@@ -74,6 +74,9 @@ class VectorWriter:
             passages: what the vectors are made from.
             vectors: the vectors, in the same order; consumed as they come.
         """
+        if self._manifest.complete:  # the collection grew
+            self._manifest = self._manifest._replace(complete=False)
+            write_manifest(self._out, self._manifest)
         file = self._out / SHARDS / f"part-{len(self._manifest.shards):05d}.jsonl"
         written = empty = postings = 0
         with atomic_file(file) as stream:
@@ -89,7 +92,7 @@ class VectorWriter:
             if written != len(passages):
                 raise ValueError(f"{written} vectors for {len(passages)} passages")
         shard = Shard(file.name, written, empty, postings, file_sha256(file), _source_sha256(passages))
-        self._manifest = self._manifest._replace(shards=(*self._manifest.shards, shard), complete=False)
+        self._manifest = self._manifest._replace(shards=(*self._manifest.shards, shard))
         write_manifest(self._out, self._manifest)
 
     def finish(self, shards: int) -> Manifest:
