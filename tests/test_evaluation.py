@@ -196,7 +196,7 @@ def test_the_cost_of_an_impact_run_names_its_lengths() -> None:
     assert cost_columns(NOTES) == {
         "documents": "5,183",
         "index MB": "12.35",
-        "search ms": "3.1",
+        "search ms": "3.0",
         "encode ms": "7.3",
         "FLOPS": "1.23",
         "lengths": "128/24",

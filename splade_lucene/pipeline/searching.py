@@ -147,6 +147,8 @@ def search_queries(
         The run with its notes.
     """
     texts = dict(queries)
+    if isinstance(searcher, ImpactSearcher):
+        searcher.query_encoder()  # loading a model is no part of encoding a query
     batch = searcher.run_batch(texts, k + remove_query, threads)
     run: Run = dict(batch.hits)
     if remove_query:
