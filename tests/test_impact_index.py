@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from splade_lucene.errors import IndexMismatchError, InputError, JavaError
-from splade_lucene.lucene.card import FILE, read_card
+from splade_lucene.lucene import impact_writer, jvm
+from splade_lucene.lucene.card import FILE, folder_bytes, read_card
+from splade_lucene.lucene.docids import write_docids
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
-from splade_lucene.lucene.indexing import build_impact_index
+from splade_lucene.lucene.indexing import Engine, build_impact_index
+from splade_lucene.lucene.statistics import index_statistics
 from splade_lucene.records import ImpactVector, Passage
 from splade_lucene.vectors.writer import VectorWriter
 from tests.oracle import brute_force
@@ -41,7 +44,7 @@ NASTY = [
 
 
 def write_vectors(out: Path, vectors: list[ImpactVector], shards: int = 1) -> Path:
-    writer = VectorWriter(out, encoder=ENCODER, settings={"max_length": 256})
+    writer = VectorWriter(out, encoder=ENCODER, settings={"max_length": 256, "contents": False})
     for number in range(shards):
         part = vectors[number::shards]
         writer.write_shard([Passage(vector.id, "") for vector in part], part)
@@ -64,10 +67,10 @@ def vectors() -> list[ImpactVector]:
     return made_up(400)
 
 
-@pytest.fixture(scope="module")
-def index(vectors: list[ImpactVector], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("impact")
-    build_impact_index(write_vectors(folder / "out", vectors, shards=3), folder / "index", threads=2)
+@pytest.fixture(scope="module", params=["lucene", "anserini"])
+def index(request: pytest.FixtureRequest, vectors: list[ImpactVector], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp(request.param)
+    build_impact_index(write_vectors(folder / "out", vectors, shards=3), folder / "index", engine=request.param, threads=2)
     return folder / "index"
 
 
@@ -80,10 +83,59 @@ def test_top_k_equals_brute_force_with_ties_cut_in_the_order_of_docids(index: Pa
             assert searcher.search_impacts(query, k) == brute_force(vectors, query, k)
 
 
-@pytest.mark.parametrize("token", NASTY)
-def test_every_token_is_one_term(index: Path, vectors: list[ImpactVector], token: str) -> None:
+def test_the_postings_are_the_vectors(index: Path, vectors: list[ImpactVector]) -> None:
+    """Term by term: a query of one term with weight 1 returns its documents with their impacts."""
+    tokens = {token for vector in vectors for token in vector.vector}
     with ImpactIndexSearcher(index) as searcher:
-        assert searcher.search_impacts({token: 1}, 1000) == brute_force(vectors, {token: 1}, 1000)
+        for token in tokens:
+            assert searcher.search_impacts({token: 1}, 1000) == brute_force(vectors, {token: 1}, 1000)
+    statistics = index_statistics(index)
+    assert (statistics.documents, statistics.terms) == (len(vectors), len(tokens))
+    assert statistics.postings == sum(len(vector.vector) for vector in vectors)
+    assert sum(statistics.bytes.values()) == folder_bytes(index)
+    assert set(NASTY) <= tokens
+
+
+def test_documents_keep_their_order_when_lucene_writes_many_segments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(impact_writer, "_MEMORY_BUFFER", 0.05)
+    vectors = made_up(3000)
+    build_impact_index(write_vectors(tmp_path / "out", vectors), tmp_path / "index")
+    with ImpactIndexSearcher(tmp_path / "index") as searcher:
+        for query in ({"t1": 3, "|": 1}, {"t2": 1}):
+            assert searcher.search_impacts(query, 200) == brute_force(vectors, query, 200)
+
+
+def test_hits_that_all_tie_come_in_the_order_of_docids(tmp_path: Path) -> None:
+    vectors = [ImpactVector(f"d{number % 10}{number}", {"x": 5}) for number in range(500)]
+    build_impact_index(write_vectors(tmp_path / "out", vectors), tmp_path / "index")
+    with ImpactIndexSearcher(tmp_path / "index") as searcher:
+        for k in (1, 10, 499, 500, 501):
+            assert searcher.search_impacts({"x": 2}, k) == brute_force(vectors, {"x": 2}, k)
+
+
+@pytest.mark.parametrize("engine", ["lucene", "anserini"])
+def test_the_text_is_stored_if_asked_for(tmp_path: Path, engine: Engine) -> None:
+    writer = VectorWriter(tmp_path / "out", encoder=ENCODER, settings={"max_length": 256, "contents": True})
+    writer.write_shard([Passage("a", "")], [ImpactVector("a", {"x": 1}, "the “text” of it")])
+    writer.finish(1)
+    build_impact_index(tmp_path / "out", tmp_path / "index", engine=engine, store_contents=True)
+    simple = jvm.jnius().autoclass("io.anserini.search.SimpleImpactSearcher")(str(tmp_path / "index"))
+    assert json.loads(simple.doc_raw("a"))["contents"] == "the “text” of it"
+    build_impact_index(tmp_path / "out", tmp_path / "index", engine=engine, overwrite=True)
+    assert jvm.jnius().autoclass("io.anserini.search.SimpleImpactSearcher")(str(tmp_path / "index")).doc_raw("a") is None
+
+
+def test_text_that_was_not_kept_cannot_be_stored(tmp_path: Path) -> None:
+    out = write_vectors(tmp_path / "out", [ImpactVector("a", {"x": 1})])
+    with pytest.raises(InputError, match="encode with --store-contents"):
+        build_impact_index(out, tmp_path / "index", store_contents=True)
+
+
+def test_a_list_of_docids_that_does_not_fit_the_index_is_refused(tmp_path: Path) -> None:
+    build_impact_index(write_vectors(tmp_path / "out", [ImpactVector("a", {"x": 1})]), tmp_path / "index")
+    write_docids(tmp_path / "index", ["a", "b"])
+    with pytest.raises(IndexMismatchError, match="names 2 documents, the index has 1"):
+        ImpactIndexSearcher(tmp_path / "index")
 
 
 def test_queries_of_any_length(index: Path, vectors: list[ImpactVector]) -> None:

@@ -14,7 +14,7 @@ from splade_lucene.collections.queries import read_qrels, read_queries
 from splade_lucene.encoding.model import SpladeModel
 from splade_lucene.errors import IndexMismatchError
 from splade_lucene.evaluation.measures import score_run
-from splade_lucene.lucene.indexing import build_bm25_index, build_impact_index
+from splade_lucene.lucene.indexing import Engine, build_bm25_index, build_impact_index
 from splade_lucene.pipeline.encoding import encode_collection
 from splade_lucene.pipeline.searching import ImpactSearcher, open_searcher, query_latency, search_queries
 from splade_lucene.records import Passage, Query
@@ -110,8 +110,11 @@ def test_latency_is_measured_over_single_queries(folder: Path) -> None:
         assert query_latency(searcher, QUERIES).p50 > 0
 
 
-def test_stock_pyserini_reads_the_index_with_the_same_scores(folder: Path, tiny: SpladeModel) -> None:
+@pytest.mark.parametrize("engine", ["lucene", "anserini"])
+def test_stock_pyserini_reads_the_index_with_the_same_scores(engine: Engine, folder: Path, tiny: SpladeModel) -> None:
     """In a process of its own: importing pyserini.search.lucene wants a dummy key, and loads half of PyPI."""
+    index = folder / f"index-{engine}"
+    build_impact_index(folder / "out", index, engine=engine)
     queries = dict(zip([query.text for query in QUERIES], tiny.encode_queries([q.text for q in QUERIES], max_length=16), strict=True))
     code = """
 import json, sys
@@ -123,10 +126,12 @@ class Encoder:
     def encode(self, text):
         return queries[text]
 searcher = LuceneImpactSearcher(sys.argv[1], Encoder())
+from pyserini.index.lucene import LuceneIndexReader
+assert LuceneIndexReader(sys.argv[1]).stats()["documents"] == 5
 print(json.dumps({text: [[hit.docid, hit.score] for hit in searcher.search(text, k=10)] for text in queries}))
 """
     child = subprocess.run(
-        [sys.executable, "-c", code, str(folder / "index"), json.dumps(queries)],
+        [sys.executable, "-c", code, str(index), json.dumps(queries)],
         capture_output=True,
         text=True,
         env={**os.environ, "OPENAI_API_KEY": "not-a-key"},
@@ -135,7 +140,7 @@ print(json.dumps({text: [[hit.docid, hit.score] for hit in searcher.search(text,
     )
     assert child.returncode == 0, child.stderr
     found = json.loads(child.stdout.splitlines()[-1])
-    with ImpactSearcher(folder / "index", model=tiny) as searcher:
+    with ImpactSearcher(index, model=tiny) as searcher:
         for text, impacts in queries.items():
             # Pyserini drops terms that every document has, and writes ties a hair apart.
             everywhere = {t for t, count in searcher.document_frequencies(impacts).items() if count == searcher.card.documents}

@@ -11,7 +11,7 @@ from splade_lucene import __version__
 from splade_lucene.errors import SpladeLuceneError
 
 # In the order of the work; each is a module of this package with HELP, add_arguments(parser) and run(args).
-COMMANDS = ("encode", "index", "bm25", "search", "evaluate", "explain", "demo")
+COMMANDS = ("encode", "index", "index-stats", "bm25", "search", "evaluate", "explain", "demo")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -24,10 +24,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"splade-lucene {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in COMMANDS:
-        module = importlib.import_module(f"splade_lucene.cli.{name}")
+        module = importlib.import_module(f"splade_lucene.cli.{name.replace('-', '_')}")
         command = commands.add_parser(name, help=module.HELP, description=module.__doc__)
         module.add_arguments(command)
-        command.set_defaults(run=module.run)
+        command.set_defaults(run=module.run, usage_error=command.error)
     return parser
 
 

@@ -38,6 +38,7 @@ def index_collection(
     threads: int,
     fields: Sequence[str] = (),
     impact: bool = False,
+    store_raw: bool = False,
     advance: Callable[[int], None] = lambda count: None,
 ) -> Counts:
     """Builds a Lucene index of one segment from a folder of files.
@@ -49,6 +50,7 @@ def index_collection(
         threads: each indexes one file at a time.
         fields: fields of the collection class to index besides ``contents``.
         impact: terms are given, with their frequencies as impacts (``-impact -pretokenized``).
+        store_raw: store each line of the input as the field ``raw``.
         advance: told the number of documents added since the last call.
 
     Returns:
@@ -68,6 +70,8 @@ def index_collection(
     arguments = [*(word for option in options.items() for word in option), "-optimize", "-quiet"]
     if impact:
         arguments += ["-impact", "-pretokenized"]
+    if store_raw:
+        arguments.append("-storeRaw")
     if fields:
         arguments += ["-fields", *fields]
     args = java_class("IndexCollectionArgs")()

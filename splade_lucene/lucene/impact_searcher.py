@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from splade_lucene.errors import IndexMismatchError
 from splade_lucene.lucene.card import Kind
-from splade_lucene.lucene.java import java_class, upcast
+from splade_lucene.lucene.java import java_class
 from splade_lucene.lucene.searcher import LuceneSearcher
 from splade_lucene.records import Hit
 
@@ -43,6 +44,8 @@ class ImpactIndexSearcher(LuceneSearcher[Mapping[str, int]]):
     def __init__(self, index: Path | str, encoder: QueryEncoder | None = None) -> None:
         super().__init__(index)
         self._encoder = encoder
+        self._weights = self._json.readerForMapOf(java_class("Class").forName("java.lang.Float"))
+        self._generator = java_class("BagOfWordsQueryGenerator")()
 
     def search_impacts(self, impacts: Mapping[str, int], k: int = 10) -> list[Hit]:
         """Searches for an encoded query.
@@ -76,11 +79,6 @@ class ImpactIndexSearcher(LuceneSearcher[Mapping[str, int]]):
         return prepared
 
     def _query(self, prepared: Mapping[str, int]) -> Any:
-        builder = java_class("BooleanQueryBuilder")()
-        should = java_class("BooleanClauseOccur").SHOULD
-        term_query, boost_query, term = java_class("TermQuery"), java_class("BoostQuery"), java_class("Term")
-        for token, impact in prepared.items():
-            if impact > 0:
-                query = boost_query(upcast("Query", term_query(term("contents", token))), float(impact))
-                builder.add(upcast("Query", query), should)
-        return builder.build()
+        # Two calls into Java whatever the number of terms: making the objects one by one takes longer than the search.
+        weights = self._weights.readValue(json.dumps({token: impact for token, impact in prepared.items() if impact > 0}))
+        return self._generator.buildQuery("contents", weights)

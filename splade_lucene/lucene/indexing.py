@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Literal
 
 from splade_lucene.errors import InputError, JavaError
 from splade_lucene.files import atomic_folder
 from splade_lucene.lucene.anserini import index_collection
 from splade_lucene.lucene.card import IndexCard, write_card
+from splade_lucene.lucene.docids import write_docids
+from splade_lucene.lucene.impact_writer import write_impacts
 from splade_lucene.lucene.java import java_class
-from splade_lucene.records import Passage
+from splade_lucene.records import ImpactVector, Passage
 from splade_lucene.vectors.manifest import SHARDS, check_vectors
 from splade_lucene.vectors.reader import read_vectors
 
+Engine = Literal["lucene", "anserini"]
 # k1 and b of Anserini's BEIR baselines.
 DEFAULT_K1, DEFAULT_B = 0.9, 0.4
 FLAT = {"contents": 1.0}
@@ -28,7 +32,9 @@ def build_impact_index(
     out: Path | str,
     index: Path | str,
     *,
+    engine: Engine = "lucene",
     threads: int = 1,
+    store_contents: bool = False,
     overwrite: bool = False,
     advance: Callable[[int], None] = lambda count: None,
 ) -> IndexCard:
@@ -37,7 +43,9 @@ def build_impact_index(
     Args:
         out: what ``encode`` wrote.
         index: the folder to make; an existing one stays as it is until the new one is complete.
-        threads: each indexes one shard at a time.
+        engine: ``lucene`` sets term frequencies directly; ``anserini`` runs ``IndexCollection`` on tokens repeated ``impact`` times.
+        threads: of ``anserini``, each indexes one shard at a time; ``lucene`` reads in one and writes in another.
+        store_contents: store the text of each passage, which ``encode`` must have kept.
         overwrite: replace an existing index.
         advance: told the number of documents added since the last call.
 
@@ -45,21 +53,43 @@ def build_impact_index(
         The card of the index.
 
     Raises:
-        InputError: ``out`` is not complete or was changed, ``index`` exists, or a vector is one that Anserini would corrupt.
-        JavaError: Anserini failed, or the index does not hold as many documents as there are non-empty vectors.
+        InputError: ``out`` is not complete or was changed, ``index`` exists, or a vector is one that Anserini would corrupt, or has no
+            text to store.
+        JavaError: Lucene failed, or the index does not hold as many documents as there are non-empty vectors.
     """
     out, index = Path(out), Path(index)
     manifest = check_vectors(out)
-    for _ in read_vectors(out):
-        pass  # Anserini loses what it cannot read and says nothing: see to it that it can read everything
+    if store_contents and not manifest.settings["contents"]:
+        raise InputError(out, "holds no text to store; encode with --store-contents")
     with atomic_folder(index, overwrite=overwrite) as temporary:
-        counts = index_collection(
-            collection="JsonVectorCollection", input=out / SHARDS, index=temporary, threads=threads, impact=True, advance=advance
-        )
+        if engine == "lucene":
+            docids: list[str] = []
+            write_impacts(temporary, _noting(read_vectors(out), docids), store_contents=store_contents, advance=advance)
+            write_docids(temporary, docids)
+        else:
+            for _ in read_vectors(out):
+                pass  # Anserini loses what it cannot read and says nothing: see to it that it can read everything
+            index_collection(
+                collection="JsonVectorCollection",
+                input=out / SHARDS,
+                index=temporary,
+                threads=threads,
+                impact=True,
+                store_raw=store_contents,
+                advance=advance,
+            )
         card = IndexCard("impact", manifest.passages - manifest.empty, manifest.empty, _lucene(), manifest.encoder, manifest.settings)
-        _check_count(temporary, card.documents, f"{counts}")
+        _check_count(temporary, card.documents)
         write_card(temporary, card)
     return card
+
+
+def _noting(vectors: Iterable[ImpactVector], docids: list[str]) -> Iterator[ImpactVector]:
+    """The vectors, the docids of those that will be in the index noted on the way."""
+    for vector in vectors:
+        if vector.vector:
+            docids.append(vector.id)
+        yield vector
 
 
 def build_bm25_index(
@@ -116,7 +146,7 @@ def build_bm25_index(
             {},
             {"k1": k1, "b": b, "fields": MULTIFIELD if multifield else FLAT},
         )
-        _check_count(temporary, card.documents, f"{counts}")
+        _check_count(temporary, card.documents)
         write_card(temporary, card)
     return card
 
@@ -134,7 +164,7 @@ def _write_corpus(passages: Iterable[Passage], folder: Path, files: int) -> int:
     return total
 
 
-def _check_count(index: Path, expected: int, counts: str) -> None:
+def _check_count(index: Path, expected: int) -> None:
     reader_class, directory, paths = (java_class(name) for name in ("DirectoryReader", "FSDirectory", "Paths"))
     reader = reader_class.open(directory.open(paths.get(str(index))))
     try:
@@ -142,7 +172,7 @@ def _check_count(index: Path, expected: int, counts: str) -> None:
     finally:
         reader.close()
     if found != expected:
-        raise JavaError(f"the index holds {found} documents where {expected} were expected (Anserini counted {counts}); it was removed")
+        raise JavaError(f"the index holds {found} documents where {expected} were expected; it was removed")
 
 
 def _lucene() -> str:

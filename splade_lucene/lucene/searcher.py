@@ -15,11 +15,15 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar
 from splade_lucene.errors import IndexMismatchError, JavaError
 from splade_lucene.lucene import jvm
 from splade_lucene.lucene.card import Kind, read_card
+from splade_lucene.lucene.docids import FILE as DOCIDS
+from splade_lucene.lucene.docids import Docids
 from splade_lucene.lucene.java import java_class, upcast
 from splade_lucene.records import Hit
 
 # More terms than any vocabulary has; Lucene's default of 1,024 would refuse long queries.
 _MAX_CLAUSES = 1 << 20
+# Hits fetched beyond those asked for, to see where the last one's ties end.
+_SPARE = 16
 
 Prepared = TypeVar("Prepared")
 
@@ -59,6 +63,7 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         sort_field = java_class("SortField")
         self._order = java_class("Sort")(sort_field.FIELD_SCORE, sort_field("id", java_class("SortFieldType").STRING_VAL))
         self._json = java_class("ObjectMapper")()
+        self._docids = self._open_docids()
 
     def search(self, text: str, k: int = 10) -> list[Hit]:
         """Searches for one query.
@@ -149,13 +154,41 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         if k < 1:
             raise ValueError(f"k is the number of hits and must be at least 1, not {k}")
         try:
-            top = self._searcher.search(upcast("Query", self._query(prepared)), k, self._order, True)
-            # One string for all hits: fetching them one by one through pyjnius takes as long as the search itself. The second
-            # sort value is the docid, which the search has read anyway to break ties.
-            found = json.loads(self._json.writeValueAsString(top))["scoreDocs"]
+            query = upcast("Query", self._query(prepared))
+            if self._docids:
+                return self._top_by_number(query, k, self._docids)
+            found = self._score_docs(self._searcher.search(query, k, self._order, True))
         except jvm.jnius().JavaException as error:
             raise JavaError(f"searching {self.index} failed: {error}") from None
+        # The second value that hits were sorted by is the docid.
         return self._ranked([Hit(_docid(each["fields"][1]), each["score"]) for each in found])
+
+    def _top_by_number(self, query: Any, k: int, docids: Docids) -> list[Hit]:
+        """Lucene orders equal scores by document number: fetch until all hits that tie with the last one are there, then sort."""
+        fetch = k + _SPARE
+        while True:
+            found = self._score_docs(self._searcher.search(query, fetch))
+            if len(found) < fetch or found[-1]["score"] < found[k - 1]["score"]:
+                break
+            fetch *= 4
+        hits = [Hit(docids[each["doc"]], each["score"]) for each in found]
+        hits.sort(key=lambda hit: (-hit.score, hit.docid))
+        return hits[:k]
+
+    def _score_docs(self, top: Any) -> list[dict[str, Any]]:
+        """One string for all hits: fetching them one by one through pyjnius takes as long as the search itself."""
+        found: list[dict[str, Any]] = json.loads(self._json.writeValueAsString(top))["scoreDocs"]
+        return found
+
+    def _open_docids(self) -> Docids | None:
+        """The docids in the order of Lucene's document numbers, where the index has them in a file."""
+        file = self.index / DOCIDS
+        if not file.is_file():
+            return None
+        docids = Docids(file)
+        if len(docids) != self._reader.maxDoc():
+            raise IndexMismatchError(f"{file} names {len(docids)} documents, the index has {self._reader.maxDoc()}; build it again")
+        return docids
 
     def _ranked(self, hits: list[Hit]) -> list[Hit]:
         return hits

@@ -13,6 +13,8 @@ from splade_lucene.vectors.manifest import SHARDS
 
 # Lucene's tokenizers split longer tokens; Java counts UTF-16 units.
 _MAX_TOKEN_BYTES = 2 * 255
+# Below this, sums of products fit Lucene's single-precision scores for longer; no real weight comes near.
+_MAX_IMPACT = 1 << 24
 
 
 def read_vectors(out: Path) -> Iterator[ImpactVector]:
@@ -22,24 +24,28 @@ def read_vectors(out: Path) -> Iterator[ImpactVector]:
         InputError: a line is no vector of positive integers over tokens that Lucene keeps whole, or repeats an id.
     """
     seen: set[str] = set()
+    known: set[str] = set()
     for file in sorted((out / SHARDS).glob("*.jsonl")):
         for line, item in read_objects(file):
-            vector = _vector(item, file, line)
+            vector = _vector(item, known, file, line)
             if vector.id in seen:
                 raise InputError(file, f"the id {vector.id!r} was there before; ids must be unique", line)
             seen.add(vector.id)
             yield vector
 
 
-def _vector(item: dict[str, Any], file: Path, line: int) -> ImpactVector:
+def _vector(item: dict[str, Any], known: set[str], file: Path, line: int) -> ImpactVector:
+    """Checks a line; ``known`` are tokens that were found good before: set operations are many times faster than a loop."""
     docid, vector, contents = item.get("id"), item.get("vector"), item.get("contents")
     if not isinstance(docid, str) or docid.split() != [docid]:
         raise InputError(file, f"the id {docid!r} is not a string without white space", line)
     if not isinstance(vector, dict):
         raise InputError(file, f"document {docid!r} has no object 'vector'", line)
-    for token, impact in vector.items():
-        if type(impact) is not int or impact < 1:
-            raise InputError(file, f"document {docid!r} has the impact {impact!r} for {token!r}; impacts are integers from 1", line)
-        if token.split() != [token] or len(token.encode("utf-16-le", "surrogatepass")) > _MAX_TOKEN_BYTES:
+    if set(map(type, vector.values())) - {int} or (vector and not 1 <= min(vector.values()) <= max(vector.values()) < _MAX_IMPACT):
+        token, impact = next(pair for pair in vector.items() if type(pair[1]) is not int or not 1 <= pair[1] < _MAX_IMPACT)
+        raise InputError(file, f"document {docid!r} has the impact {impact!r} for {token!r}; impacts are integers from 1 to 2^24", line)
+    for token in vector.keys() - known:
+        if token.split() != [token] or "\x01" in token or len(token.encode("utf-16-le", "surrogatepass")) > _MAX_TOKEN_BYTES:
             raise InputError(file, f"document {docid!r} has the token {token!r}, which Lucene would split", line)
+        known.add(token)
     return ImpactVector(docid, vector, contents if isinstance(contents, str) else None)

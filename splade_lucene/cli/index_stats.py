@@ -1,0 +1,31 @@
+"""Show what an index holds and where its bytes go."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = "show counts and sizes of an index"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments."""
+    parser.add_argument("index", type=Path, help="index folder of either kind")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Runs the command."""
+    from splade_lucene.evaluation.table import markdown_table
+    from splade_lucene.lucene.statistics import index_statistics
+
+    found = index_statistics(args.index)
+    rows = {
+        "documents": f"{found.documents:,}",
+        "terms": f"{found.terms:,}",
+        "postings": f"{found.postings:,}",
+        "terms a document": f"{found.length:.1f}",
+        "bits a posting": f"{found.bits_per_posting:.2f}",
+        **{f"bytes of {part}": f"{size:,}" for part, size in found.bytes.items()},
+        "bytes": f"{sum(found.bytes.values()):,}",
+    }
+    print(markdown_table([{"of": name, str(args.index): value} for name, value in rows.items()]))

@@ -1,0 +1,42 @@
+"""The docids of an index in the order of its documents, in a file that opens at once whatever its length."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+FILE = "splade_lucene.ids"
+_HEADER = np.dtype("<u8")
+
+
+class Docids:
+    """Lucene's document numbers to docids. The file is mapped into memory, not read.
+
+    Args:
+        file: what :func:`write_docids` wrote: the number of docids, where each ends, and their UTF-8 bytes.
+    """
+
+    def __init__(self, file: Path) -> None:
+        count = int(np.fromfile(file, _HEADER, 1)[0])
+        self._ends = np.memmap(file, _HEADER, "r", _HEADER.itemsize, (count,)) if count else np.empty(0, _HEADER)
+        start = _HEADER.itemsize * (1 + count)
+        self._text = memoryview(np.memmap(file, np.uint8, "r", start).data) if count else memoryview(b"")
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, document: int) -> str:
+        start = self._ends[document - 1] if document else 0
+        return bytes(self._text[start : self._ends[document]]).decode()
+
+
+def write_docids(folder: Path, docids: Sequence[str]) -> None:
+    """Writes docids, in the order of Lucene's document numbers, into an index folder."""
+    encoded = [docid.encode() for docid in docids]
+    ends = np.cumsum([len(docid) for docid in encoded], dtype=_HEADER)
+    with (folder / FILE).open("wb") as stream:
+        np.array([len(encoded)], _HEADER).tofile(stream)
+        ends.tofile(stream)
+        stream.write(b"".join(encoded))

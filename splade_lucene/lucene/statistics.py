@@ -1,0 +1,70 @@
+"""What an index holds and where its bytes go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from splade_lucene.lucene.card import read_card
+from splade_lucene.lucene.java import java_class
+
+# Lucene's file names by what they hold; the rest are headers and ours.
+_PARTS = {
+    "postings": (".doc", ".pos", ".pay"),
+    "terms": (".tim", ".tip", ".tmd"),
+    "stored fields": (".fdt", ".fdx", ".fdm"),
+    "doc values": (".dvd", ".dvm"),
+    "norms": (".nvd", ".nvm"),
+    "docids": (".ids",),
+}
+
+
+class IndexStatistics(NamedTuple):
+    """Counts of the ``contents`` field, and the bytes of the whole index.
+
+    Attributes:
+        documents: the number of documents.
+        terms: the number of distinct terms.
+        postings: the number of (term, document) pairs.
+        length: the mean number of distinct terms of a document.
+        bits_per_posting: of the postings and the term dictionary.
+        bytes: by part: postings, terms, stored fields, doc values, norms, docids, other.
+    """
+
+    documents: int
+    terms: int
+    postings: int
+    length: float
+    bits_per_posting: float
+    bytes: Mapping[str, int]
+
+
+def index_statistics(index: Path | str) -> IndexStatistics:
+    """Counts and measures an index.
+
+    Args:
+        index: the folder of an index of either kind.
+
+    Returns:
+        The statistics.
+
+    Raises:
+        IndexMismatchError: the folder is no finished index of ours.
+    """
+    index = Path(index)
+    read_card(index)
+    reader = java_class("DirectoryReader").open(java_class("FSDirectory").open(java_class("Paths").get(str(index))))
+    try:
+        documents = reader.numDocs()
+        leaves = reader.leaves()
+        fields = [leaves.get(number).reader().terms("contents") for number in range(leaves.size())]
+        terms = sum(field.size() for field in fields if field is not None)
+        postings = sum(field.getSumDocFreq() for field in fields if field is not None)
+    finally:
+        reader.close()
+    parts = dict.fromkeys([*_PARTS, "other"], 0)
+    for file in index.iterdir():
+        parts[next((part for part, suffixes in _PARTS.items() if file.suffix in suffixes), "other")] += file.stat().st_size
+    bits = 8 * (parts["postings"] + parts["terms"])
+    return IndexStatistics(documents, terms, postings, postings / max(1, documents), bits / max(1, postings), parts)
