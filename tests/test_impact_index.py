@@ -268,5 +268,6 @@ def test_a_damaged_index_is_refused(tmp_path: Path) -> None:
     build_impact_index(write_vectors(tmp_path / "out", [ImpactVector("a", {"x": 1})]), tmp_path / "index")
     segments = next((tmp_path / "index").glob("segments_*"))
     segments.write_bytes(segments.read_bytes()[:20])
-    with pytest.raises(IndexMismatchError, match="cannot be opened"):
+    with pytest.raises(IndexMismatchError, match="cannot be opened") as caught:
         ImpactIndexSearcher(tmp_path / "index")
+    assert "\n" not in str(caught.value)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from splade_lucene.cli.options import add_java_heap, add_overwrite, add_threads
-from splade_lucene.lucene.indexing import DEFAULT_B, DEFAULT_K1
+from splade_lucene.lucene.defaults import DEFAULT_B, DEFAULT_K1
 
 HELP = "build a BM25 index from passages"
 

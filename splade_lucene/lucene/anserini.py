@@ -81,7 +81,7 @@ def index_collection(
     try:
         indexer = java_class("IndexCollection")(args)
     except java_exception as error:
-        raise JavaError(f"Anserini refused to index {input}: {error}") from None
+        raise JavaError(f"Anserini refused to index {input}: {jvm.reason(error)}") from None
 
     def run() -> None:
         try:
@@ -102,7 +102,7 @@ def index_collection(
         advance(added - said)
         said = added
     if failures:
-        raise JavaError(f"Anserini failed to index {input}: {failures[0]}")
+        raise JavaError(f"Anserini failed to index {input}: {jvm.reason(failures[0])}")
     counters = indexer.getCounters()
     counts = Counts(
         counters.indexed.get(), counters.empty.get(), counters.skipped.get() + counters.unindexable.get() + counters.errors.get()

@@ -57,7 +57,7 @@ def write_impacts(
             writer.close()
     except java_exception as error:
         remedy = "give Java more memory with --java-heap" if "OutOfMemoryError" in str(error) else "is the disk full or read-only?"
-        raise JavaError(f"Lucene failed to write {folder} ({error}); {remedy}") from None
+        raise JavaError(f"Lucene failed to write {folder} ({jvm.reason(error)}); {remedy}") from None
 
 
 def impact_text(vector: Mapping[str, int]) -> str:

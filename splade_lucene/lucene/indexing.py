@@ -14,18 +14,15 @@ from splade_lucene.errors import InputError, JavaError
 from splade_lucene.files import atomic_folder
 from splade_lucene.lucene.anserini import index_collection
 from splade_lucene.lucene.card import IndexCard, write_card
+from splade_lucene.lucene.defaults import DEFAULT_B, DEFAULT_K1, FLAT, MULTIFIELD
 from splade_lucene.lucene.docids import write_docids
 from splade_lucene.lucene.impact_writer import write_impacts
-from splade_lucene.lucene.java import java_class
+from splade_lucene.lucene.java import java_class, lucene_version
 from splade_lucene.records import ImpactVector, Passage
 from splade_lucene.vectors.manifest import SHARDS, check_vectors
 from splade_lucene.vectors.reader import read_vectors
 
 Engine = Literal["lucene", "anserini"]
-# k1 and b of Anserini's BEIR baselines.
-DEFAULT_K1, DEFAULT_B = 0.9, 0.4
-FLAT = {"contents": 1.0}
-MULTIFIELD = {"contents": 1.0, "title": 1.0}
 
 
 def build_impact_index(
@@ -78,7 +75,9 @@ def build_impact_index(
                 store_raw=store_contents,
                 advance=advance,
             )
-        card = IndexCard("impact", manifest.passages - manifest.empty, manifest.empty, _lucene(), manifest.encoder, manifest.settings)
+        card = IndexCard(
+            "impact", manifest.passages - manifest.empty, manifest.empty, lucene_version(), manifest.encoder, manifest.settings
+        )
         _check_count(temporary, card.documents)
         write_card(temporary, card)
     return card
@@ -142,7 +141,7 @@ def build_bm25_index(
             "bm25",
             total - counts.empty,
             counts.empty,
-            _lucene(),
+            lucene_version(),
             {},
             {"k1": k1, "b": b, "fields": MULTIFIELD if multifield else FLAT},
         )
@@ -173,7 +172,3 @@ def _check_count(index: Path, expected: int) -> None:
         reader.close()
     if found != expected:
         raise JavaError(f"the index holds {found} documents where {expected} were expected; it was removed")
-
-
-def _lucene() -> str:
-    return str(java_class("Version").LATEST.toString())

@@ -70,6 +70,11 @@ def java_class(name: str) -> Any:
     return jvm.jnius().autoclass(_CLASSES[name])
 
 
+def lucene_version() -> str:
+    """The version of the Lucene in Anserini's jar."""
+    return str(java_class("Version").LATEST.toString())
+
+
 def upcast(name: str, value: Any) -> Any:
     """``value`` as its superclass ``name``: pyjnius picks overloads by the declared class alone."""
     return jvm.jnius().cast(_CLASSES[name], value)

@@ -49,7 +49,8 @@ def start(*, heap: str = DEFAULT_HEAP) -> None:
             jar = anserini_jar()
             jnius_config.set_classpath(str(jar))
             # -Xrs leaves SIGINT to Python: Ctrl-C raises KeyboardInterrupt instead of ending the process in the JVM.
-            jnius_config.add_options(f"-Xmx{heap}", "-Xrs")
+            # Lucene 10 calls the operating system's memory functions, of which Java would warn.
+            jnius_config.add_options(f"-Xmx{heap}", "-Xrs", "--enable-native-access=ALL-UNNAMED")
             _import_jnius(java_home())
         import jnius
 
@@ -58,7 +59,7 @@ def start(*, heap: str = DEFAULT_HEAP) -> None:
         except jnius.JavaException as error:
             raise JavaError(
                 "a JVM without Anserini's classes runs in this process already; call splade_lucene.lucene.jvm.start() before other "
-                f"packages start Java ({error})"
+                f"packages start Java ({reason(error)})"
             ) from None
         _State.silenced = jnius.autoclass("java.util.logging.Logger").getLogger("org.apache.lucene")
         _State.silenced.setLevel(jnius.autoclass("java.util.logging.Level").SEVERE)
@@ -69,6 +70,13 @@ def jnius() -> Any:
     """The ``jnius`` module, after :func:`start`."""
     start()
     return _State.jnius
+
+
+def reason(error: Exception) -> str:
+    """What a Java exception says, without its class's package and its stack."""
+    line = str(error).splitlines()[0].removeprefix("JVM exception occurred: ")
+    kind, colon, message = line.partition(": ")
+    return f"{kind.rpartition('.')[2]}: {message}" if colon else line
 
 
 def java_home() -> Path:

@@ -17,7 +17,7 @@ from splade_lucene.lucene import jvm
 from splade_lucene.lucene.card import Kind, read_card
 from splade_lucene.lucene.docids import FILE as DOCIDS
 from splade_lucene.lucene.docids import Docids
-from splade_lucene.lucene.java import java_class, upcast
+from splade_lucene.lucene.java import java_class, lucene_version, upcast
 from splade_lucene.records import Hit
 
 # More terms than any vocabulary has; Lucene's default of 1,024 would refuse long queries.
@@ -57,7 +57,10 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         try:
             self._reader = java_class("DirectoryReader").open(java_class("FSDirectory").open(path))
         except jvm.jnius().JavaException as error:
-            raise IndexMismatchError(f"{self.index} cannot be opened ({error}); build the index again") from None
+            raise IndexMismatchError(
+                f"{self.index}, written by Lucene {self.card.lucene}, cannot be opened by Lucene {lucene_version()} "
+                f"({jvm.reason(error)}); build the index again"
+            ) from None
         self._searcher = java_class("IndexSearcher")(upcast("IndexReader", self._reader))
         self._searcher.setSimilarity(upcast("Similarity", self._similarity()))
         sort_field = java_class("SortField")
@@ -159,7 +162,7 @@ class LuceneSearcher(ABC, Generic[Prepared]):
                 return self._top_by_number(query, k, self._docids)
             found = self._score_docs(self._searcher.search(query, k, self._order, True))
         except jvm.jnius().JavaException as error:
-            raise JavaError(f"searching {self.index} failed: {error}") from None
+            raise JavaError(f"searching {self.index} failed: {jvm.reason(error)}") from None
         # The second value that hits were sorted by is the docid.
         return self._ranked([Hit(_docid(each["fields"][1]), each["score"]) for each in found])
 

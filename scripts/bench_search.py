@@ -1,0 +1,164 @@
+#!/usr/bin/env python
+"""Searching, side by side in one process: our searcher, stock Pyserini's LuceneImpactSearcher, and numpy over all postings.
+
+    .venv/bin/python scripts/bench_search.py ENCODED INDEX QUERIES [--queries 500] [--threads 2]
+
+Single queries: one thread, encoding excluded (all systems get the same encoded queries), after a round to warm up; the order of the
+systems alternates from query to query, so that other work on the machine hits all alike. Batch: end to end, encoding included, each
+system in its own way. Every system's top k is compared with ours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import csc_matrix
+
+from splade_lucene.collections.queries import read_queries
+from splade_lucene.encoding.model import SpladeModel
+from splade_lucene.evaluation.cost import latency
+from splade_lucene.evaluation.table import markdown_table
+from splade_lucene.lucene import jvm
+from splade_lucene.pipeline.searching import ImpactSearcher
+from splade_lucene.records import Hit
+from splade_lucene.vectors.reader import read_vectors
+
+Impacts = dict[str, int]
+
+
+class Exhaustive:
+    """Adds up the postings of a query with numpy and sorts all documents."""
+
+    def __init__(self, encoded: Path) -> None:
+        rows, columns, values = [], [], []
+        self._docids: list[str] = []
+        self._columns: dict[str, int] = {}
+        for number, vector in enumerate(read_vectors(encoded)):
+            self._docids.append(vector.id)
+            columns += [self._columns.setdefault(token, len(self._columns)) for token in vector.vector]
+            values += vector.vector.values()
+            rows += [number] * len(vector.vector)
+        shape = (len(self._docids), len(self._columns))
+        self._matrix = csc_matrix((np.array(values, np.int32), (np.array(rows, np.int32), np.array(columns, np.int32))), shape)
+        order = np.argsort(np.array(self._docids))
+        self._rank = np.empty(len(order), np.int64)
+        self._rank[order] = np.arange(len(order))
+
+    def search(self, query: Impacts, k: int) -> list[Hit]:
+        scores = np.zeros(len(self._docids), np.int64)
+        matrix = self._matrix
+        for token, impact in query.items():
+            column = self._columns.get(token)
+            if column is not None:
+                part = slice(matrix.indptr[column], matrix.indptr[column + 1])
+                scores[matrix.indices[part]] += impact * matrix.data[part]
+        (found,) = scores.nonzero()
+        best = found[np.lexsort((self._rank[found], -scores[found]))[:k]]
+        return [Hit(self._docids[number], float(scores[number])) for number in best]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("encoded", type=Path)
+    parser.add_argument("index", type=Path)
+    parser.add_argument("queries", type=Path)
+    parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--threads", type=int, default=2)
+    args = parser.parse_args()
+    jvm.start()
+    os.environ.setdefault("OPENAI_API_KEY", "pyserini.search wants one to be imported")
+    from pyserini.search.lucene import LuceneImpactSearcher
+
+    queries = read_queries(args.queries)[: args.count]
+    began = time.perf_counter()
+    ours = ImpactSearcher(args.index)
+    opened = {"splade_lucene": time.perf_counter() - began}
+    model = SpladeModel.load(ours.card.encoder["model"])
+    bound = {"max_length": ours.query_max_length, "scale": ours.card.encoder["scale"]}
+    encoded = dict(zip([query.text for query in queries], model.encode_queries([query.text for query in queries], **bound), strict=True))
+
+    class Cached:
+        def encode(self, text: str) -> Impacts:
+            return encoded[text]
+
+    began = time.perf_counter()
+    stock = LuceneImpactSearcher(str(args.index), Cached())
+    opened["LuceneImpactSearcher"] = time.perf_counter() - began
+    exhaustive = Exhaustive(args.encoded)
+    systems: dict[str, Callable[[str, int], list[Hit]]] = {
+        "splade_lucene": lambda text, k: ours.search_impacts(encoded[text], k),
+        "LuceneImpactSearcher": lambda text, k: [Hit(hit.docid, round(hit.score)) for hit in stock.search(text, k)],
+        "numpy, exhaustive": lambda text, k: exhaustive.search(encoded[text], k),
+    }
+    rows = []
+    for k in (10, 1000):
+        seconds: dict[str, list[float]] = {name: [] for name in systems}
+        same = dict.fromkeys(systems, 0)
+        for warm in (False, True):
+            for number, text in enumerate(encoded):
+                found = {}
+                for name in sorted(systems, key=lambda each: (list(systems).index(each) + number) % len(systems)):
+                    start = time.perf_counter()
+                    found[name] = systems[name](text, k)
+                    if warm:
+                        seconds[name].append(time.perf_counter() - start)
+                for name in systems if warm else ():
+                    same[name] += found[name] == found["splade_lucene"]
+        for name, times in seconds.items():
+            mean, p50, p99 = latency(times)
+            rows.append({
+                "k": str(k), "one thread, encoding excluded": name, "mean ms": f"{mean:.2f}", "p50": f"{p50:.2f}",
+                "p90": f"{np.percentile(times, 90) * 1e3:.2f}", "p99": f"{p99:.2f}",
+                "ratio": f"{np.mean(seconds['LuceneImpactSearcher']) / np.mean(times):.2f}",
+                "same hits": f"{same[name]}/{len(encoded)}", "open ms": f"{opened[name] * 1e3:.0f}" if name in opened else "-",
+            })  # fmt: skip
+    print(markdown_table(rows))
+
+    from pyserini.encode import SpladeQueryEncoder
+
+    class Encoding:
+        """Pyserini's own encoder with our scale: it encodes one query at a time, as batch_search asks for it."""
+
+        def __init__(self, folder: str) -> None:
+            self._encoder = SpladeQueryEncoder(folder)
+
+        def encode(self, text: str) -> Impacts:
+            weights = self._encoder.encode(text, max_length=bound["max_length"])
+            return {token: int(weight) for token, weight in weights.items()}
+
+    from splade_lucene.encoding.loading import find_model
+
+    stock.query_encoder = Encoding(str(find_model(model.name).folder))
+    texts = {query.id: query.text for query in queries}
+    ours.query_encoder()
+    batches: dict[str, Callable[[], object]] = {
+        "splade_lucene": lambda: ours.search_batch(texts, 1000, args.threads),
+        "LuceneImpactSearcher": lambda: stock.batch_search(list(texts.values()), list(texts), 1000, args.threads),
+    }
+    best = {}
+    for name, run in batches.items():
+        times = []
+        for _ in range(3):
+            start = time.perf_counter()
+            run()
+            times.append(time.perf_counter() - start)
+        best[name] = min(times)
+    print()
+    print(markdown_table([
+        {
+            f"end to end, {len(texts)} queries, k=1000, {args.threads} threads": name,
+            "seconds": f"{seconds:.2f}",
+            "queries/s": f"{len(texts) / seconds:.0f}",
+            "ratio": f"{best['LuceneImpactSearcher'] / seconds:.1f}",
+        }
+        for name, seconds in best.items()
+    ]))  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
