@@ -19,6 +19,7 @@ class InputError(SpladeLuceneError):
     """
 
     def __init__(self, path: Path | str, problem: str, line: int | None = None) -> None:
+        self.path, self.problem, self.line = path, problem, line
         place = f"{path}" if line is None else f"{path}, line {line}"
         super().__init__(f"{place}: {problem}")
 

@@ -166,6 +166,25 @@ def test_threads_change_nothing(index: Path, vectors: list[ImpactVector]) -> Non
             assert list(pool.map(lambda text: searcher.search(text, 50), queries.values())) == list(alone.values())
 
 
+def test_two_indexes_searched_and_opened_at_once_do_not_mix(index: Path, vectors: list[ImpactVector], tmp_path: Path) -> None:
+    """pyjnius shares bound methods between the objects of a class; see java.py."""
+    others = made_up(50, seed=3)
+    build_impact_index(write_vectors(tmp_path / "out", others), tmp_path / "index")
+    query = {"t1": 2, "t2": 1, "|": 3}
+    expected = {index: brute_force(vectors, query, 20), tmp_path / "index": brute_force(others, query, 20)}
+
+    def work(folder: Path) -> bool:
+        for _ in range(15):
+            with ImpactIndexSearcher(folder) as searcher:
+                for _ in range(10):
+                    if searcher.search_impacts(query, 20) != expected[folder] or searcher.document_frequencies(["t1"])["t1"] < 1:
+                        return False
+        return True
+
+    with ThreadPoolExecutor(6) as pool:
+        assert all(pool.map(work, [index, tmp_path / "index"] * 3))
+
+
 def test_document_frequencies(index: Path, vectors: list[ImpactVector]) -> None:
     with ImpactIndexSearcher(index) as searcher:
         found = searcher.document_frequencies(["|", "t3", "nowhere"])

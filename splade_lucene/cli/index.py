@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
     if args.threads and args.engine == "lucene":
-        args.usage_error("--threads is for --engine anserini; the lucene engine reads in one thread and writes in another")
+        args.usage_error("--threads is for --engine anserini; the lucene engine reads in one process and writes in another")
     from splade_lucene.cli.report import print_index
     from splade_lucene.lucene import jvm
     from splade_lucene.lucene.indexing import build_impact_index

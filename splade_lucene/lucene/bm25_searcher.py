@@ -41,7 +41,8 @@ class Bm25Searcher(LuceneSearcher[str]):
         self._generator = java_class("BagOfWordsQueryGenerator")()
         self._fields = java_class("HashMap")()
         for field, weight in self.card.settings["fields"].items():
-            self._fields.put(field, java_class("Float")(weight))
+            boost = java_class("Float")(weight)
+            self._fields.put(field, boost)
 
     def _similarity(self) -> Any:
         return java_class("BM25Similarity")(self.card.settings["k1"], self.card.settings["b"])

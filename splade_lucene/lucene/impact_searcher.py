@@ -44,7 +44,8 @@ class ImpactIndexSearcher(LuceneSearcher[Mapping[str, int]]):
     def __init__(self, index: Path | str, encoder: QueryEncoder | None = None) -> None:
         super().__init__(index)
         self._encoder = encoder
-        self._weights = self._json.readerForMapOf(java_class("Class").forName("java.lang.Float"))
+        number = java_class("Class").forName("java.lang.Float")
+        self._weights = self._json.readerForMapOf(number)
         self._generator = java_class("BagOfWordsQueryGenerator")()
 
     def search_impacts(self, impacts: Mapping[str, int], k: int = 10) -> list[Hit]:
@@ -80,5 +81,6 @@ class ImpactIndexSearcher(LuceneSearcher[Mapping[str, int]]):
 
     def _query(self, prepared: Mapping[str, int]) -> Any:
         # Two calls into Java whatever the number of terms: making the objects one by one takes longer than the search.
-        weights = self._weights.readValue(json.dumps({token: impact for token, impact in prepared.items() if impact > 0}))
+        impacts = json.dumps({token: impact for token, impact in prepared.items() if impact > 0})
+        weights = self._weights.readValue(impacts)
         return self._generator.buildQuery("contents", weights)

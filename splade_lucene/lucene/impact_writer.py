@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import json
-import queue
-import threading
-from collections.abc import Callable, Iterable, Mapping
-from itertools import islice
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from splade_lucene.errors import JavaError
 from splade_lucene.lucene import jvm
+from splade_lucene.lucene.impact_stream import DELIMITER, Posted
 from splade_lucene.lucene.java import java_class, upcast
-from splade_lucene.records import ImpactVector
 
-# Between a token and its impact in the text that Lucene tokenizes; vectors with it in a token are refused when they are read.
-_DELIMITER = "\x01"
 # A token of 255 characters, the delimiter and the impact must fit.
 _MAX_TERM_LENGTH = 1024
-# Vectors handed to a thread at a time.
-_BATCH = 256
+# Documents between two reports of progress.
+_ADVANCE = 256
 # Megabytes of postings that Lucene holds before it writes a segment: an eighth of the default heap.
 _MEMORY_BUFFER = 256.0
 
 
 def write_impacts(
     folder: Path,
-    vectors: Iterable[ImpactVector],
+    vectors: Iterable[Posted],
     *,
     store_contents: bool = False,
     advance: Callable[[int], None] = lambda count: None,
@@ -39,7 +34,7 @@ def write_impacts(
 
     Args:
         folder: where the index shall be.
-        vectors: the vectors, streamed; empty ones are passed over.
+        vectors: the vectors, streamed.
         store_contents: store the text of each passage.
         advance: told the number of documents added since the last call.
 
@@ -50,7 +45,11 @@ def write_impacts(
     try:
         writer = _open(folder)
         try:
-            _add_all(writer, vectors, store_contents, advance)
+            document = _ReusedDocument(writer, store_contents)
+            for number, posted in enumerate(vectors, start=1):
+                document.add(posted)
+                if number % _ADVANCE == 0:
+                    advance(_ADVANCE)
             writer.forceMerge(1)
             writer.commit()
         finally:
@@ -60,68 +59,18 @@ def write_impacts(
         raise JavaError(f"Lucene failed to write {folder} ({jvm.reason(error)}); {remedy}") from None
 
 
-def impact_text(vector: Mapping[str, int]) -> str:
-    r"""A vector as the text from which Lucene's tokenizer makes terms with frequencies.
-
-    Example:
-        >>> impact_text({"glass": 243, "|": 7})
-        'glass\x01243 |\x017'
-    """
-    # The JSON encoder does the work in C; it escapes what could be taken for its quotes, and then the slow way is the safe one.
-    dumped = json.dumps(vector, ensure_ascii=False, separators=(" ", _DELIMITER))
-    if "\\" not in dumped:
-        return dumped[1:-1].replace('"', "")
-    return " ".join(f"{token}{_DELIMITER}{impact}" for token, impact in vector.items())
-
-
 def _open(folder: Path) -> Any:
     config = java_class("IndexWriterConfig")()
-    config.setSimilarity(upcast("Similarity", java_class("ImpactSimilarity")()))
+    similarity, merges = upcast("Similarity", java_class("ImpactSimilarity")()), upcast("MergePolicy", java_class("LogDocMergePolicy")())
+    mode = java_class("IndexWriterConfigOpenMode").CREATE
+    config.setSimilarity(similarity)
     config.setRAMBufferSizeMB(_MEMORY_BUFFER)
     config.setUseCompoundFile(False)
-    config.setOpenMode(java_class("IndexWriterConfigOpenMode").CREATE)
+    config.setOpenMode(mode)
     # Merges neighbours only, so documents keep the order in which they were added.
-    config.setMergePolicy(upcast("MergePolicy", java_class("LogDocMergePolicy")()))
+    config.setMergePolicy(merges)
     directory = java_class("FSDirectory").open(java_class("Paths").get(str(folder)))
     return java_class("IndexWriter")(upcast("Directory", directory), config)
-
-
-def _add_all(writer: Any, vectors: Iterable[ImpactVector], store_contents: bool, advance: Callable[[int], None]) -> None:
-    """This thread reads and formats, another hands over to Lucene, which lets go of Python's lock while it works."""
-    batches: queue.Queue[list[_Added] | None] = queue.Queue(maxsize=8)
-    failures: list[BaseException] = []
-
-    def add() -> None:
-        try:
-            document = _ReusedDocument(writer, store_contents)
-            while (batch := batches.get()) is not None:
-                for added in batch:
-                    document.add(added)
-        except BaseException as error:
-            failures.append(error)
-            while batches.get() is not None:  # so that the reader never waits for room
-                continue
-        finally:
-            jvm.jnius().detach()
-
-    adder = threading.Thread(target=add, daemon=True)
-    adder.start()
-    try:
-        stream = (vector for vector in vectors if vector.vector)
-        while not failures and (batch := list(islice(stream, _BATCH))):
-            batches.put([_Added(vector.id, impact_text(vector.vector), vector.contents) for vector in batch])
-            advance(len(batch))
-    finally:
-        batches.put(None)
-        adder.join()
-    if failures:
-        raise failures[0]
-
-
-class _Added(NamedTuple):
-    docid: str
-    text: str
-    contents: str | None
 
 
 class _ReusedDocument:
@@ -131,25 +80,29 @@ class _ReusedDocument:
         self._writer = writer
         self._reader, self._bytes = java_class("StringReader"), java_class("BytesRef")
         self._tokenizer = java_class("WhitespaceTokenizer")(_MAX_TERM_LENGTH)
-        tokens = java_class("DelimitedTermFrequencyTokenFilter")(upcast("TokenStream", self._tokenizer), _DELIMITER)
+        tokens = java_class("DelimitedTermFrequencyTokenFilter")(upcast("TokenStream", self._tokenizer), DELIMITER)
         kind = java_class("FieldType")()
-        kind.setIndexOptions(java_class("IndexOptions").DOCS_AND_FREQS)
+        options = java_class("IndexOptions").DOCS_AND_FREQS
+        kind.setIndexOptions(options)
         kind.setTokenized(True)
         kind.setOmitNorms(True)
         kind.freeze()
         self._id = java_class("StringField")("id", "", java_class("FieldStore").YES)
         self._sort = java_class("BinaryDocValuesField")("id", self._bytes(b""))
         self._document = java_class("Document")()
-        for field in (self._id, self._sort, java_class("Field")("contents", upcast("TokenStream", tokens), kind)):
-            self._document.add(upcast("IndexableField", field))
         self._raw = java_class("StoredField")("raw", "") if store_contents else None
-        if self._raw is not None:
-            self._document.add(upcast("IndexableField", self._raw))
+        contents = java_class("Field")("contents", upcast("TokenStream", tokens), kind)
+        for field in (self._id, self._sort, contents, self._raw):
+            if field is not None:
+                each = upcast("IndexableField", field)
+                self._document.add(each)
 
-    def add(self, added: _Added) -> None:
-        self._id.setStringValue(added.docid)
-        self._sort.setBytesValue(self._bytes(added.docid.encode()))
-        self._tokenizer.setReader(upcast("Reader", self._reader(added.text)))
+    def add(self, posted: Posted) -> None:
+        docid, text = self._bytes(posted.docid.encode()), upcast("Reader", self._reader(posted.text))
+        self._id.setStringValue(posted.docid)
+        self._sort.setBytesValue(docid)
+        self._tokenizer.setReader(text)
         if self._raw is not None:
-            self._raw.setStringValue(json.dumps({"id": added.docid, "contents": added.contents}, ensure_ascii=False))
+            raw = json.dumps({"id": posted.docid, "contents": posted.contents}, ensure_ascii=False)
+            self._raw.setStringValue(raw)
         self._writer.addDocument(self._document)

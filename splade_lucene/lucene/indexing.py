@@ -16,9 +16,10 @@ from splade_lucene.lucene.anserini import index_collection
 from splade_lucene.lucene.card import IndexCard, write_card
 from splade_lucene.lucene.defaults import DEFAULT_B, DEFAULT_K1, FLAT, MULTIFIELD
 from splade_lucene.lucene.docids import write_docids
+from splade_lucene.lucene.impact_stream import Posted, stream_impacts
 from splade_lucene.lucene.impact_writer import write_impacts
-from splade_lucene.lucene.java import java_class, lucene_version
-from splade_lucene.records import ImpactVector, Passage
+from splade_lucene.lucene.java import lucene_version, open_reader
+from splade_lucene.records import Passage
 from splade_lucene.vectors.manifest import SHARDS, check_vectors
 from splade_lucene.vectors.reader import read_vectors
 
@@ -41,7 +42,7 @@ def build_impact_index(
         out: what ``encode`` wrote.
         index: the folder to make; an existing one stays as it is until the new one is complete.
         engine: ``lucene`` sets term frequencies directly; ``anserini`` runs ``IndexCollection`` on tokens repeated ``impact`` times.
-        threads: of ``anserini``, each indexes one shard at a time; ``lucene`` reads in one and writes in another.
+        threads: of ``anserini``, each indexes one shard at a time; ``lucene`` reads in a process beside this one.
         store_contents: store the text of each passage, which ``encode`` must have kept.
         overwrite: replace an existing index.
         advance: told the number of documents added since the last call.
@@ -61,7 +62,7 @@ def build_impact_index(
     with atomic_folder(index, overwrite=overwrite) as temporary:
         if engine == "lucene":
             docids: list[str] = []
-            write_impacts(temporary, _noting(read_vectors(out), docids), store_contents=store_contents, advance=advance)
+            write_impacts(temporary, _noting(stream_impacts(out), docids), store_contents=store_contents, advance=advance)
             write_docids(temporary, docids)
         else:
             for _ in read_vectors(out):
@@ -83,12 +84,11 @@ def build_impact_index(
     return card
 
 
-def _noting(vectors: Iterable[ImpactVector], docids: list[str]) -> Iterator[ImpactVector]:
-    """The vectors, the docids of those that will be in the index noted on the way."""
-    for vector in vectors:
-        if vector.vector:
-            docids.append(vector.id)
-        yield vector
+def _noting(vectors: Iterable[Posted], docids: list[str]) -> Iterator[Posted]:
+    """The vectors, their docids noted on the way."""
+    for posted in vectors:
+        docids.append(posted.docid)
+        yield posted
 
 
 def build_bm25_index(
@@ -164,8 +164,7 @@ def _write_corpus(passages: Iterable[Passage], folder: Path, files: int) -> int:
 
 
 def _check_count(index: Path, expected: int) -> None:
-    reader_class, directory, paths = (java_class(name) for name in ("DirectoryReader", "FSDirectory", "Paths"))
-    reader = reader_class.open(directory.open(paths.get(str(index))))
+    reader = open_reader(index)
     try:
         found = reader.numDocs()
     finally:

@@ -1,8 +1,14 @@
-"""The names of all Java classes that this package uses, in one place."""
+"""The names of all Java classes that this package uses, in one place.
+
+A rule for every call: pyjnius keeps the object of a method in a place that all objects of its class share, from the moment the method
+is looked up. So arguments are made before the call, never inside its parentheses: while they are made, another thread could look the
+same method up on another object.
+"""
 
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from splade_lucene.lucene import jvm
@@ -68,6 +74,13 @@ def java_class(name: str) -> Any:
         KeyError: the class is not listed in this file.
     """
     return jvm.jnius().autoclass(_CLASSES[name])
+
+
+def open_reader(index: Path) -> Any:
+    """Lucene's reader of an index folder; close it."""
+    path = java_class("Paths").get(str(index))
+    directory = java_class("FSDirectory").open(path)
+    return java_class("DirectoryReader").open(directory)
 
 
 def lucene_version() -> str:

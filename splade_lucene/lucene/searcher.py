@@ -17,7 +17,7 @@ from splade_lucene.lucene import jvm
 from splade_lucene.lucene.card import Kind, read_card
 from splade_lucene.lucene.docids import FILE as DOCIDS
 from splade_lucene.lucene.docids import Docids
-from splade_lucene.lucene.java import java_class, lucene_version, upcast
+from splade_lucene.lucene.java import java_class, lucene_version, open_reader, upcast
 from splade_lucene.records import Hit
 
 # More terms than any vocabulary has; Lucene's default of 1,024 would refuse long queries.
@@ -53,16 +53,16 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         self.index = Path(index)
         self.card = read_card(index, self.kind)
         java_class("IndexSearcher").setMaxClauseCount(_MAX_CLAUSES)
-        path = java_class("Paths").get(str(self.index))
         try:
-            self._reader = java_class("DirectoryReader").open(java_class("FSDirectory").open(path))
+            self._reader = open_reader(self.index)
         except jvm.jnius().JavaException as error:
             raise IndexMismatchError(
                 f"{self.index}, written by Lucene {self.card.lucene}, cannot be opened by Lucene {lucene_version()} "
                 f"({jvm.reason(error)}); build the index again"
             ) from None
         self._searcher = java_class("IndexSearcher")(upcast("IndexReader", self._reader))
-        self._searcher.setSimilarity(upcast("Similarity", self._similarity()))
+        similarity = upcast("Similarity", self._similarity())
+        self._searcher.setSimilarity(similarity)
         sort_field = java_class("SortField")
         self._order = java_class("Sort")(sort_field.FIELD_SCORE, sort_field("id", java_class("SortFieldType").STRING_VAL))
         self._json = java_class("ObjectMapper")()
@@ -128,8 +128,11 @@ class LuceneSearcher(ABC, Generic[Prepared]):
     def document_frequencies(self, terms: Iterable[str]) -> dict[str, int]:
         """In how many documents each term occurs, fields added up."""
         fields = list(self.card.settings.get("fields", {"contents": 1.0}))
-        term = java_class("Term")
-        return {each: sum(self._reader.docFreq(term(field, each)) for field in fields) for each in terms}
+        found: dict[str, int] = {}
+        for text in terms:
+            for term in [java_class("Term")(field, text) for field in fields]:
+                found[text] = found.get(text, 0) + self._reader.docFreq(term)
+        return found
 
     def close(self) -> None:
         """Closes the index; searching afterwards fails."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from splade_lucene.lucene.card import read_card
-from splade_lucene.lucene.java import java_class
+from splade_lucene.lucene.java import open_reader
 
 # Lucene's file names by what they hold; the rest are headers and ours.
 _PARTS = {
@@ -54,7 +54,7 @@ def index_statistics(index: Path | str) -> IndexStatistics:
     """
     index = Path(index)
     read_card(index)
-    reader = java_class("DirectoryReader").open(java_class("FSDirectory").open(java_class("Paths").get(str(index))))
+    reader = open_reader(index)
     try:
         documents = reader.numDocs()
         leaves = reader.leaves()
