@@ -22,8 +22,8 @@ from splade_lucene.records import Hit
 
 # More terms than any vocabulary has; Lucene's default of 1,024 would refuse long queries.
 _MAX_CLAUSES = 1 << 20
-# Hits fetched beyond those asked for, to see where the last one's ties end.
-_SPARE = 16
+# One hit in so many is fetched beyond those asked for, and at least one, to see where the last one's ties end.
+_SPARE = 64
 
 Prepared = TypeVar("Prepared")
 
@@ -171,7 +171,7 @@ class LuceneSearcher(ABC, Generic[Prepared]):
 
     def _top_by_number(self, query: Any, k: int, docids: Docids) -> list[Hit]:
         """Lucene orders equal scores by document number: fetch until all hits that tie with the last one are there, then sort."""
-        fetch = k + _SPARE
+        fetch = k + max(1, k // _SPARE)
         while True:
             found = self._score_docs(self._searcher.search(query, fetch))
             if len(found) < fetch or found[-1]["score"] < found[k - 1]["score"]:
