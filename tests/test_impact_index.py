@@ -136,6 +136,9 @@ def test_a_list_of_docids_that_does_not_fit_the_index_is_refused(tmp_path: Path)
     write_docids(tmp_path / "index", ["a", "b"])
     with pytest.raises(IndexMismatchError, match="names 2 documents, the index has 1"):
         ImpactIndexSearcher(tmp_path / "index")
+    (tmp_path / "index" / "splade_lucene.ids").unlink()
+    with pytest.raises(IndexMismatchError, match=r"has no splade_lucene\.ids"):
+        ImpactIndexSearcher(tmp_path / "index")
 
 
 def test_queries_of_any_length(index: Path, vectors: list[ImpactVector]) -> None:

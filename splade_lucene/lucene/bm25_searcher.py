@@ -50,8 +50,8 @@ class Bm25Searcher(LuceneSearcher[str]):
     def _prepare(self, texts: Sequence[str]) -> Sequence[str]:
         return texts
 
-    def _ranked(self, hits: list[Hit]) -> list[Hit]:
-        return separate_ties(hits)
+    def _top(self, prepared: str, k: int) -> list[Hit]:
+        return separate_ties(super()._top(prepared, k))
 
     def _terms(self, prepared: str) -> Mapping[str, float]:
         terms = java_class("AnalyzerUtils").analyze(self._analyzer, prepared)

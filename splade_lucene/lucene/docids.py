@@ -1,11 +1,17 @@
-"""The docids of an index in the order of its documents, in a file that opens at once whatever its length."""
+"""The docids of an index in the order of its documents, in a file that opens at once whatever its length.
+
+Lucene's hits carry document numbers; asking it for the docid of each takes far longer than the search.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from splade_lucene.lucene.java import java_class, upcast
 
 FILE = "splade_lucene.ids"
 _HEADER = np.dtype("<u8")
@@ -40,3 +46,14 @@ def write_docids(folder: Path, docids: Sequence[str]) -> None:
         np.array([len(encoded)], _HEADER).tofile(stream)
         ends.tofile(stream)
         stream.write(b"".join(encoded))
+
+
+def docids_of(reader: Any) -> list[str]:
+    """The docids of an open index, asked for one by one; for indexes that others wrote, in an order of theirs."""
+    every = upcast("IndexReader", reader)
+    values = java_class("MultiDocValues").getBinaryValues(every, "id")
+    docids = []
+    for document in range(reader.maxDoc()):
+        values.advanceExact(document)
+        docids.append(values.binaryValue().utf8ToString())
+    return docids

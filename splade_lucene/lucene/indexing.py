@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
@@ -15,7 +15,7 @@ from splade_lucene.files import atomic_folder
 from splade_lucene.lucene.anserini import index_collection
 from splade_lucene.lucene.card import IndexCard, write_card
 from splade_lucene.lucene.defaults import DEFAULT_B, DEFAULT_K1, FLAT, MULTIFIELD
-from splade_lucene.lucene.docids import write_docids
+from splade_lucene.lucene.docids import docids_of, write_docids
 from splade_lucene.lucene.impact_stream import Posted, stream_impacts
 from splade_lucene.lucene.impact_writer import write_impacts
 from splade_lucene.lucene.java import lucene_version, open_reader
@@ -60,10 +60,10 @@ def build_impact_index(
     if store_contents and not manifest.settings["contents"]:
         raise InputError(out, "holds no text to store; encode with --store-contents")
     with atomic_folder(index, overwrite=overwrite) as temporary:
+        docids: list[str] | None = None
         if engine == "lucene":
-            docids: list[str] = []
+            docids = []
             write_impacts(temporary, _noting(stream_impacts(out), docids), store_contents=store_contents, advance=advance)
-            write_docids(temporary, docids)
         else:
             for _ in read_vectors(out):
                 pass  # Anserini loses what it cannot read and says nothing: see to it that it can read everything
@@ -79,9 +79,7 @@ def build_impact_index(
         card = IndexCard(
             "impact", manifest.passages - manifest.empty, manifest.empty, lucene_version(), manifest.encoder, manifest.settings
         )
-        _check_count(temporary, card.documents)
-        write_card(temporary, card)
-    return card
+        return _finish(temporary, card, docids)
 
 
 def _noting(vectors: Iterable[Posted], docids: list[str]) -> Iterator[Posted]:
@@ -145,9 +143,7 @@ def build_bm25_index(
             {},
             {"k1": k1, "b": b, "fields": MULTIFIELD if multifield else FLAT},
         )
-        _check_count(temporary, card.documents)
-        write_card(temporary, card)
-    return card
+        return _finish(temporary, card, None)
 
 
 def _write_corpus(passages: Iterable[Passage], folder: Path, files: int) -> int:
@@ -163,11 +159,16 @@ def _write_corpus(passages: Iterable[Passage], folder: Path, files: int) -> int:
     return total
 
 
-def _check_count(index: Path, expected: int) -> None:
+def _finish(index: Path, card: IndexCard, docids: Sequence[str] | None) -> IndexCard:
+    """Counts the documents, then writes the docids, in the order given or else as Lucene has them, and at last the card."""
     reader = open_reader(index)
     try:
         found = reader.numDocs()
+        listed = docids_of(reader) if docids is None else docids
     finally:
         reader.close()
-    if found != expected:
-        raise JavaError(f"the index holds {found} documents where {expected} were expected; it was removed")
+    if found != card.documents:
+        raise JavaError(f"the index holds {found} documents where {card.documents} were expected; it was removed")
+    write_docids(index, listed)
+    write_card(index, card)
+    return card

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import time
 from abc import ABC, abstractmethod
@@ -63,8 +62,6 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         self._searcher = java_class("IndexSearcher")(upcast("IndexReader", self._reader))
         similarity = upcast("Similarity", self._similarity())
         self._searcher.setSimilarity(similarity)
-        sort_field = java_class("SortField")
-        self._order = java_class("Sort")(sort_field.FIELD_SCORE, sort_field("id", java_class("SortFieldType").STRING_VAL))
         self._json = java_class("ObjectMapper")()
         self._docids = self._open_docids()
 
@@ -161,46 +158,33 @@ class LuceneSearcher(ABC, Generic[Prepared]):
             raise ValueError(f"k is the number of hits and must be at least 1, not {k}")
         try:
             query = upcast("Query", self._query(prepared))
-            if self._docids:
-                return self._top_by_number(query, k, self._docids)
-            found = self._score_docs(self._searcher.search(query, k, self._order, True))
+            found = self._complete_top(query, k)
         except jvm.jnius().JavaException as error:
             raise JavaError(f"searching {self.index} failed: {jvm.reason(error)}") from None
-        # The second value that hits were sorted by is the docid.
-        return self._ranked([Hit(_docid(each["fields"][1]), each["score"]) for each in found])
+        docids = self._docids
+        hits = [Hit(docids[each["doc"]], each["score"]) for each in found]
+        hits.sort(key=lambda hit: (-hit.score, hit.docid))
+        return hits[:k]
 
-    def _top_by_number(self, query: Any, k: int, docids: Docids) -> list[Hit]:
-        """Lucene orders equal scores by document number: fetch until all hits that tie with the last one are there, then sort."""
+    def _complete_top(self, query: Any, k: int) -> list[dict[str, Any]]:
+        """Lucene orders equal scores by document number: fetches until all hits that tie with the last one asked for are there."""
         fetch = k + max(1, k // _SPARE)
         while True:
             found = self._score_docs(self._searcher.search(query, fetch))
             if len(found) < fetch or found[-1]["score"] < found[k - 1]["score"]:
-                break
+                return found
             fetch *= 4
-        hits = [Hit(docids[each["doc"]], each["score"]) for each in found]
-        hits.sort(key=lambda hit: (-hit.score, hit.docid))
-        return hits[:k]
 
     def _score_docs(self, top: Any) -> list[dict[str, Any]]:
         """One string for all hits: fetching them one by one through pyjnius takes as long as the search itself."""
         found: list[dict[str, Any]] = json.loads(self._json.writeValueAsString(top))["scoreDocs"]
         return found
 
-    def _open_docids(self) -> Docids | None:
-        """The docids in the order of Lucene's document numbers, where the index has them in a file."""
+    def _open_docids(self) -> Docids:
         file = self.index / DOCIDS
         if not file.is_file():
-            return None
+            raise IndexMismatchError(f"{self.index} has no {DOCIDS}; build the index again")
         docids = Docids(file)
         if len(docids) != self._reader.maxDoc():
             raise IndexMismatchError(f"{file} names {len(docids)} documents, the index has {self._reader.maxDoc()}; build it again")
         return docids
-
-    def _ranked(self, hits: list[Hit]) -> list[Hit]:
-        return hits
-
-
-def _docid(value: Mapping[str, Any]) -> str:
-    """A Lucene ``BytesRef`` as Jackson writes it."""
-    start = value["offset"]
-    return base64.b64decode(value["bytes"])[start : start + value["length"]].decode()
