@@ -24,6 +24,7 @@ from splade_lucene.vectors.manifest import SHARDS, check_vectors
 
 
 def main() -> None:
+    """Measures and prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("encoded", type=Path)
     parser.add_argument("--rounds", type=int, default=3)

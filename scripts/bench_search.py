@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Searching, side by side in one process: our searcher, stock Pyserini's LuceneImpactSearcher, and numpy over all postings.
 
-    .venv/bin/python scripts/bench_search.py ENCODED INDEX QUERIES [--queries 500] [--threads 2]
+    .venv/bin/python scripts/bench_search.py ENCODED INDEX QUERIES [--count 500] [--threads 2]
 
 Single queries: one thread, encoding excluded (all systems get the same encoded queries), after a round to warm up; the order of the
 systems alternates from query to query, so that other work on the machine hits all alike. Batch: end to end, encoding included, each
@@ -50,6 +50,7 @@ class Exhaustive:
         self._rank[order] = np.arange(len(order))
 
     def search(self, query: Impacts, k: int) -> list[Hit]:
+        """The k best documents, equal scores in the order of docids."""
         scores = np.zeros(len(self._docids), np.int64)
         matrix = self._matrix
         for token, impact in query.items():
@@ -63,6 +64,7 @@ class Exhaustive:
 
 
 def main() -> None:
+    """Measures and prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("encoded", type=Path)
     parser.add_argument("index", type=Path)
