@@ -13,8 +13,9 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csc_matrix
@@ -25,7 +26,7 @@ from splade_lucene.evaluation.cost import latency
 from splade_lucene.evaluation.table import markdown_table
 from splade_lucene.lucene import jvm
 from splade_lucene.pipeline.searching import ImpactSearcher
-from splade_lucene.records import Hit
+from splade_lucene.records import Hit, Query
 from splade_lucene.vectors.reader import read_vectors
 
 Impacts = dict[str, int]
@@ -120,46 +121,51 @@ def main() -> None:
                 "same hits": f"{same[name]}/{len(encoded)}", "open ms": f"{opened[name] * 1e3:.0f}" if name in opened else "-",
             })  # fmt: skip
     print(markdown_table(rows))
+    print()
+    print(markdown_table(end_to_end(queries, ours, stock, model.name, args.threads)))
 
+
+def end_to_end(queries: Sequence[Query], ours: ImpactSearcher, stock: Any, model: str, threads: int) -> list[dict[str, str]]:
+    """Rows of the batch: each system encodes and searches in its own way; the best of three rounds counts."""
     from pyserini.encode import SpladeQueryEncoder
 
+    from splade_lucene.encoding.loading import find_model
+
     class Encoding:
-        """Pyserini's own encoder with our scale: it encodes one query at a time, as batch_search asks for it."""
+        """Pyserini's own encoder, one query at a time, as batch_search asks for it."""
 
         def __init__(self, folder: str) -> None:
             self._encoder = SpladeQueryEncoder(folder)
 
         def encode(self, text: str) -> Impacts:
-            weights = self._encoder.encode(text, max_length=bound["max_length"])
+            """Token to impact, on Pyserini's own scale."""
+            weights = self._encoder.encode(text, max_length=ours.query_max_length)
             return {token: int(weight) for token, weight in weights.items()}
 
-    from splade_lucene.encoding.loading import find_model
-
-    stock.query_encoder = Encoding(str(find_model(model.name).folder))
+    stock.query_encoder = Encoding(str(find_model(model).folder))
     texts = {query.id: query.text for query in queries}
     ours.query_encoder()
-    batches: dict[str, Callable[[], object]] = {
-        "splade_lucene": lambda: ours.search_batch(texts, 1000, args.threads),
-        "LuceneImpactSearcher": lambda: stock.batch_search(list(texts.values()), list(texts), 1000, args.threads),
+    systems: dict[str, Callable[[], object]] = {
+        "splade_lucene": lambda: ours.search_batch(texts, 1000, threads),
+        "LuceneImpactSearcher": lambda: stock.batch_search(list(texts.values()), list(texts), 1000, threads),
     }
     best = {}
-    for name, run in batches.items():
+    for name, run in systems.items():
         times = []
         for _ in range(3):
             start = time.perf_counter()
             run()
             times.append(time.perf_counter() - start)
         best[name] = min(times)
-    print()
-    print(markdown_table([
+    return [
         {
-            f"end to end, {len(texts)} queries, k=1000, {args.threads} threads": name,
+            f"end to end, {len(texts)} queries, k=1000, {threads} threads": name,
             "seconds": f"{seconds:.2f}",
             "queries/s": f"{len(texts) / seconds:.0f}",
             "ratio": f"{best['LuceneImpactSearcher'] / seconds:.1f}",
         }
         for name, seconds in best.items()
-    ]))  # fmt: skip
+    ]
 
 
 if __name__ == "__main__":
