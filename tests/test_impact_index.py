@@ -213,8 +213,10 @@ def test_k_must_be_positive(index: Path) -> None:
 
 def test_empty_vectors_are_counted_and_not_in_the_index(tmp_path: Path) -> None:
     out = write_vectors(tmp_path / "out", [ImpactVector("a", {"x": 1}), ImpactVector("b", {}), ImpactVector("c", {"x": 2})])
-    card = build_impact_index(out, tmp_path / "index")
+    told: list[int] = []
+    card = build_impact_index(out, tmp_path / "index", advance=told.append)
     assert (card.documents, card.empty) == (2, 1)
+    assert sum(told) == 2
     assert read_card(tmp_path / "index") == card
     with ImpactIndexSearcher(tmp_path / "index") as searcher:
         assert [hit.docid for hit in searcher.search_impacts({"x": 1})] == ["c", "a"]

@@ -46,10 +46,12 @@ def write_impacts(
         writer = _open(folder)
         try:
             document = _ReusedDocument(writer, store_contents)
+            number = 0
             for number, posted in enumerate(vectors, start=1):
                 document.add(posted)
                 if number % _ADVANCE == 0:
                     advance(_ADVANCE)
+            advance(number % _ADVANCE)
             writer.forceMerge(1)
             writer.commit()
         finally:
@@ -69,7 +71,8 @@ def _open(folder: Path) -> Any:
     config.setOpenMode(mode)
     # Merges neighbours only, so documents keep the order in which they were added.
     config.setMergePolicy(merges)
-    directory = java_class("FSDirectory").open(java_class("Paths").get(str(folder)))
+    path = java_class("Paths").get(str(folder))
+    directory = java_class("FSDirectory").open(path)
     return java_class("IndexWriter")(upcast("Directory", directory), config)
 
 

@@ -182,9 +182,11 @@ class LuceneSearcher(ABC, Generic[Prepared]):
 
     def _open_docids(self) -> Docids:
         file = self.index / DOCIDS
-        if not file.is_file():
+        documents = self._reader.maxDoc()
+        docids = Docids(file) if file.is_file() else None
+        if docids is not None and len(docids) == documents:
+            return docids
+        self._reader.close()
+        if docids is None:
             raise IndexMismatchError(f"{self.index} has no {DOCIDS}; build the index again")
-        docids = Docids(file)
-        if len(docids) != self._reader.maxDoc():
-            raise IndexMismatchError(f"{file} names {len(docids)} documents, the index has {self._reader.maxDoc()}; build it again")
-        return docids
+        raise IndexMismatchError(f"{file} names {len(docids)} documents, the index has {documents}; build the index again")
