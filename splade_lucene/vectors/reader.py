@@ -13,7 +13,7 @@ from splade_lucene.vectors.manifest import SHARDS
 
 # Lucene's tokenizers split longer tokens; Java counts UTF-16 units.
 _MAX_TOKEN_BYTES = 2 * 255
-# Below this, sums of products fit Lucene's single-precision scores for longer; no real weight comes near.
+# From here on not even one impact is exact in the single precision of Lucene's scores.
 _MAX_IMPACT = 1 << 24
 
 
