@@ -235,6 +235,15 @@ def test_an_existing_index_is_kept_unless_overwritten(tmp_path: Path) -> None:
         assert searcher.search_impacts({"x": 1})[0].docid == "b"
 
 
+def test_overwriting_spares_a_folder_of_something_else(tmp_path: Path) -> None:
+    out = write_vectors(tmp_path / "out", [ImpactVector("a", {"x": 1})])
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis").write_text("text")
+    with pytest.raises(InputError, match="no index of splade-lucene"):
+        build_impact_index(out, tmp_path / "mine", overwrite=True)
+    assert (tmp_path / "mine" / "thesis").read_text() == "text"
+
+
 @pytest.mark.parametrize(
     ("line", "problem"),
     [

@@ -74,12 +74,11 @@ def impact_text(vector: Mapping[str, int]) -> str:
 
 def main() -> int:
     """The child: vectors of the folder in the first argument to lines on stdout."""
-    sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]  # it is a TextIOWrapper
     try:
         for vector in read_vectors(Path(sys.argv[1])):
             if vector.vector:
                 contents = "" if vector.contents is None else json.dumps(vector.contents)
-                sys.stdout.write(f"{vector.id}\t{impact_text(vector.vector)}\t{contents}\n")
+                sys.stdout.buffer.write(f"{vector.id}\t{impact_text(vector.vector)}\t{contents}\n".encode())
     except InputError as error:
         print(json.dumps([str(error.path), error.problem, error.line]), file=sys.stderr)
         return 1

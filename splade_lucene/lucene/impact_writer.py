@@ -91,11 +91,11 @@ class _ReusedDocument:
         kind.setOmitNorms(True)
         kind.freeze()
         self._id = java_class("StringField")("id", "", java_class("FieldStore").YES)
-        self._sort = java_class("BinaryDocValuesField")("id", self._bytes(b""))
+        self._docid = java_class("BinaryDocValuesField")("id", self._bytes(b""))
         self._document = java_class("Document")()
         self._raw = java_class("StoredField")("raw", "") if store_contents else None
         contents = java_class("Field")("contents", upcast("TokenStream", tokens), kind)
-        for field in (self._id, self._sort, contents, self._raw):
+        for field in (self._id, self._docid, contents, self._raw):
             if field is not None:
                 each = upcast("IndexableField", field)
                 self._document.add(each)
@@ -103,7 +103,7 @@ class _ReusedDocument:
     def add(self, posted: Posted) -> None:
         docid, text = self._bytes(posted.docid.encode()), upcast("Reader", self._reader(posted.text))
         self._id.setStringValue(posted.docid)
-        self._sort.setBytesValue(docid)
+        self._docid.setBytesValue(docid)
         self._tokenizer.setReader(text)
         if self._raw is not None:
             raw = json.dumps({"id": posted.docid, "contents": posted.contents}, ensure_ascii=False)

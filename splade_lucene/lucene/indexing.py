@@ -13,6 +13,7 @@ from typing import Literal
 from splade_lucene.errors import InputError, JavaError
 from splade_lucene.files import atomic_folder
 from splade_lucene.lucene.anserini import index_collection
+from splade_lucene.lucene.card import FILE as CARD
 from splade_lucene.lucene.card import IndexCard, write_card
 from splade_lucene.lucene.defaults import DEFAULT_B, DEFAULT_K1, FLAT, MULTIFIELD
 from splade_lucene.lucene.docids import docids_of, write_docids
@@ -59,6 +60,7 @@ def build_impact_index(
     manifest = check_vectors(out)
     if store_contents and not manifest.settings["contents"]:
         raise InputError(out, "holds no text to store; encode with --store-contents")
+    _check_target(index)
     with atomic_folder(index, overwrite=overwrite) as temporary:
         docids: list[str] | None = None
         if engine == "lucene":
@@ -120,6 +122,7 @@ def build_bm25_index(
         JavaError: Anserini failed, or the index does not hold all passages that have text.
     """
     index = Path(index)
+    _check_target(index)
     with atomic_folder(index, overwrite=overwrite) as temporary:
         # Anserini reads files: the passages, checked, in the layout that its BEIR classes expect.
         corpus = Path(tempfile.mkdtemp(dir=temporary.parent, prefix=f".{index.name}.corpus."))
@@ -144,6 +147,12 @@ def build_bm25_index(
             {"k1": k1, "b": b, "fields": MULTIFIELD if multifield else FLAT},
         )
         return _finish(temporary, card, None)
+
+
+def _check_target(index: Path) -> None:
+    """``--overwrite`` replaces an index of ours, not a folder of something else."""
+    if index.is_dir() and not (index / CARD).is_file() and any(index.iterdir()):
+        raise InputError(index, "holds something that is no index of splade-lucene; give another name")
 
 
 def _write_corpus(passages: Iterable[Passage], folder: Path, files: int) -> int:

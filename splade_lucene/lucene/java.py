@@ -65,7 +65,7 @@ _CLASSES = {
 
 @cache
 def java_class(name: str) -> Any:
-    """A Java class by its short name (``TermQuery``, ``BooleanQueryBuilder``), starting the JVM if needed.
+    """A Java class by its short name (``Term``, ``FieldStore``), starting the JVM if needed.
 
     Raises:
         JavaError: the JVM cannot be started.

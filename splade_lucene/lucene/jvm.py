@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import shutil
@@ -143,7 +144,7 @@ def _import_jnius(home: Path) -> None:
     before = os.environ.get("JAVA_HOME")
     os.environ["JAVA_HOME"] = str(home)
     try:
-        import jnius  # noqa: F401  # importing it is what starts the JVM
+        importlib.import_module("jnius")  # importing it is what starts the JVM
     finally:
         if before is None:
             del os.environ["JAVA_HOME"]

@@ -51,9 +51,9 @@ class ImpactSearcher(ImpactIndexSearcher):
         IndexMismatchError: ``index`` is no impact index, or ``model`` is not the encoder that it was made with.
 
     Example:
-        >>> with ImpactSearcher("indexes/scifact") as searcher:
+        >>> with ImpactSearcher("runs/reproduce/scifact/index-splade") as searcher:
         ...     searcher.search("0-dimensional biomaterials lack inductive properties.", k=2)
-        [Hit(docid='10931595', score=161287.0), Hit(docid='10608397', score=154921.0)]
+        [Hit(docid='10982689', score=119255.0), Hit(docid='1538080', score=102128.0)]
     """
 
     def __init__(
