@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from splade_lucene.errors import InputError
+from splade_lucene.evaluation.result_files import (
+    Evidence,
+    QueryTime,
+    read_evidence,
+    read_evidence_passages,
+    read_latency,
+    read_scores,
+    write_evidence,
+    write_latency,
+    write_passages,
+    write_scores,
+)
+from splade_lucene.evaluation.results import (
+    FILE,
+    Average,
+    Comparison,
+    Cost,
+    Dataset,
+    Milliseconds,
+    Published,
+    Results,
+    Row,
+    Skipped,
+    System,
+    Timings,
+    locate,
+    place,
+    read_results,
+    write_results,
+)
+from splade_lucene.records import Hit, Passage
+
+COST = Cost(documents=5183, flops=9.92, terms_per_query=52.3, terms_per_document=247.0, index_bytes=2972612)
+TIMINGS = Timings(None, 2.5, Milliseconds(9.0, 8.5, 20.25), Milliseconds(13.0, 12.5, 30.0), 300)
+RESULTS = Results(
+    name="main",
+    created="2026-11-23T10:00:00+00:00",
+    versions={"python": "3.11"},
+    machine={"cpu": "AMD EPYC", "cores": 2},
+    settings={"hits": 1000, "remove_query": True},
+    measures=("nDCG@10", "R@100"),
+    baseline="bm25-flat",
+    systems=(
+        System("bm25-flat", "BM25 flat", "bm25", {"k1": 0.9, "b": 0.4, "fields": {"contents": 1.0}}),
+        System("splade-tiny", "SPLADE tiny", "impact", {"max_length": 256, "top_k": None}, {"model": "tiny", "revision": None}),
+        System("rrf-splade-tiny", "fusion", "fusion", {"k": 60}, components=("bm25-flat", "splade-tiny")),
+    ),
+    datasets=(
+        Dataset("scifact", "../scifact", "test", "ab12", 5183, 300, 339, 0, "q.tsv", "scifact/scores.csv", None, None, None, ("a note",)),
+    ),
+    rows=(
+        Row("scifact", "bm25-flat", "scifact/runs/bm25-flat.trec", "cd", {"nDCG@10": 0.6789}, {"nDCG@10": Published(0.6789, 0.0, False)}),
+        Row(
+            "scifact",
+            "splade-tiny",
+            "scifact/runs/splade-tiny.trec",
+            "ef",
+            {"nDCG@10": 0.6436},
+            comparisons={"nDCG@10": Comparison(-0.0353, 50, 180, 70, 0.01, 0.02, 0.012, 0.024)},
+            missing=1,
+            unjudged=2,
+            cost=COST,
+            timings=TIMINGS,
+        ),
+    ),
+    averages=(Average("mean", ("scifact",), "splade-tiny", {"nDCG@10": 0.6436}),),
+    references={"scifact": {"splade-pp-ed": {"nDCG@10": 0.7036}}},
+    skipped=(Skipped("trec-covid", "no network"),),
+    notes=("one", "two"),
+)
+
+
+def test_results_are_read_back_as_they_were_written(tmp_path: Path) -> None:
+    file = write_results(tmp_path / "main", RESULTS)
+    assert file == tmp_path / "main" / FILE
+    assert read_results(file) == read_results(tmp_path / "main") == RESULTS
+    assert [each.name for each in file.parent.iterdir()] == [FILE]
+
+
+def test_rows_and_systems_are_found_by_name() -> None:
+    assert RESULTS.row("scifact", "splade-tiny") is RESULTS.rows[1]
+    assert RESULTS.row("scifact", "rrf-splade-tiny") is None
+    assert RESULTS.system("bm25-flat").kind == "bm25"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"format": "splade_lucene results 0"}, "has the format 'splade_lucene results 0'"),
+        ({"measures": 7}, "measures: "),
+        ({"systems": [{"name": "a", "label": "a", "kind": "magic"}]}, "systems.0.kind: "),
+        ({"rows": [{}]}, "rows.0.dataset: "),
+    ],
+)
+def test_files_of_another_kind_are_refused_and_the_field_named(tmp_path: Path, change: dict[str, object], reason: str) -> None:
+    write_results(tmp_path, RESULTS)
+    data = json.loads((tmp_path / FILE).read_text())
+    (tmp_path / FILE).write_text(json.dumps(data | change))
+    with pytest.raises(InputError, match=reason):
+        read_results(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"name": "x"'])
+def test_a_damaged_or_missing_file_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        read_results(tmp_path / "absent.json")
+    (tmp_path / FILE).write_text(text)
+    with pytest.raises(InputError, match="is no results file of splade-lucene"):
+        read_results(tmp_path)
+
+
+def test_places_are_relative_inside_the_folder_and_absolute_outside(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "out" / "a" / "b.trec", tmp_path / "elsewhere.trec"
+    assert place(inside, tmp_path / "out") == "a/b.trec"
+    for path in (inside, outside):
+        assert locate(place(path, tmp_path / "out"), tmp_path / "out") == path
+
+
+def test_scores_of_queries_are_read_back(tmp_path: Path) -> None:
+    scores = {
+        "bm25-flat": {"nDCG@10": {"q1": 0.1 + 0.2, "q,2": 0.0}, "R@100": {"q1": 1.0, "q,2": 1 / 3}},
+        'a "b"': {"nDCG@10": {"q1": 0.5, "q,2": 1e-17}, "R@100": {"q1": 0.0, "q,2": 1.0}},
+    }
+    write_scores(tmp_path / "scores.csv", scores)
+    assert (tmp_path / "scores.csv").read_text().splitlines()[0] == "system,query_id,nDCG@10,R@100"
+    assert read_scores(tmp_path / "scores.csv") == scores
+
+
+def test_latencies_of_queries_are_read_back(tmp_path: Path) -> None:
+    times = {"bm25-flat": {"1": QueryTime(0.0, 3.25)}, "splade-tiny": {"1": QueryTime(8.5, 9.125), "2": QueryTime(7.0, 10.0)}}
+    write_latency(tmp_path / "latency.csv", times)
+    assert read_latency(tmp_path / "latency.csv") == times
+
+
+def test_evidence_and_its_passages_are_read_back(tmp_path: Path) -> None:
+    evidence = [
+        Evidence("q1", "why “does”\nglass break", {"d1": 2}, {"a": [Hit("d1", 12.0), Hit("d2", 2.5)]}, {"a": {"d1": {"glass": 10.0}}}),
+        Evidence("q2", "nothing", {}, {"a": []}),
+    ]
+    write_evidence(tmp_path / "evidence.jsonl", evidence)
+    assert list(read_evidence(tmp_path / "evidence.jsonl")) == evidence
+    passages = {"d1": Passage("d1", "text", "title"), "d2": Passage("d2", "näher")}
+    write_passages(tmp_path / "passages.jsonl", passages.values())
+    assert read_evidence_passages(tmp_path / "passages.jsonl") == passages
+
+
+def test_files_of_queries_that_are_something_else_are_refused_with_their_line(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("system,query_id,nDCG@10\na,q1,0.5\na,q2,high\n")
+    with pytest.raises(InputError, match=r"a\.csv, line 3: is not what an evaluation writes"):
+        read_scores(tmp_path / "a.csv")
+    (tmp_path / "b.csv").write_text("system,nDCG@10\na,0.5\n")
+    with pytest.raises(InputError, match=r"b\.csv, line 2"):
+        read_latency(tmp_path / "b.csv")
+    (tmp_path / "c.jsonl").write_text('{"id": "q1"}\n')
+    with pytest.raises(InputError, match=r"c\.jsonl, line 1: is no line of evidence"):
+        list(read_evidence(tmp_path / "c.jsonl"))
+    with pytest.raises(InputError, match=r"c\.jsonl, line 1: is no passage"):
+        read_evidence_passages(tmp_path / "c.jsonl")
