@@ -80,18 +80,20 @@ def interruption(call: int, error: BaseException) -> Callable[[int], None]:
 
 def test_vectors_are_those_of_the_model_and_the_manifest_counts_them(tiny: SpladeModel, tmp_path: Path) -> None:
     advanced: list[int] = []
-    options: dict[str, Any] = {"max_length": 32, "query_max_length": 16, "scale": 2, "top_k": 5}
+    options: dict[str, Any] = {"max_length": 32, "query_max_length": 16, "scale": 20, "top_k": 5, "min_weight": 0.3, "bits": 5}
     manifest = encode_collection(iter(PASSAGES), tmp_path / "out", tiny, **options, advance=advanced.append)
     vectors = list(read_vectors(tmp_path / "out"))
-    expected = tiny.encode_documents([passage.contents for passage in PASSAGES], max_length=32, scale=2, top_k=5)
+    pruning: dict[str, Any] = {"top_k": 5, "min_weight": 0.3, "bits": 5}
+    expected = tiny.encode_documents([passage.contents for passage in PASSAGES], max_length=32, scale=20, **pruning)
     assert [(vector.id, vector.vector, vector.contents) for vector in vectors] == [
         (passage.id, impacts, None) for passage, impacts in zip(PASSAGES, expected, strict=True)
     ]
     assert manifest == check_vectors(tmp_path / "out")
     assert manifest.complete and [shard.passages for shard in manifest.shards] == SHARDS
     assert (manifest.passages, manifest.empty, manifest.postings) == (14, expected.count({}), sum(map(len, expected)))
-    assert manifest.encoder == tiny.record(query_max_length=16, scale=2)._asdict()
-    assert manifest.settings == {"max_length": 32, "top_k": 5, "contents": False}
+    assert manifest.encoder == tiny.record(query_max_length=16, scale=20)._asdict()
+    assert manifest.settings == {"max_length": 32, "top_k": 5, "min_weight": 0.3, "bits": 5, "contents": False}
+    assert manifest.capped == sum(impact == 31 for vector in expected for impact in vector.values()) > 0
     assert advanced == [2] * 7
     for shard in manifest.shards:
         data = (tmp_path / "out" / "vectors" / shard.file).read_bytes()
@@ -196,6 +198,8 @@ def test_the_same_call_again_changes_nothing(tiny: SpladeModel, tmp_path: Path, 
         ({"query_max_length": 24}, "query_max_length = 64, now it is 24"),
         ({"scale": 50}, "scale = 100, now it is 50"),
         ({"top_k": 9}, "top_k = None, now it is 9"),
+        ({"min_weight": 0.5}, "min_weight = None, now it is 0.5"),
+        ({"bits": 8}, "bits = None, now it is 8"),
         ({"store_contents": True}, "contents = False, now it is True"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",

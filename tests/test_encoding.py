@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -118,6 +119,38 @@ def test_top_k_keeps_the_largest_weights_in_the_order_of_the_vocabulary(bert: Sp
     kept, kept_weights = bert.encode_documents([GLASS], scale=5, top_k=top_k), bert.encode_documents([GLASS], top_k=top_k, weights=True)
     assert list(kept[0].items()) == [(token, impact) for token, impact in impacts.items() if token in best]
     assert list(kept_weights[0].items()) == [(token, weight) for token, weight in weights.items() if token in best]
+
+
+@pytest.mark.parametrize("min_weight", [0.001, 0.4, 100.0])
+def test_min_weight_keeps_the_weights_from_there_on(tiny: SpladeModel, min_weight: float) -> None:
+    (weights,), (impacts,) = tiny.encode_documents([GLASS], weights=True), tiny.encode_documents([GLASS])
+    heavy = [token for token, weight in weights.items() if weight >= min_weight]
+    assert len(heavy) < len(weights) or min_weight < 0.01
+    kept = tiny.encode_documents([GLASS], min_weight=min_weight)[0]
+    assert list(kept.items()) == [(token, impact) for token, impact in impacts.items() if token in heavy]
+    assert list(tiny.encode_documents([GLASS], min_weight=min_weight, weights=True)[0]) == heavy
+
+
+def test_the_smallest_weight_kept_is_min_weight_itself(tiny: SpladeModel) -> None:
+    (weights,) = tiny.encode_documents([GLASS], weights=True)
+    boundary = sorted(weights.values())[len(weights) // 2]
+    assert min(tiny.encode_documents([GLASS], min_weight=boundary, weights=True)[0].values()) == boundary
+
+
+@pytest.mark.parametrize("bits", [1, 4, 7, 24])
+def test_bits_cap_impacts_and_change_no_other(tiny: SpladeModel, bits: int) -> None:
+    (impacts,) = tiny.encode_documents([GLASS])
+    (capped,) = tiny.encode_documents([GLASS], bits=bits)
+    assert max(impacts.values()) > 2**7
+    assert list(capped.items()) == [(token, min(impact, 2**bits - 1)) for token, impact in impacts.items()]
+
+
+@pytest.mark.parametrize(
+    "options", [{"scale": 0}, {"top_k": 0}, {"min_weight": 0.0}, {"min_weight": float("nan")}, {"bits": 0}, {"bits": 25}], ids=str
+)
+def test_impossible_quantization_is_refused(tiny: SpladeModel, options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(options))):
+        tiny.encode_documents([GLASS], **options)
 
 
 def test_an_empty_text_is_encoded_as_the_others_are(bert: SpladeModel, random_model: Callable[[str], Path], tmp_path: Path) -> None:

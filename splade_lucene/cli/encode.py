@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from splade_lucene.cli.options import add_device, add_model, add_overwrite, positive
+from splade_lucene.cli.options import add_device, add_model, add_overwrite, bits, positive, weight
 from splade_lucene.encoding.defaults import DEFAULT_SCALE
 
 HELP = "encode passages into impact vectors"
@@ -21,6 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--query-max-length", type=positive, help="tokens queries will be cut at (default: 24 with prithivida's, else 64)")
     parser.add_argument("--scale", type=positive, default=DEFAULT_SCALE, help="impacts are round(weight × scale) (default: %(default)s)")
     parser.add_argument("--top-k", type=positive, help="keep only the so many largest weights of a passage (default: all)")
+    parser.add_argument("--min-weight", type=weight, metavar="X", help="keep only weights from X on (default: all)")
+    parser.add_argument(
+        "--bits", type=bits, metavar="N", help="cap impacts at 2^N - 1, for tools that hold them in N bits (default: no cap)"
+    )
     parser.add_argument("--store-contents", action="store_true", help="write the text of each passage beside its vector")
     add_device(parser)
     add_overwrite(parser)
@@ -43,6 +47,8 @@ def run(args: argparse.Namespace) -> None:
             query_max_length=args.query_max_length,
             scale=args.scale,
             top_k=args.top_k,
+            min_weight=args.min_weight,
+            bits=args.bits,
             store_contents=args.store_contents,
             overwrite=args.overwrite,
             advance=advance,
@@ -51,5 +57,9 @@ def run(args: argparse.Namespace) -> None:
         f"{args.out}: {manifest.passages:,} passages, {manifest.postings / manifest.passages:.1f} terms a passage, "
         f"cut at {manifest.settings['max_length']} tokens, model {manifest.encoder['model']} in {manifest.encoder['precision']}"
     )
+    if manifest.capped:
+        share = manifest.capped / manifest.postings
+        limit = 2 ** manifest.settings["bits"] - 1
+        print(f"{manifest.capped:,} impacts ({share:.2%}) are {limit}, the cap; a smaller --scale caps fewer", file=sys.stderr)
     if manifest.empty:
         print(f"{manifest.empty:,} passages quantized to nothing and cannot be found", file=sys.stderr)

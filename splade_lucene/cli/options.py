@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 
-from splade_lucene.encoding.defaults import DEFAULT_MODEL, TINY
+from splade_lucene.encoding.defaults import DEFAULT_MODEL, MAX_BITS, TINY
 from splade_lucene.lucene.jvm import DEFAULT_HEAP
 
 
@@ -14,6 +15,22 @@ def positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return value
+
+
+def weight(text: str) -> float:
+    """A finite number above 0, for argparse."""
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+    return value
+
+
+def bits(text: str) -> int:
+    """A width in bits that Lucene's scores can hold, for argparse."""
+    value = int(text)
+    if not 1 <= value <= MAX_BITS:
+        raise argparse.ArgumentTypeError(f"{text} is not from 1 to {MAX_BITS}")
     return value
 
 

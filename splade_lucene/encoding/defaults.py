@@ -7,6 +7,8 @@ from typing import NamedTuple
 DEFAULT_MODEL = "prithivida/Splade_PP_en_v2"
 DEFAULT_SCALE = 100
 TINY = "tiny"
+# From 2^24 on not even one impact is exact in the single precision of Lucene's scores.
+MAX_BITS = 24
 
 
 class Lengths(NamedTuple):

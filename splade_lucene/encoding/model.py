@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, overload
 
-import numpy as np
 import torch
 
 from splade_lucene.encoding.batching import batches_by_length
 from splade_lucene.encoding.defaults import DEFAULT_SCALE, default_lengths
 from splade_lucene.encoding.loading import ModelFiles, find_model, first_sentence
 from splade_lucene.encoding.network import PRECISIONS, MlmNetwork
+from splade_lucene.encoding.quantization import Quantization
 from splade_lucene.errors import ModelError
 
 # The two special tokens and one of the text.
@@ -122,12 +122,22 @@ class SpladeModel:
         max_length: int | None = ...,
         scale: int = ...,
         top_k: int | None = ...,
+        min_weight: float | None = ...,
+        bits: int | None = ...,
         weights: Literal[False] = ...,
     ) -> list[dict[str, int]]: ...
 
     @overload
     def encode_documents(
-        self, texts: Sequence[str], *, max_length: int | None = ..., scale: int = ..., top_k: int | None = ..., weights: Literal[True]
+        self,
+        texts: Sequence[str],
+        *,
+        max_length: int | None = ...,
+        scale: int = ...,
+        top_k: int | None = ...,
+        min_weight: float | None = ...,
+        bits: int | None = ...,
+        weights: Literal[True],
     ) -> list[dict[str, float]]: ...
 
     def encode_documents(
@@ -137,6 +147,8 @@ class SpladeModel:
         max_length: int | None = None,
         scale: int = DEFAULT_SCALE,
         top_k: int | None = None,
+        min_weight: float | None = None,
+        bits: int | None = None,
         weights: bool = False,
     ) -> list[dict[str, int]] | list[dict[str, float]]:
         """Encodes passages.
@@ -146,7 +158,9 @@ class SpladeModel:
             max_length: tokens a passage is cut at, special tokens included; default 128 for prithivida's models, else 256.
             scale: impacts are ``round(weight × scale)``; what rounds to 0 is left out.
             top_k: keep only the so many largest weights of each passage; all by default.
-            weights: return the weights as floats, unquantized.
+            min_weight: keep only weights from here on; all by default.
+            bits: cap impacts at ``2^bits - 1``; no cap by default.
+            weights: return the weights as floats, pruned but unquantized.
 
         Returns:
             For each text token → impact (integers from 1), or token → weight, in the order of the vocabulary.
@@ -154,7 +168,8 @@ class SpladeModel:
         Raises:
             ModelError: ``max_length`` is more than the model can read.
         """
-        return self._encode(texts, default_lengths(self.name).documents if max_length is None else max_length, scale, top_k, weights)
+        length = default_lengths(self.name).documents if max_length is None else max_length
+        return self._encode(texts, length, Quantization(scale, top_k, min_weight, bits), weights)
 
     @overload
     def encode_queries(
@@ -170,14 +185,14 @@ class SpladeModel:
         self, texts: Sequence[str], *, max_length: int | None = None, scale: int = DEFAULT_SCALE, weights: bool = False
     ) -> list[dict[str, int]] | list[dict[str, float]]:
         """Encodes queries: as :meth:`encode_documents`, cut at 24 tokens for prithivida's models and at 64 for others."""
-        return self._encode(texts, default_lengths(self.name).queries if max_length is None else max_length, scale, None, weights)
+        length = default_lengths(self.name).queries if max_length is None else max_length
+        return self._encode(texts, length, Quantization(scale), weights)
 
     def _encode(
-        self, texts: Sequence[str], max_length: int, scale: int, top_k: int | None, weights: bool
+        self, texts: Sequence[str], max_length: int, quantization: Quantization, weights: bool
     ) -> list[dict[str, int]] | list[dict[str, float]]:
         self.check_length(max_length)
-        if scale < 1 or (top_k is not None and top_k < 1):
-            raise ValueError(f"scale and top_k must be at least 1, not {scale} and {top_k}")
+        quantization.check()
         token_ids = self._network.token_ids(texts, max_length)
         # A text without a token, which a tokenizer without special tokens makes of an empty one, stays an empty bag.
         filled = [position for position, ids in enumerate(token_ids) if ids]
@@ -186,11 +201,11 @@ class SpladeModel:
             positions = [filled[each] for each in batch]
             pooled = self._network.pooled_weights([token_ids[position] for position in positions]).numpy()
             for position, row in zip(positions, pooled, strict=True):
-                values = row if weights else np.rint(row.astype(np.float64) * scale).astype(np.int64)
-                (entries,) = values.nonzero()
-                if top_k is not None and len(entries) > top_k:
-                    # Stable on the negated weights: of equal ones the first in the vocabulary stays.
-                    entries = np.sort(entries[np.argsort(-row[entries], kind="stable")[:top_k]])
+                if weights:
+                    entries = quantization.prune(row)
+                    values = row[entries]
+                else:
+                    entries, values = quantization.apply(row)
                 tokens = (self._network.tokens[entry] for entry in entries)
-                encoded[position] = dict(zip(tokens, values[entries].tolist(), strict=True))
+                encoded[position] = dict(zip(tokens, values.tolist(), strict=True))
         return encoded

@@ -32,6 +32,8 @@ def encode_collection(
     query_max_length: int | None = None,
     scale: int = DEFAULT_SCALE,
     top_k: int | None = None,
+    min_weight: float | None = None,
+    bits: int | None = None,
     store_contents: bool = False,
     overwrite: bool = False,
     advance: Advance = lambda count: None,
@@ -49,6 +51,8 @@ def encode_collection(
         query_max_length: tokens that queries will be cut at, recorded for the searcher; the model's default if None.
         scale: impacts are ``round(weight × scale)``.
         top_k: keep only the so many largest weights of a passage.
+        min_weight: keep only weights from here on.
+        bits: cap impacts at ``2^bits - 1``.
         store_contents: write the text of each passage beside its vector.
         overwrite: throw away what is in ``out``.
         advance: told of each finished group of passages.
@@ -64,6 +68,7 @@ def encode_collection(
     record = model.record(query_max_length=query_max_length, scale=scale)
     for each in (length, record.query_max_length):
         model.check_length(each)
+    pruning = {"top_k": top_k, "min_weight": min_weight, "bits": bits}
     stream = iter(passages)
     # A collection that is broken from its first line should fail before anything is written.
     first = next(stream, None)
@@ -73,14 +78,15 @@ def encode_collection(
     writer = VectorWriter(
         Path(out),
         encoder=record._asdict(),
-        settings={"max_length": length, "top_k": top_k, "contents": store_contents},
+        settings={"max_length": length, **pruning, "contents": store_contents},
         overwrite=overwrite,
     )
 
     def vectors(shard: Sequence[Passage]) -> Iterator[ImpactVector]:
         for start in range(0, len(shard), _WINDOW):
             window = shard[start : start + _WINDOW]
-            encoded = model.encode_documents([passage.contents for passage in window], max_length=length, scale=scale, top_k=top_k)
+            texts = [passage.contents for passage in window]
+            encoded = model.encode_documents(texts, max_length=length, scale=scale, top_k=top_k, min_weight=min_weight, bits=bits)
             for passage, vector in zip(window, encoded, strict=True):
                 yield ImpactVector(passage.id, vector, passage.contents if store_contents else None)
             advance(len(window))

@@ -25,6 +25,7 @@ class Shard(NamedTuple):
         postings: the number of (passage, token) pairs.
         sha256: of its bytes.
         source_sha256: of the passages that it was made from, in order.
+        capped: how many impacts are the largest that ``bits`` allow; 0 without ``bits``.
     """
 
     file: str
@@ -33,6 +34,7 @@ class Shard(NamedTuple):
     postings: int
     sha256: str
     source_sha256: str
+    capped: int = 0
 
 
 class Manifest(NamedTuple):
@@ -40,7 +42,7 @@ class Manifest(NamedTuple):
 
     Attributes:
         encoder: the fields of the encoder's record: model, revision, checksums, query length, scale, precision.
-        settings: how passages were encoded: ``max_length``, ``top_k``, ``contents``.
+        settings: how passages were encoded: ``max_length``, ``top_k``, ``min_weight``, ``bits``, ``contents``.
         shards: the finished shards, in order.
         complete: whether the whole collection is in them.
     """
@@ -64,6 +66,11 @@ class Manifest(NamedTuple):
     def postings(self) -> int:
         """The number of (passage, token) pairs."""
         return sum(shard.postings for shard in self.shards)
+
+    @property
+    def capped(self) -> int:
+        """The number of impacts that are the largest that ``bits`` allow."""
+        return sum(shard.capped for shard in self.shards)
 
 
 def read_manifest(out: Path) -> Manifest | None:

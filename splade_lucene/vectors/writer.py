@@ -78,7 +78,9 @@ class VectorWriter:
             self._manifest = self._manifest._replace(complete=False)
             write_manifest(self._out, self._manifest)
         file = self._out / SHARDS / f"part-{len(self._manifest.shards):05d}.jsonl"
-        written = empty = postings = 0
+        written = empty = postings = capped = 0
+        bits = self._manifest.settings.get("bits")
+        limit = 2**bits - 1 if bits else None
         with atomic_file(file) as stream:
             for vector in vectors:
                 line: dict[str, Any] = {"id": vector.id}
@@ -89,9 +91,10 @@ class VectorWriter:
                 written += 1
                 empty += not vector.vector
                 postings += len(vector.vector)
+                capped += sum(impact == limit for impact in vector.vector.values()) if limit else 0
             if written != len(passages):
                 raise ValueError(f"{written} vectors for {len(passages)} passages")
-        shard = Shard(file.name, written, empty, postings, file_sha256(file), _source_sha256(passages))
+        shard = Shard(file.name, written, empty, postings, file_sha256(file), _source_sha256(passages), capped)
         self._manifest = self._manifest._replace(shards=(*self._manifest.shards, shard))
         write_manifest(self._out, self._manifest)
 

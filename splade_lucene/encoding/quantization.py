@@ -1,0 +1,76 @@
+"""Weights to impacts: static pruning, then integers."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splade_lucene.encoding.defaults import DEFAULT_SCALE, MAX_BITS
+
+
+class Quantization(NamedTuple):
+    """Which weights of a text are kept and how they become impacts.
+
+    Attributes:
+        scale: impacts are ``round(weight × scale)``; what rounds to 0 is left out.
+        top_k: of those, only the so many largest weights are kept; None keeps all.
+        min_weight: of those, only weights from here on are kept; None keeps all.
+        bits: larger impacts become ``2^bits - 1``; None leaves them as they are.
+    """
+
+    scale: int = DEFAULT_SCALE
+    top_k: int | None = None
+    min_weight: float | None = None
+    bits: int | None = None
+
+    @property
+    def limit(self) -> int | None:
+        """The largest impact there can be, None if there is no limit."""
+        return None if self.bits is None else 2**self.bits - 1
+
+    def check(self) -> None:
+        """Makes sure that the values make sense.
+
+        Raises:
+            ValueError: they do not.
+        """
+        if self.scale < 1 or (self.top_k is not None and self.top_k < 1):
+            raise ValueError(f"scale and top_k must be at least 1, not {self.scale} and {self.top_k}")
+        if self.min_weight is not None and not 0 < self.min_weight < math.inf:
+            raise ValueError(f"min_weight must be a number above 0, not {self.min_weight}")
+        if self.bits is not None and not 1 <= self.bits <= MAX_BITS:
+            raise ValueError(f"bits must be from 1 to {MAX_BITS}, not {self.bits}")
+
+    def prune(self, weights: NDArray[np.floating]) -> NDArray[np.intp]:
+        """Which weights are kept, before they are quantized.
+
+        Args:
+            weights: non-negative, one an entry of the vocabulary, or of a part of it in the same order.
+
+        Returns:
+            Their positions, ascending.
+        """
+        (positions,) = weights.nonzero()
+        if self.min_weight is not None:
+            positions = positions[weights[positions].astype(np.float64) >= self.min_weight]
+        if self.top_k is not None and len(positions) > self.top_k:
+            # Stable on the negated weights: of equal ones the first in the vocabulary stays.
+            positions = np.sort(positions[np.argsort(-weights[positions], kind="stable")[: self.top_k]])
+        return positions
+
+    def apply(self, weights: NDArray[np.floating]) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+        """Prunes and quantizes the weights of one text.
+
+        Args:
+            weights: as for :meth:`prune`.
+
+        Returns:
+            The positions that are kept, ascending, and their impacts, from 1.
+        """
+        positions = self.prune(weights)
+        impacts = np.rint(weights[positions].astype(np.float64) * self.scale).astype(np.int64)
+        positions, impacts = positions[impacts > 0], impacts[impacts > 0]
+        return positions, impacts if self.limit is None else np.minimum(impacts, self.limit)
