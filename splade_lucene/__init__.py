@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from splade_lucene.encoding.expander import Expander as Expander
     from splade_lucene.encoding.model import SpladeModel as SpladeModel
     from splade_lucene.lucene.bm25_searcher import Bm25Searcher as Bm25Searcher
     from splade_lucene.lucene.indexing import build_bm25_index as build_bm25_index
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from splade_lucene.records import Query as Query
 
 _HOMES = {
+    "Expander": "splade_lucene.encoding.expander",
     "SpladeModel": "splade_lucene.encoding.model",
     "build_bm25_index": "splade_lucene.lucene.indexing",
     "build_impact_index": "splade_lucene.lucene.indexing",

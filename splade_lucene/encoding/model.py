@@ -92,6 +92,11 @@ class SpladeModel:
         """``tiny``, the hub id, or the absolute folder."""
         return self._files.name
 
+    @property
+    def vocabulary(self) -> Sequence[str]:
+        """The tokens in the order of the output layer."""
+        return self._network.tokens
+
     def check_length(self, max_length: int) -> None:
         """Makes sure that texts can be cut at a length.
 
