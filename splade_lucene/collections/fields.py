@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from splade_lucene.errors import InputError
+from splade_lucene.seen import SeenIds
 
 
 def string_field(item: dict[str, Any], names: tuple[str, ...], file: Path, line: int) -> str:
@@ -27,7 +28,7 @@ def string_field(item: dict[str, Any], names: tuple[str, ...], file: Path, line:
     raise InputError(file, f"the field {' or '.join(map(repr, names))} is missing", line)
 
 
-def check_id(name: str, seen: set[str], file: Path, line: int) -> None:
+def check_id(name: str, seen: SeenIds, file: Path, line: int) -> None:
     """Refuses an id that TREC files cannot carry or that is in ``seen``, and adds it there otherwise.
 
     Raises:
@@ -35,6 +36,5 @@ def check_id(name: str, seen: set[str], file: Path, line: int) -> None:
     """
     if not name or name.split() != [name]:
         raise InputError(file, f"the id {name!r} is empty or holds white space, which TREC files cannot carry; rename it", line)
-    if name in seen:
+    if not seen.add(name):
         raise InputError(file, f"the id {name!r} was there before; ids must be unique", line)
-    seen.add(name)

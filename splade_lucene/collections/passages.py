@@ -9,6 +9,7 @@ from splade_lucene.collections.fields import check_id, string_field
 from splade_lucene.errors import InputError
 from splade_lucene.files import read_objects, read_pairs
 from splade_lucene.records import Passage
+from splade_lucene.seen import SeenIds
 
 _SUFFIXES = (".jsonl", ".json", ".tsv")
 
@@ -28,7 +29,7 @@ def read_passages(path: Path | str) -> Iterator[Passage]:
         InputError: no such collection, no passage in it, or a line that is not a passage; an id that is empty, holds white space
             (it would break TREC files) or was there before.
     """
-    seen: set[str] = set()
+    seen = SeenIds()
     for file in _files(Path(path)):
         for line, passage in _read(file):
             check_id(passage.id, seen, file, line)

@@ -9,6 +9,7 @@ from splade_lucene.collections.fields import check_id, string_field
 from splade_lucene.errors import InputError
 from splade_lucene.files import Lines, read_objects, read_pairs
 from splade_lucene.records import Qrel, Query
+from splade_lucene.seen import SeenIds
 
 
 def read_queries(path: Path | str, *, split: str | None = None) -> list[Query]:
@@ -92,7 +93,7 @@ def read_qrels(path: Path | str) -> list[Qrel]:
 
 def _read_queries(file: Path) -> dict[str, str]:
     queries: dict[str, str] = {}
-    seen: set[str] = set()
+    seen = SeenIds()
     for number, qid, text in read_pairs(file) if file.name.endswith((".tsv", ".tsv.gz")) else _json_pairs(file):
         check_id(qid, seen, file, number)
         queries[qid] = text

@@ -9,6 +9,7 @@ from typing import Any
 from splade_lucene.errors import InputError
 from splade_lucene.files import read_objects
 from splade_lucene.records import ImpactVector
+from splade_lucene.seen import SeenIds
 from splade_lucene.vectors.manifest import SHARDS
 
 # Lucene's tokenizers split longer tokens; Java counts UTF-16 units.
@@ -23,14 +24,13 @@ def read_vectors(out: Path) -> Iterator[ImpactVector]:
     Raises:
         InputError: a line is no vector of positive integers over tokens that Lucene keeps whole, or repeats an id.
     """
-    seen: set[str] = set()
+    seen = SeenIds()
     known: set[str] = set()
     for file in sorted((out / SHARDS).glob("*.jsonl")):
         for line, item in read_objects(file):
             vector = _vector(item, known, file, line)
-            if vector.id in seen:
+            if not seen.add(vector.id):
                 raise InputError(file, f"the id {vector.id!r} was there before; ids must be unique", line)
-            seen.add(vector.id)
             yield vector
 
 
