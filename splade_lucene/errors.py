@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
+
+_REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room on the disk and run the same command again"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "change its permissions or give another place"),
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE), "allow more open files with ulimit -n"),
+}
 
 
 class SpladeLuceneError(Exception):
@@ -34,3 +41,9 @@ class IndexMismatchError(SpladeLuceneError):
 
 class JavaError(SpladeLuceneError):
     """Java, the Anserini jar, or a run inside the JVM failed."""
+
+
+def os_sentence(error: OSError) -> str:
+    """What the operating system refused, with the file where it is known, and what to do."""
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{error.strerror or error}; {_REMEDIES.get(error.errno or 0, 'check the name and the disk')}"

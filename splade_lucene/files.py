@@ -17,39 +17,63 @@ from typing import IO, Any
 
 import jsonlines
 
+from splade_lucene.bad_lines import BadLines
 from splade_lucene.errors import InputError
+
+# Bytes of a line, its end included. A longer one is no passage but a mistake (a whole collection in one JSON array, a file of
+# zeros), and it would have to be held in memory several times over.
+MAX_LINE = 1 << 25
 
 
 class Lines:
     """Iterates over the lines of a UTF-8 file, plain or gzip, and knows the number of the last one.
+
+    Args:
+        path: the file.
+        bad: told of lines that are too long or not UTF-8; stops at the first if None.
 
     Attributes:
         path: the file.
         number: the number of the line that was yielded last, counted from 1.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, bad: BadLines | None = None) -> None:
         self.path = path
         self.number = 0
+        self._bad = BadLines() if bad is None else bad
 
     def __iter__(self) -> Iterator[str]:
         """Yields each line without its end (LF or CRLF); a byte order mark is dropped.
 
         Raises:
-            InputError: the file cannot be read, is not UTF-8, or is a damaged gzip file.
+            InputError: the file cannot be read, is a damaged gzip file, or has a line that is not UTF-8 or over ``MAX_LINE`` bytes.
         """
         try:
             with self._open() as stream:
-                for raw in stream:
+                while raw := stream.readline(MAX_LINE + 1):
                     self.number += 1
-                    text = raw.removeprefix(codecs.BOM_UTF8) if self.number == 1 else raw
-                    yield text.decode("utf-8").rstrip("\r\n")
-        except UnicodeDecodeError as error:
-            raise InputError(self.path, f"not UTF-8 ({error.reason} at byte {error.start}); convert the file", self.number) from None
+                    text = self._text(raw, stream)
+                    if text is not None:
+                        yield text
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise InputError(self.path, f"damaged gzip data ({error}); fetch the file again", self.number or None) from None
         except OSError as error:
-            raise InputError(self.path, f"cannot be read ({error.strerror or error})") from None
+            raise InputError(self.path, f"cannot be read ({error.strerror or error}); check its name and permissions") from None
+
+    def _text(self, raw: bytes, stream: IO[bytes]) -> str | None:
+        """The text of a line; None if it is bad and that was accepted."""
+        if len(raw) > MAX_LINE:
+            while raw and not raw.endswith(b"\n"):
+                raw = stream.readline(MAX_LINE)
+            problem = f"longer than {MAX_LINE >> 20} MiB, which no passage is; write one passage a line, or split it"
+            self._bad.refuse(InputError(self.path, problem, self.number))
+            return None
+        try:
+            return (raw.removeprefix(codecs.BOM_UTF8) if self.number == 1 else raw).decode("utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            problem = f"not UTF-8 ({error.reason} at byte {error.start}); convert the file to UTF-8"
+            self._bad.refuse(InputError(self.path, problem, self.number))
+            return None
 
     def _open(self) -> IO[bytes]:
         if self.path.suffix == ".gz":
@@ -57,42 +81,53 @@ class Lines:
         return self.path.open("rb")
 
 
-def read_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_objects(path: Path, bad: BadLines | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yields ``(line number, object)`` for each non-empty line of a JSONL file, plain or gzip.
+
+    Args:
+        path: the file.
+        bad: told of lines that are no JSON objects; stops at the first if None.
 
     Raises:
         InputError: a line is not a JSON object, or the file cannot be read.
     """
-    lines = Lines(path)
+    bad = BadLines() if bad is None else bad
+    lines = Lines(path, bad)
     with jsonlines.Reader(lines) as reader:
-        objects = reader.iter(type=dict, skip_empty=True)
         while True:
             try:
-                item = next(objects)
-            except StopIteration:
+                item: dict[str, Any] = reader.read(type=dict, skip_empty=True)
+            except EOFError:
                 return
             except (jsonlines.InvalidLineError, RecursionError) as error:
                 cause = error.__cause__
                 reason = (
                     f"{cause.msg} at column {cause.colno}" if isinstance(cause, json.JSONDecodeError) else str(error).split(" (line")[0]
                 )
-                raise InputError(path, f"not a JSON object ({reason}); correct or remove the line", lines.number) from None
-            yield lines.number, item
+                bad.refuse(InputError(path, f"not a JSON object ({reason}); correct or remove the line", lines.number))
+            else:
+                yield lines.number, item
 
 
-def read_pairs(path: Path) -> Iterator[tuple[int, str, str]]:
+def read_pairs(path: Path, bad: BadLines | None = None) -> Iterator[tuple[int, str, str]]:
     """Yields ``(line number, id, text)`` for each non-empty line ``id<TAB>text`` of a TSV file, plain or gzip.
+
+    Args:
+        path: the file.
+        bad: told of lines without a tab; stops at the first if None.
 
     Raises:
         InputError: a line has no tab, or the file cannot be read.
     """
-    lines = Lines(path)
+    bad = BadLines() if bad is None else bad
+    lines = Lines(path, bad)
     for line in lines:
         if line.strip():
             name, tab, text = line.partition("\t")
-            if not tab:
-                raise InputError(path, "no tab; a TSV line is id, tab, text", lines.number)
-            yield lines.number, name, text
+            if tab:
+                yield lines.number, name, text
+            else:
+                bad.refuse(InputError(path, "no tab; a TSV line is id, tab, text", lines.number))
 
 
 @contextmanager

@@ -80,20 +80,20 @@ def test_passages_are_streamed(tmp_path: Path) -> None:
     ("line", "reason"),
     [
         ('{"text": "two"}', "'_id' or 'id' is missing"),
-        ('{"_id": 2, "text": "two"}', "'_id' is int, not a string"),
-        ('{"_id": "", "text": "two"}', "the id '' is empty"),
+        ('{"_id": 2, "text": "two"}', "'_id' is a number; make it a string"),
+        ('{"_id": "", "text": "two"}', "the id '' cannot be used; ids have 1 to"),
         ('{"_id": "d 2", "text": "two"}', "the id 'd 2' .* white space"),
         ('{"_id": "d\\u00a02", "text": "two"}', "white space"),
         ('{"_id": "d1", "text": "two"}', "the id 'd1' was there before"),
         ('{"_id": "d2"}', "'text' or 'contents' is missing"),
-        ('{"_id": "d2", "text": null}', "'text' is NoneType, not a string"),
-        ('{"_id": "d2", "title": 2, "text": "two"}', "'title' is int, not a string"),
+        ('{"_id": "d2", "text": null}', "'text' is null; make it a string"),
+        ('{"_id": "d2", "title": 2, "text": "two"}', "'title' is a number; make it a string"),
         ('{"_id": "d2", "text": "\\ud800"}', "'text' holds half a surrogate pair"),
         ('{"_id": "d2", "text": "two"', "not a JSON object"),
         ('["d2", "two"]', "not a JSON object"),
         ("d1\ttwo", "'d1' was there before"),
         ("d2 two", "no tab"),
-        ("\ttwo", "the id '' is empty"),
+        ("\ttwo", "the id '' cannot be used; ids have 1 to"),
     ],
 )
 def test_a_line_that_is_no_passage_is_refused_with_its_place(tmp_path: Path, line: str, reason: str) -> None:
@@ -111,19 +111,19 @@ def test_an_id_of_an_earlier_file_is_refused_with_its_place(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("files", "path", "reason"),
+    ("files", "path", "named", "reason"),
     [
-        ([], "absent", "no such file or folder"),
-        ([], ".", "holds no corpus.jsonl"),
-        (["a.txt"], "a.txt", "unknown kind of file"),
-        (["a.jsonl", "b.tsv.gz"], ".", "holds no passages"),
-        (["corpus.jsonl"], ".", "holds no passages"),
+        ([], "absent", "absent", "no such file or folder"),
+        ([], ".", ".", "holds no corpus.jsonl"),
+        (["a.txt"], "a.txt", "a.txt", "unknown kind of file"),
+        (["a.jsonl", "b.tsv.gz"], ".", "a.jsonl", "holds no passages"),
+        (["corpus.jsonl"], ".", "corpus.jsonl", "holds no passages"),
     ],
 )
-def test_what_holds_no_passages_is_refused(tmp_path: Path, files: list[str], path: str, reason: str) -> None:
+def test_what_holds_no_passages_is_refused(tmp_path: Path, files: list[str], path: str, named: str, reason: str) -> None:
     for name in files:
         put(tmp_path / name, "\n")
-    with pytest.raises(InputError, match=f"^{re.escape(str(tmp_path / path))}: {reason}"):
+    with pytest.raises(InputError, match=f"^{re.escape(str(tmp_path / named))}: {reason}"):
         list(read_passages(tmp_path / path))
 
 

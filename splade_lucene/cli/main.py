@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from splade_lucene import __version__
-from splade_lucene.errors import SpladeLuceneError
+from splade_lucene.errors import SpladeLuceneError, os_sentence
 
 # In the order of the work; each is a module of this package with HELP, add_arguments(parser) and run(args).
 COMMANDS = ("encode", "index", "index-stats", "bm25", "search", "evaluate", "explain", "demo")
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         args.run(args)
     except (SpladeLuceneError, OSError) as error:
-        print(f"splade-lucene {args.command}: {error}", file=sys.stderr)
+        print(f"splade-lucene {args.command}: {os_sentence(error) if isinstance(error, OSError) else error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"splade-lucene {args.command}: interrupted; run the same command again to go on", file=sys.stderr)

@@ -7,6 +7,7 @@ import math
 import os
 
 from splade_lucene.encoding.defaults import DEFAULT_MODEL, MAX_BITS, TINY
+from splade_lucene.ids import is_usable
 from splade_lucene.lucene.jvm import DEFAULT_HEAP
 
 
@@ -32,6 +33,13 @@ def bits(text: str) -> int:
     if not 1 <= value <= MAX_BITS:
         raise argparse.ArgumentTypeError(f"{text} is not from 1 to {MAX_BITS}")
     return value
+
+
+def run_tag(text: str) -> str:
+    """The sixth column of a run, for argparse."""
+    if not is_usable(text):
+        raise argparse.ArgumentTypeError(f"{text!r} would be more than one column of the run, or none; leave white space out")
+    return text
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:

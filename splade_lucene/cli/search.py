@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from splade_lucene.cli.options import add_device, add_java_heap, add_threads, positive
+from splade_lucene.cli.options import add_device, add_java_heap, add_threads, positive, run_tag
 
 HELP = "search an index of either kind and write a TREC run"
 
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", help="only the queries that qrels/SPLIT.tsv judges (default: test for a folder, else all queries)")
     parser.add_argument("--query-max-length", type=positive, help="tokens a query is cut at (default: what the index says)")
     parser.add_argument("--remove-query", action="store_true", help="leave out the document that has the query's id (BEIR's rule)")
-    parser.add_argument("--tag", help="the run's name, its sixth column (default: the name of the index)")
+    parser.add_argument("--tag", type=run_tag, help="the run's name, its sixth column (default: the name of the index)")
     add_threads(parser)
     add_device(parser)
     add_java_heap(parser)

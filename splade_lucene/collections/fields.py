@@ -6,7 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from splade_lucene.errors import InputError
+from splade_lucene.ids import RULE, is_usable
 from splade_lucene.seen import SeenIds
+
+_JSON_KINDS = {type(None): "null", bool: "true or false", int: "a number", float: "a number", list: "an array", dict: "an object"}
+# Characters of an id that a message repeats.
+_SHOWN = 100
 
 
 def string_field(item: dict[str, Any], names: tuple[str, ...], file: Path, line: int) -> str:
@@ -19,22 +24,24 @@ def string_field(item: dict[str, Any], names: tuple[str, ...], file: Path, line:
         if name in item:
             value = item[name]
             if not isinstance(value, str):
-                raise InputError(file, f"the field {name!r} is {type(value).__name__}, not a string", line)
+                raise InputError(file, f"the field {name!r} is {_JSON_KINDS[type(value)]}; make it a string", line)
             try:
                 value.encode()
             except UnicodeEncodeError:
-                raise InputError(file, f"the field {name!r} holds half a surrogate pair, which is no character", line) from None
+                problem = f"the field {name!r} holds half a surrogate pair, which is no character; write the whole character"
+                raise InputError(file, problem, line) from None
             return value
-    raise InputError(file, f"the field {' or '.join(map(repr, names))} is missing", line)
+    raise InputError(file, f"the field {' or '.join(map(repr, names))} is missing; add it or remove the line", line)
 
 
 def check_id(name: str, seen: SeenIds, file: Path, line: int) -> None:
-    """Refuses an id that TREC files cannot carry or that is in ``seen``, and adds it there otherwise.
+    """Refuses an id that TREC files or Lucene cannot carry or that is in ``seen``, and adds it there otherwise.
 
     Raises:
-        InputError: the id is empty, holds white space, or was there before.
+        InputError: the id is empty, too long, holds white space or a control character, or was there before.
     """
-    if not name or name.split() != [name]:
-        raise InputError(file, f"the id {name!r} is empty or holds white space, which TREC files cannot carry; rename it", line)
+    if not is_usable(name):
+        shown = repr(name) if len(name) <= _SHOWN else f"{name[:_SHOWN]!r}…"
+        raise InputError(file, f"the id {shown} cannot be used; {RULE}", line)
     if not seen.add(name):
-        raise InputError(file, f"the id {name!r} was there before; ids must be unique", line)
+        raise InputError(file, f"the id {name!r} was there before; ids must be unique, so rename or remove one", line)

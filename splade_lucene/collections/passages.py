@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from splade_lucene.bad_lines import BadLines
 from splade_lucene.collections.fields import check_id, string_field
 from splade_lucene.errors import InputError
 from splade_lucene.files import read_objects, read_pairs
@@ -14,28 +15,38 @@ from splade_lucene.seen import SeenIds
 _SUFFIXES = (".jsonl", ".json", ".tsv")
 
 
-def read_passages(path: Path | str) -> Iterator[Passage]:
+def read_passages(path: Path | str, bad: BadLines | None = None) -> Iterator[Passage]:
     """Streams the passages of a collection.
 
     Args:
         path: a BEIR folder (with ``corpus.jsonl``), a folder of ``.jsonl``, ``.json`` or ``.tsv`` files (each may be ``.gz``;
             read in the order of their names), or one such file. JSONL lines are BEIR's (``_id``, ``title``, ``text``) or
             Pyserini's (``id``, ``contents``); TSV lines are ``id<TAB>text``.
+        bad: told of each line that is not a passage; stops at the first if None.
 
     Yields:
         The passages in file order.
 
     Raises:
-        InputError: no such collection, no passage in it, or a line that is not a passage; an id that is empty, holds white space
-            (it would break TREC files) or was there before.
+        InputError: no such collection, a file that cannot be read or holds nothing, or a line that is not a passage: no such object,
+            no text, or an id that TREC files cannot carry or that was there before.
     """
+    bad = BadLines() if bad is None else bad
     seen = SeenIds()
     for file in _files(Path(path)):
-        for line, passage in _read(file):
-            check_id(passage.id, seen, file, line)
-            yield passage
+        before = len(seen) + len(bad.rejected)
+        for line, passage in _read(file, bad):
+            try:
+                check_id(passage.id, seen, file, line)
+            except InputError as error:
+                bad.refuse(error)
+            else:
+                yield passage
+        if len(seen) + len(bad.rejected) == before:
+            raise InputError(file, "holds no passages; fetch it again or remove it")
     if not seen:
-        raise InputError(path, "holds no passages")
+        first = bad.rejected[0]
+        raise InputError(first.file, f"{first.reason} (as all {len(bad.rejected)} lines of {path} are bad)", first.line)
 
 
 def _files(path: Path) -> list[Path]:
@@ -59,12 +70,17 @@ def _plain_suffix(path: Path) -> str | None:
     return suffix if suffix in _SUFFIXES else None
 
 
-def _read(file: Path) -> Iterator[tuple[int, Passage]]:
+def _read(file: Path, bad: BadLines) -> Iterator[tuple[int, Passage]]:
     if _plain_suffix(file) == ".tsv":
-        for number, docid, text in read_pairs(file):
+        for number, docid, text in read_pairs(file, bad):
             yield number, Passage(docid, text)
-    else:
-        for number, item in read_objects(file):
+        return
+    for number, item in read_objects(file, bad):
+        try:
             docid = string_field(item, ("_id", "id"), file, number)
             title = string_field(item, ("title",), file, number) if "title" in item else ""
-            yield number, Passage(docid, string_field(item, ("text", "contents"), file, number), title)
+            passage = Passage(docid, string_field(item, ("text", "contents"), file, number), title)
+        except InputError as error:
+            bad.refuse(error)
+        else:
+            yield number, passage

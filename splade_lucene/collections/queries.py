@@ -82,10 +82,10 @@ def read_qrels(path: Path | str) -> list[Qrel]:
         try:
             relevance = int(columns[-1])
         except ValueError:
-            raise InputError(path, f"the relevance {columns[-1]!r} is not an integer", lines.number) from None
+            raise InputError(path, f"the relevance {columns[-1]!r} is not an integer; write it as one", lines.number) from None
         pair = (columns[0], columns[-2])
         if judgments.setdefault(pair, relevance) != relevance:
-            raise InputError(path, f"query {pair[0]!r} and document {pair[1]!r} were judged differently before", lines.number)
+            raise InputError(path, f"query {pair[0]!r} and document {pair[1]!r} were judged differently before; remove one", lines.number)
     if not judgments:
         raise InputError(path, "holds no judgments")
     return [Qrel(qid, docid, relevance) for (qid, docid), relevance in judgments.items()]

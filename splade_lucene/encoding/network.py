@@ -13,12 +13,13 @@ from transformers.utils import logging as transformers_logging
 
 from splade_lucene.encoding.head import splade_max
 from splade_lucene.encoding.loading import ModelFiles, first_sentence
-from splade_lucene.encoding.words import Reading, read_words
 from splade_lucene.errors import ModelError
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 # How far the pooled weights of the self-check may be from the plain formula in fp32.
 _TOLERANCE = {"fp32": 1e-3, "bf16": 0.2, "fp16": 0.05}
+# Rows of an output layer beyond its tokenizer: rounding up to a multiple of 256 and some tokens in reserve. More is another vocabulary.
+_MOST_UNUSED = 512
 
 
 class MlmNetwork:
@@ -46,7 +47,7 @@ class MlmNetwork:
         if not isinstance(output, torch.nn.Linear):
             raise ModelError(f"{files.name} ({network.config.model_type}) has no linear output layer; SPLADE needs an MLM head")
         size = len(self._tokenizer)
-        if size > output.out_features:
+        if not 0 <= output.out_features - size <= _MOST_UNUSED:
             raise ModelError(
                 f"the tokenizer of {files.name} has {size} tokens, its output layer {output.out_features}; they do not belong together"
             )
@@ -79,11 +80,6 @@ class MlmNetwork:
             encoding = self._tokenizer(list(texts), truncation=True, max_length=max_length, return_attention_mask=False)
         ids: list[list[int]] = encoding["input_ids"]
         return ids
-
-    def read_words(self, text: str, max_length: int) -> Reading:
-        """The words of a text and their tokens, cut at ``max_length`` tokens."""
-        with self._tokenizing:
-            return read_words(self._tokenizer, text, max_length)
 
     def pooled_weights(self, token_ids: Sequence[list[int]]) -> Tensor:
         """Pools a batch.

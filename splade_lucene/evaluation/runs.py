@@ -10,6 +10,7 @@ from typing import Any
 
 from splade_lucene.errors import InputError
 from splade_lucene.files import Lines, atomic_file, file_sha256
+from splade_lucene.ids import RULE, is_usable
 from splade_lucene.records import Hit
 
 _COLUMNS = 6
@@ -25,7 +26,13 @@ def write_run(path: Path, run: Mapping[str, Sequence[Hit]], *, tag: str, notes: 
         run: query id → hits, best first; scores are written as they are, whole numbers without a point.
         tag: the name of the system, the sixth column.
         notes: how the run was made; written to ``<path>.json`` with the checksum of the run.
+
+    Raises:
+        InputError: an id or the tag is one that would not be read back, a score is no finite number, or a query has a document twice.
     """
+    if not is_usable(tag):
+        raise InputError(path, f"would have the tag {tag!r}, which is not one column; leave white space out")
+    _check(path, run)
     with atomic_file(path) as stream:
         for qid, hits in run.items():
             for rank, hit in enumerate(hits, start=1):
@@ -35,6 +42,20 @@ def write_run(path: Path, run: Mapping[str, Sequence[Hit]], *, tag: str, notes: 
         with atomic_file(_notes_file(path)) as stream:
             json.dump({"sha256": file_sha256(path), **notes}, stream, indent=1)
             stream.write("\n")
+
+
+def _check(path: Path, run: Mapping[str, Sequence[Hit]]) -> None:
+    known: set[str] = set()
+    for qid, hits in run.items():
+        docids = {hit.docid for hit in hits}
+        names = {qid, *docids} - known
+        if bad := [name for name in names if not is_usable(name)]:
+            raise InputError(path, f"would have the id {bad[0]!r}; {RULE}")
+        if not all(math.isfinite(hit.score) for hit in hits):
+            raise InputError(path, f"would have a score of query {qid!r} that is no finite number; leave that hit out")
+        if len(docids) < len(hits):
+            raise InputError(path, f"would have a document of query {qid!r} twice; keep the better hit")
+        known |= names
 
 
 def read_run(path: Path | str) -> Run:
@@ -58,12 +79,12 @@ def read_run(path: Path | str) -> Run:
         except ValueError:
             score = math.nan
         if math.isnan(score):
-            raise InputError(path, f"the score {number!r} is not a number", lines.number)
+            raise InputError(path, f"the score {number!r} is not a number; correct or remove the line", lines.number)
         if docid in scores.setdefault(qid, {}):
-            raise InputError(path, f"query {qid!r} has the document {docid!r} twice", lines.number)
+            raise InputError(path, f"query {qid!r} has the document {docid!r} twice; remove one", lines.number)
         scores[qid][docid] = score
     if not scores:
-        raise InputError(path, "holds no hits")
+        raise InputError(path, "holds no hits; search again, or give another file")
     return {
         qid: [Hit(docid, score) for docid, score in sorted(hits.items(), key=lambda hit: (hit[1], hit[0]), reverse=True)]
         for qid, hits in scores.items()

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from splade_lucene.errors import IndexMismatchError
 from splade_lucene.lucene.java import java_class, upcast
 
 FILE = "splade_lucene.ids"
@@ -22,12 +23,20 @@ class Docids:
 
     Args:
         file: what :func:`write_docids` wrote: the number of docids, where each ends, and their UTF-8 bytes.
+
+    Raises:
+        IndexMismatchError: the file is not as long as it says.
     """
 
     def __init__(self, file: Path) -> None:
-        count = int(np.fromfile(file, _HEADER, 1)[0])
-        self._ends = np.memmap(file, _HEADER, "r", _HEADER.itemsize, (count,)) if count else np.empty(0, _HEADER)
-        start = _HEADER.itemsize * (1 + count)
+        size, width = file.stat().st_size, _HEADER.itemsize
+        count = int(np.fromfile(file, _HEADER, 1)[0]) if size >= width else -1
+        start = width * (1 + count)
+        if count < 0 or size < start:
+            raise IndexMismatchError(f"{file} is damaged; build the index again")
+        self._ends = np.memmap(file, _HEADER, "r", width, (count,)) if count else np.empty(0, _HEADER)
+        if size != start + (int(self._ends[-1]) if count else 0):
+            raise IndexMismatchError(f"{file} is damaged; build the index again")
         self._text = memoryview(np.memmap(file, np.uint8, "r", start).data) if count else memoryview(b"")
 
     def __len__(self) -> int:

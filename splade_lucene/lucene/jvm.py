@@ -74,8 +74,8 @@ def jnius() -> Any:
 
 
 def reason(error: Exception) -> str:
-    """What a Java exception says, without its class's package and its stack."""
-    line = str(error).splitlines()[0].removeprefix("JVM exception occurred: ")
+    """The first sentence of what a Java exception says, without its class's package and its stack."""
+    line = re.split(r"\.\s+(?=[A-Z])", str(error).splitlines()[0].removeprefix("JVM exception occurred: "))[0]
     kind, colon, message = line.partition(": ")
     return f"{kind.rpartition('.')[2]}: {message}" if colon else line
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from splade_lucene.errors import InputError
 from splade_lucene.files import read_objects
+from splade_lucene.ids import RULE, is_usable
 from splade_lucene.records import ImpactVector
 from splade_lucene.seen import SeenIds
 from splade_lucene.vectors.manifest import SHARDS
@@ -16,6 +17,8 @@ from splade_lucene.vectors.manifest import SHARDS
 _MAX_TOKEN_BYTES = 2 * 255
 # From here on not even one impact is exact in the single precision of Lucene's scores.
 _MAX_IMPACT = 1 << 24
+# Lucene counts the length of a document in a Java int.
+_MAX_SUM = (1 << 31) - 1
 
 
 def read_vectors(out: Path) -> Iterator[ImpactVector]:
@@ -30,22 +33,37 @@ def read_vectors(out: Path) -> Iterator[ImpactVector]:
         for line, item in read_objects(file):
             vector = _vector(item, known, file, line)
             if not seen.add(vector.id):
-                raise InputError(file, f"the id {vector.id!r} was there before; ids must be unique", line)
+                raise InputError(file, f"the id {vector.id!r} was there before; ids must be unique, so rename or remove one", line)
             yield vector
 
 
 def _vector(item: dict[str, Any], known: set[str], file: Path, line: int) -> ImpactVector:
     """Checks a line; ``known`` are tokens that were found good before: set operations are many times faster than a loop."""
     docid, vector, contents = item.get("id"), item.get("vector"), item.get("contents")
-    if not isinstance(docid, str) or docid.split() != [docid]:
-        raise InputError(file, f"the id {docid!r} is not a string without white space", line)
+    if not is_usable(docid):
+        raise InputError(file, f"the id {docid!r} cannot be used; {RULE}", line)
+    assert isinstance(docid, str)
     if not isinstance(vector, dict):
-        raise InputError(file, f"document {docid!r} has no object 'vector'", line)
+        raise InputError(file, f"document {docid!r} has no object 'vector' of tokens with their impacts; add it or remove the line", line)
     if set(map(type, vector.values())) - {int} or (vector and not 1 <= min(vector.values()) <= max(vector.values()) < _MAX_IMPACT):
         token, impact = next(pair for pair in vector.items() if type(pair[1]) is not int or not 1 <= pair[1] < _MAX_IMPACT)
-        raise InputError(file, f"document {docid!r} has the impact {impact!r} for {token!r}; impacts are integers from 1 to 2^24", line)
+        raise InputError(file, f"document {docid!r} has the impact {impact!r} for {token!r}; impacts are integers from 1 to 2^24 - 1", line)
     for token in vector.keys() - known:
-        if token.split() != [token] or "\x01" in token or len(token.encode("utf-16-le", "surrogatepass")) > _MAX_TOKEN_BYTES:
-            raise InputError(file, f"document {docid!r} has the token {token!r}, which Lucene would split", line)
+        if not _is_whole(token):
+            raise InputError(file, f"document {docid!r} has the token {token!r}, which Lucene would split; leave it out or rename it", line)
         known.add(token)
+    if sum(vector.values()) > _MAX_SUM:
+        raise InputError(
+            file, f"the impacts of document {docid!r} add up to more than 2^31 - 1, all that Lucene counts; scale them down", line
+        )
     return ImpactVector(docid, vector, contents if isinstance(contents, str) else None)
+
+
+def _is_whole(token: str) -> bool:
+    """Whether Lucene's tokenizer makes one term of a token, the same that a query has."""
+    if token.split() != [token] or "\x01" in token:
+        return False
+    try:
+        return len(token.encode("utf-16-le")) <= _MAX_TOKEN_BYTES
+    except UnicodeEncodeError:  # half a surrogate pair
+        return False
