@@ -97,7 +97,7 @@ def test_explain_prints_what_the_model_card_prints(capsys: pytest.CaptureFixture
         "Glass and Thermal Stress. Thermal Stress is created when one area of a glass pane gets hotter than an adjacent area. If the "
         "stress is too great then the glass will crack. The stress level at which the glass will break is governed by several factors."
     )
-    assert main(["explain", text, "--model", "tiny"]) == 0
+    assert main(["explain", text, "--model", "tiny", "--card"]) == 0
     count, title, bag = capsys.readouterr().out.splitlines()
     entries = eval(bag)  # the card prints a Python list
     assert (count, title) == (f"number of actual dimensions:  {len(entries)}", "SPLADE BOW rep:")

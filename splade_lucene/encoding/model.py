@@ -12,6 +12,7 @@ from splade_lucene.encoding.defaults import DEFAULT_SCALE, default_lengths
 from splade_lucene.encoding.loading import ModelFiles, find_model, first_sentence
 from splade_lucene.encoding.network import PRECISIONS, MlmNetwork
 from splade_lucene.encoding.quantization import Quantization
+from splade_lucene.encoding.words import Reading
 from splade_lucene.errors import ModelError
 
 # The two special tokens and one of the text.
@@ -96,6 +97,20 @@ class SpladeModel:
     def vocabulary(self) -> Sequence[str]:
         """The tokens in the order of the output layer."""
         return self._network.tokens
+
+    def read_words(self, text: str, *, max_length: int | None = None) -> Reading:
+        """The words of a text and the tokens that they are cut into.
+
+        Args:
+            text: the text.
+            max_length: as in :meth:`encode_documents`.
+
+        Raises:
+            ModelError: the tokenizer cannot tell, or ``max_length`` is more than the model can read.
+        """
+        length = default_lengths(self.name).documents if max_length is None else max_length
+        self.check_length(length)
+        return self._network.read_words(text, length)
 
     def check_length(self, max_length: int) -> None:
         """Makes sure that texts can be cut at a length.

@@ -13,6 +13,7 @@ from transformers.utils import logging as transformers_logging
 
 from splade_lucene.encoding.head import splade_max
 from splade_lucene.encoding.loading import ModelFiles, first_sentence
+from splade_lucene.encoding.words import Reading, read_words
 from splade_lucene.errors import ModelError
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -80,6 +81,11 @@ class MlmNetwork:
             encoding = self._tokenizer(list(texts), truncation=True, max_length=max_length, return_attention_mask=False)
         ids: list[list[int]] = encoding["input_ids"]
         return ids
+
+    def read_words(self, text: str, max_length: int) -> Reading:
+        """The words of a text and their tokens, cut at ``max_length`` tokens."""
+        with self._tokenizing:
+            return read_words(self._tokenizer, text, max_length)
 
     def pooled_weights(self, token_ids: Sequence[list[int]]) -> Tensor:
         """Pools a batch.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from splade_lucene.lucene.card import Kind
+from splade_lucene.lucene.explanation import Match, bm25_matches
 from splade_lucene.lucene.java import java_class
 from splade_lucene.lucene.searcher import LuceneSearcher
 from splade_lucene.records import Hit
@@ -64,6 +65,9 @@ class Bm25Searcher(LuceneSearcher[str]):
         if self._fields.size() == 1:
             return self._generator.buildQuery("contents", self._analyzer, prepared)
         return self._generator.buildQuery(self._fields, self._analyzer, prepared)
+
+    def _matches(self, prepared: str, document: int) -> list[Match]:
+        return bm25_matches(self._searcher, self._terms(prepared), self.card.settings["fields"], document)
 
 
 def separate_ties(hits: Sequence[Hit]) -> list[Hit]:

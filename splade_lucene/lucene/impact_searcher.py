@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from splade_lucene.errors import IndexMismatchError
 from splade_lucene.lucene.card import Kind
+from splade_lucene.lucene.explanation import Match, impact_matches
 from splade_lucene.lucene.java import java_class
 from splade_lucene.lucene.searcher import LuceneSearcher
 from splade_lucene.records import Hit
@@ -84,3 +85,6 @@ class ImpactIndexSearcher(LuceneSearcher[Mapping[str, int]]):
         impacts = json.dumps({token: impact for token, impact in prepared.items() if impact > 0})
         weights = self._weights.readValue(impacts)
         return self._generator.buildQuery("contents", weights)
+
+    def _matches(self, prepared: Mapping[str, int], document: int) -> list[Match]:
+        return impact_matches(self._reader, prepared, document)

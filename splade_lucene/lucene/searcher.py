@@ -11,11 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
-from splade_lucene.errors import IndexMismatchError, JavaError
+from splade_lucene.errors import IndexMismatchError, InputError, JavaError
 from splade_lucene.lucene import jvm
 from splade_lucene.lucene.card import Kind, read_card
 from splade_lucene.lucene.docids import FILE as DOCIDS
 from splade_lucene.lucene.docids import Docids
+from splade_lucene.lucene.explanation import Explanation, Match, document_number, explain_tree
 from splade_lucene.lucene.java import java_class, lucene_version, open_reader, upcast
 from splade_lucene.records import Hit
 
@@ -122,6 +123,34 @@ class LuceneSearcher(ABC, Generic[Prepared]):
             prepare_seconds,
         )
 
+    def explain(self, text: str, docid: str) -> Explanation:
+        """Takes the score of a document for a query apart.
+
+        Args:
+            text: the query.
+            docid: the document; it need not be among the hits.
+
+        Returns:
+            What matched, with Lucene's own total; 0 if nothing did.
+
+        Raises:
+            InputError: the index has no such document.
+        """
+        document = document_number(self._reader, docid)
+        if document is None:
+            raise InputError(
+                self.index, f"has no document {docid!r}; give a docid as a run shows it (passages without terms are not indexed)"
+            )
+        prepared = self._prepare([text])[0]
+        terms, matches = self._terms(prepared), self._matches(prepared, document)
+        matched = {match.token for match in matches}
+        return Explanation(
+            docid,
+            explain_tree(self._searcher, self._query(prepared), document)["value"],
+            sorted(matches, key=lambda match: -match.product),
+            {term: weight for term, weight in sorted(terms.items(), key=lambda item: -item[1]) if term not in matched},
+        )
+
     def document_frequencies(self, terms: Iterable[str]) -> dict[str, int]:
         """In how many documents each term occurs, fields added up."""
         fields = list(self.card.settings.get("fields", {"contents": 1.0}))
@@ -152,6 +181,9 @@ class LuceneSearcher(ABC, Generic[Prepared]):
 
     @abstractmethod
     def _query(self, prepared: Prepared) -> Any: ...
+
+    @abstractmethod
+    def _matches(self, prepared: Prepared, document: int) -> list[Match]: ...
 
     def _top(self, prepared: Prepared, k: int) -> list[Hit]:
         if k < 1:
