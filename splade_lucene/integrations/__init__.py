@@ -1,0 +1,1 @@
+"""Thin adapters to what users already have: other engines' bulk formats, PyTerrier, Pyserini."""
