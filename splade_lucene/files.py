@@ -10,19 +10,21 @@ import os
 import shutil
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import jsonlines
 
-from splade_lucene.bad_lines import BadLines
+from splade_lucene.bad_lines import BadLines, Rejected
 from splade_lucene.errors import InputError
 
 # Bytes of a line, its end included. A longer one is no passage but a mistake (a whole collection in one JSON array, a file of
 # zeros), and it would have to be held in memory several times over.
 MAX_LINE = 1 << 25
+# Which bad lines of a collection were left out, beside what was made of the others.
+REJECTED = "rejected.jsonl"
 
 
 class Lines:
@@ -93,7 +95,8 @@ def read_objects(path: Path, bad: BadLines | None = None) -> Iterator[tuple[int,
     """
     bad = BadLines() if bad is None else bad
     lines = Lines(path, bad)
-    with jsonlines.Reader(lines) as reader:
+    # Named, because jsonlines takes another parser where one is installed, with other ideas of numbers and other messages.
+    with jsonlines.Reader(lines, loads=json.loads) as reader:
         while True:
             try:
                 item: dict[str, Any] = reader.read(type=dict, skip_empty=True)
@@ -180,6 +183,17 @@ def atomic_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def write_rejected(folder: Path, rejected: Sequence[Rejected]) -> None:
+    """Writes ``rejected.jsonl`` into a folder, a line for each bad line that was left out; without any, there is no such file."""
+    file = folder / REJECTED
+    text = "".join(json.dumps(each._asdict()) + "\n" for each in rejected)
+    if not text:
+        file.unlink(missing_ok=True)
+    elif not file.is_file() or file.read_text(encoding="utf-8") != text:
+        with atomic_file(file) as stream:
+            stream.write(text)
 
 
 def file_sha256(path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from splade_lucene.cli.options import add_java_heap, add_overwrite, add_threads
+from splade_lucene.cli.options import add_java_heap, add_overwrite, add_skip_bad, add_threads
 from splade_lucene.lucene.defaults import DEFAULT_B, DEFAULT_K1
 
 HELP = "build a BM25 index from passages"
@@ -20,27 +20,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--b", type=float, default=DEFAULT_B, help="normalization by length (default: %(default)s)")
     add_threads(parser)
     add_java_heap(parser)
+    add_skip_bad(parser)
     add_overwrite(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
-    from splade_lucene.cli.report import print_index
+    from splade_lucene.bad_lines import BadLines
+    from splade_lucene.cli.report import print_index, print_rejected
     from splade_lucene.collections.passages import read_passages
     from splade_lucene.lucene import jvm
     from splade_lucene.lucene.indexing import build_bm25_index
     from splade_lucene.pipeline.progress import progress
 
+    bad = BadLines(args.skip_bad)
     jvm.start(heap=args.java_heap)
     with progress("indexing", "documents") as advance:
         card = build_bm25_index(
-            read_passages(args.corpus),
+            read_passages(args.corpus, bad),
             args.index,
             multifield=args.multifield,
             k1=args.k1,
             b=args.b,
             threads=args.threads,
             overwrite=args.overwrite,
+            bad=bad,
             advance=advance,
         )
     print_index(args.index, card)
+    print_rejected(args.index, card.rejected)

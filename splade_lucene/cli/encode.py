@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from splade_lucene.cli.options import add_device, add_model, add_overwrite, bits, positive, weight
+from splade_lucene.cli.options import add_device, add_model, add_overwrite, add_skip_bad, bits, positive, weight
 from splade_lucene.encoding.defaults import DEFAULT_SCALE
 
 HELP = "encode passages into impact vectors"
@@ -27,20 +27,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--store-contents", action="store_true", help="write the text of each passage beside its vector")
     add_device(parser)
+    add_skip_bad(parser)
     add_overwrite(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
+    from splade_lucene.bad_lines import BadLines
+    from splade_lucene.cli.report import print_rejected
     from splade_lucene.collections.passages import read_passages
     from splade_lucene.encoding.model import SpladeModel
     from splade_lucene.pipeline.encoding import encode_collection
     from splade_lucene.pipeline.progress import progress
 
     model = SpladeModel.load(args.model, revision=args.revision, device=args.device, precision=args.precision)
+    bad = BadLines(args.skip_bad)
     with progress("encoding", "passages") as advance:
         manifest = encode_collection(
-            read_passages(args.corpus),
+            read_passages(args.corpus, bad),
             args.out,
             model,
             max_length=args.max_length,
@@ -51,6 +55,7 @@ def run(args: argparse.Namespace) -> None:
             bits=args.bits,
             store_contents=args.store_contents,
             overwrite=args.overwrite,
+            bad=bad,
             advance=advance,
         )
     print(
@@ -63,3 +68,4 @@ def run(args: argparse.Namespace) -> None:
         print(f"{manifest.capped:,} impacts ({share:.2%}) are {limit}, the cap; a smaller --scale caps fewer", file=sys.stderr)
     if manifest.empty:
         print(f"{manifest.empty:,} passages quantized to nothing and cannot be found", file=sys.stderr)
+    print_rejected(args.out, manifest.rejected)

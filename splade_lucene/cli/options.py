@@ -35,6 +35,21 @@ def bits(text: str) -> int:
     return value
 
 
+def _most_bad(text: str) -> int | None:
+    return None if text == "all" else positive(text)
+
+
+def add_skip_bad(parser: argparse.ArgumentParser) -> None:
+    """``--skip-bad``."""
+    parser.add_argument(
+        "--skip-bad",
+        type=_most_bad,
+        default=0,
+        metavar="N|all",
+        help="leave out up to N bad lines, or all, and list them in rejected.jsonl (default: stop at the first)",
+    )
+
+
 def run_tag(text: str) -> str:
     """The sixth column of a run, for argparse."""
     if not is_usable(text):

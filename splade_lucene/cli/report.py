@@ -1,10 +1,11 @@
-"""What commands that build an index print at their end."""
+"""What commands that encode or index print at their end."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
+from splade_lucene.files import REJECTED
 from splade_lucene.lucene.card import IndexCard, folder_bytes
 
 
@@ -13,3 +14,9 @@ def print_index(index: Path, card: IndexCard) -> None:
     print(f"{index}: {card.kind} index, {card.documents:,} documents, {folder_bytes(index) / 1e6:.2f} MB, Lucene {card.lucene}")
     if card.empty:
         print(f"{card.empty:,} passages without terms are not in the index and cannot be found", file=sys.stderr)
+
+
+def print_rejected(folder: Path, count: int) -> None:
+    """Says on stderr how many bad lines of the collection were left out, and where they are listed."""
+    if count:
+        print(f"{count:,} bad lines of the collection were left out; {folder / REJECTED} lists them", file=sys.stderr)

@@ -26,6 +26,7 @@ class IndexCard(NamedTuple):
         lucene: the version of Lucene that wrote it.
         encoder: for ``impact``, the encoder's record.
         settings: for ``impact`` how passages were encoded, for ``bm25`` ``k1``, ``b`` and the ``fields`` with their weights.
+        rejected: for ``bm25``, how many bad lines of the collection were left out; ``rejected.jsonl`` lists them.
     """
 
     kind: Kind
@@ -34,6 +35,7 @@ class IndexCard(NamedTuple):
     lucene: str
     encoder: Mapping[str, Any]
     settings: Mapping[str, Any]
+    rejected: int = 0
 
 
 def write_card(index: Path, card: IndexCard) -> None:

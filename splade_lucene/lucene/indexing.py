@@ -10,8 +10,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
+from splade_lucene.bad_lines import BadLines
 from splade_lucene.errors import InputError, JavaError
-from splade_lucene.files import atomic_folder
+from splade_lucene.files import atomic_folder, write_rejected
 from splade_lucene.lucene.anserini import index_collection
 from splade_lucene.lucene.card import FILE as CARD
 from splade_lucene.lucene.card import IndexCard, write_card
@@ -100,6 +101,7 @@ def build_bm25_index(
     b: float = DEFAULT_B,
     threads: int = 1,
     overwrite: bool = False,
+    bad: BadLines | None = None,
     advance: Callable[[int], None] = lambda count: None,
 ) -> IndexCard:
     """Builds a BM25 index with Anserini's own BEIR collections and English analyzer (Porter stemming, stop words).
@@ -112,6 +114,7 @@ def build_bm25_index(
         b: normalization by document length; recorded for the searcher.
         threads: the collection is split into so many files, each indexed by one thread.
         overwrite: replace an existing index.
+        bad: what the reader of ``passages`` was told to go on past; ``rejected.jsonl`` in ``index`` lists it.
         advance: told the number of documents added since the last call.
 
     Returns:
@@ -138,6 +141,8 @@ def build_bm25_index(
             )
         finally:
             shutil.rmtree(corpus)
+        rejected = bad.rejected if bad else []
+        write_rejected(temporary, rejected)
         card = IndexCard(
             "bm25",
             total - counts.empty,
@@ -145,6 +150,7 @@ def build_bm25_index(
             lucene_version(),
             {},
             {"k1": k1, "b": b, "fields": MULTIFIELD if multifield else FLAT},
+            len(rejected),
         )
         return _finish(temporary, card, None)
 

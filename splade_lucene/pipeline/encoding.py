@@ -7,6 +7,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from splade_lucene.bad_lines import BadLines
 from splade_lucene.encoding.defaults import DEFAULT_SCALE, default_lengths
 from splade_lucene.errors import InputError
 from splade_lucene.pipeline.progress import Advance
@@ -36,6 +37,7 @@ def encode_collection(
     bits: int | None = None,
     store_contents: bool = False,
     overwrite: bool = False,
+    bad: BadLines | None = None,
     advance: Advance = lambda count: None,
 ) -> Manifest:
     """Encodes a collection into a folder of impact vectors.
@@ -55,6 +57,7 @@ def encode_collection(
         bits: cap impacts at ``2^bits - 1``.
         store_contents: write the text of each passage beside its vector.
         overwrite: throw away what is in ``out``.
+        bad: what the reader of ``passages`` was told to go on past; ``rejected.jsonl`` in ``out`` lists it.
         advance: told of each finished group of passages.
 
     Returns:
@@ -98,4 +101,4 @@ def encode_collection(
         else:
             writer.write_shard(shard, vectors(shard))
         number += 1
-    return writer.finish(number)
+    return writer.finish(number, bad.rejected if bad else ())

@@ -45,12 +45,14 @@ class Manifest(NamedTuple):
         settings: how passages were encoded: ``max_length``, ``top_k``, ``min_weight``, ``bits``, ``contents``.
         shards: the finished shards, in order.
         complete: whether the whole collection is in them.
+        rejected: how many bad lines of the collection were left out; ``rejected.jsonl`` lists them.
     """
 
     encoder: Mapping[str, Any]
     settings: Mapping[str, Any]
     shards: tuple[Shard, ...] = ()
     complete: bool = False
+    rejected: int = 0
 
     @property
     def passages(self) -> int:
@@ -89,7 +91,8 @@ def read_manifest(out: Path) -> Manifest | None:
         data = json.loads(file.read_text(encoding="utf-8"))
         if data["format"] != FORMAT:
             raise InputError(file, f"has the format {data['format']!r}, this version reads {FORMAT!r}; encode again")
-        return Manifest(data["encoder"], data["settings"], tuple(Shard(**shard) for shard in data["shards"]), data["complete"])
+        shards = tuple(Shard(**shard) for shard in data["shards"])
+        return Manifest(data["encoder"], data["settings"], shards, data["complete"], data.get("rejected", 0))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(file, f"is not a manifest of splade-lucene ({error!r}); encode again with --overwrite") from None
 

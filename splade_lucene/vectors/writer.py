@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from splade_lucene.bad_lines import Rejected
 from splade_lucene.errors import InputError
-from splade_lucene.files import atomic_file, file_sha256
+from splade_lucene.files import atomic_file, file_sha256, write_rejected
 from splade_lucene.records import ImpactVector, Passage
 from splade_lucene.vectors.manifest import FILE, SHARDS, Manifest, Shard, read_manifest, write_manifest
 
@@ -98,19 +99,21 @@ class VectorWriter:
         self._manifest = self._manifest._replace(shards=(*self._manifest.shards, shard))
         write_manifest(self._out, self._manifest)
 
-    def finish(self, shards: int) -> Manifest:
+    def finish(self, shards: int, rejected: Sequence[Rejected] = ()) -> Manifest:
         """Declares the collection complete.
 
         Args:
             shards: the number of shards that the collection has.
+            rejected: its bad lines that were left out.
 
         Raises:
             InputError: there are more shards than that: the collection was longer before.
         """
         if len(self._manifest.shards) > shards:
             raise InputError(self._out, "was made from a collection with more passages; the collection changed, so use --overwrite")
-        if not self._manifest.complete:
-            self._manifest = self._manifest._replace(complete=True)
+        write_rejected(self._out, rejected)
+        if not self._manifest.complete or self._manifest.rejected != len(rejected):
+            self._manifest = self._manifest._replace(complete=True, rejected=len(rejected))
             write_manifest(self._out, self._manifest)
         return self._manifest
 
