@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from splade_lucene.encoding.expander import Expander as Expander
     from splade_lucene.encoding.model import SpladeModel as SpladeModel
+    from splade_lucene.interchange import scored_docs as scored_docs
     from splade_lucene.lucene.bm25_searcher import Bm25Searcher as Bm25Searcher
     from splade_lucene.lucene.indexing import build_bm25_index as build_bm25_index
     from splade_lucene.lucene.indexing import build_impact_index as build_impact_index
@@ -29,6 +30,7 @@ _HOMES = {
     "build_bm25_index": "splade_lucene.lucene.indexing",
     "build_impact_index": "splade_lucene.lucene.indexing",
     "Bm25Searcher": "splade_lucene.lucene.bm25_searcher",
+    "scored_docs": "splade_lucene.interchange",
     "encode_collection": "splade_lucene.pipeline.encoding",
     "ImpactSearcher": "splade_lucene.pipeline.searching",
     "Hit": "splade_lucene.records",

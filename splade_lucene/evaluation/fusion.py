@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from splade_lucene.evaluation.runs import Run
+from splade_lucene.interchange import Run as AnyRun
+from splade_lucene.interchange import as_run
 from splade_lucene.records import Hit
 
 
-def fuse(first: Mapping[str, Sequence[Hit]], second: Mapping[str, Sequence[Hit]], *, weight: float = 0.5, k: int = 1000) -> Run:
+def fuse(first: AnyRun, second: AnyRun, *, weight: float = 0.5, k: int = 1000) -> Run:
     """Weighted sum of min-max-normalised scores; a document that a run lacks gets 0 from it.
 
     Args:
-        first: query id → hits.
+        first: query id → hits, or scored documents of ir_measures or ir_datasets.
         second: the same of the other system.
         weight: of the first run; the second has ``1 - weight``.
         k: the number of hits of each query.
@@ -24,6 +26,7 @@ def fuse(first: Mapping[str, Sequence[Hit]], second: Mapping[str, Sequence[Hit]]
         >>> fuse({"q": [Hit("a", 9.0), Hit("b", 5.0)]}, {"q": [Hit("b", 30.0), Hit("c", 10.0)]})
         {'q': [Hit(docid='a', score=0.5), Hit(docid='b', score=0.5), Hit(docid='c', score=0.0)]}
     """
+    first, second = as_run(first), as_run(second)
     fused: Run = {}
     for qid in dict.fromkeys([*first, *second]):
         total: dict[str, float] = {}

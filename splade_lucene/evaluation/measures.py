@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from splade_lucene.errors import SpladeLuceneError
-from splade_lucene.records import Hit, Qrel
+from splade_lucene.interchange import Qrels, Run, ir_qrels, scored_docs
 
 DEFAULT_MEASURES = "nDCG@10 R@100 RR@10"
 
@@ -47,12 +46,12 @@ def parse_measures(names: str) -> list[Any]:
     return measures
 
 
-def score_run(run: Mapping[str, Sequence[Hit]], qrels: Iterable[Qrel], measures: str = DEFAULT_MEASURES) -> Scores:
+def score_run(run: Run, qrels: Qrels, measures: str = DEFAULT_MEASURES) -> Scores:
     """Scores a run.
 
     Args:
-        run: query id → hits.
-        qrels: the judgments.
+        run: query id → hits, or scored documents as ir_measures and ir_datasets have them.
+        qrels: our records, those of ir_measures or ir_datasets, or one of its data sets.
         measures: ir_measures' names, separated by spaces.
 
     Returns:
@@ -64,8 +63,7 @@ def score_run(run: Mapping[str, Sequence[Hit]], qrels: Iterable[Qrel], measures:
     import ir_measures
 
     parsed = parse_measures(measures)
-    judgments = [ir_measures.Qrel(*qrel) for qrel in qrels]
-    scored = [ir_measures.ScoredDoc(qid, hit.docid, hit.score) for qid, hits in run.items() for hit in hits]
+    judgments, scored = list(ir_qrels(qrels)), list(scored_docs(run))
     evaluator = ir_measures.evaluator(parsed, judgments)
     queries: dict[str, dict[str, float]] = {str(measure): {} for measure in parsed}
     for metric in evaluator.iter_calc(scored):

@@ -11,6 +11,8 @@ from typing import Any
 from splade_lucene.errors import InputError
 from splade_lucene.files import Lines, atomic_file, file_sha256
 from splade_lucene.ids import RULE, is_usable
+from splade_lucene.interchange import Run as AnyRun
+from splade_lucene.interchange import as_run
 from splade_lucene.records import Hit
 
 _COLUMNS = 6
@@ -18,12 +20,13 @@ Run = dict[str, list[Hit]]
 """Query id → hits, best first."""
 
 
-def write_run(path: Path, run: Mapping[str, Sequence[Hit]], *, tag: str, notes: Mapping[str, Any] | None = None) -> None:
+def write_run(path: Path, run: AnyRun, *, tag: str, notes: Mapping[str, Any] | None = None) -> None:
     """Writes a TREC run; the file appears when it is whole.
 
     Args:
         path: the file.
-        run: query id → hits, best first; scores are written as they are, whole numbers without a point.
+        run: query id → hits, best first, or scored documents of ir_measures or ir_datasets; scores are written as they are, whole
+            numbers without a point.
         tag: the name of the system, the sixth column.
         notes: how the run was made; written to ``<path>.json`` with the checksum of the run.
 
@@ -32,6 +35,7 @@ def write_run(path: Path, run: Mapping[str, Sequence[Hit]], *, tag: str, notes: 
     """
     if not is_usable(tag):
         raise InputError(path, f"would have the tag {tag!r}, which is not one column; leave white space out")
+    run = as_run(run)
     _check(path, run)
     with atomic_file(path) as stream:
         for qid, hits in run.items():

@@ -13,6 +13,7 @@ from typing import Literal
 from splade_lucene.bad_lines import BadLines
 from splade_lucene.errors import InputError, JavaError
 from splade_lucene.files import atomic_folder, write_rejected
+from splade_lucene.interchange import Passages, as_passages
 from splade_lucene.lucene.anserini import index_collection
 from splade_lucene.lucene.card import FILE as CARD
 from splade_lucene.lucene.card import IndexCard, write_card
@@ -93,7 +94,7 @@ def _noting(vectors: Iterable[Posted], docids: list[str]) -> Iterator[Posted]:
 
 
 def build_bm25_index(
-    passages: Iterable[Passage],
+    passages: Passages,
     index: Path | str,
     *,
     multifield: bool = False,
@@ -107,7 +108,7 @@ def build_bm25_index(
     """Builds a BM25 index with Anserini's own BEIR collections and English analyzer (Porter stemming, stop words).
 
     Args:
-        passages: the collection, streamed.
+        passages: the collection, streamed: our records, documents of ir_datasets, or one of its data sets.
         index: the folder to make; an existing one stays as it is until the new one is complete.
         multifield: index title and text as two fields of equal weight; else one field, title and text joined by a newline.
         k1: saturation of term frequency; recorded for the searcher.
@@ -130,7 +131,7 @@ def build_bm25_index(
         # Anserini reads files: the passages, checked, in the layout that its BEIR classes expect.
         corpus = Path(tempfile.mkdtemp(dir=temporary.parent, prefix=f".{index.name}.corpus."))
         try:
-            total = _write_corpus(passages, corpus, threads)
+            total = _write_corpus(as_passages(passages), corpus, threads)
             counts = index_collection(
                 collection="BeirMultifieldCollection" if multifield else "BeirFlatCollection",
                 input=corpus,

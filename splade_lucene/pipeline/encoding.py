@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from splade_lucene.bad_lines import BadLines
 from splade_lucene.encoding.defaults import DEFAULT_SCALE, default_lengths
 from splade_lucene.errors import InputError
+from splade_lucene.interchange import Passages, as_passages
 from splade_lucene.pipeline.progress import Advance
 from splade_lucene.records import ImpactVector, Passage
 from splade_lucene.vectors.manifest import Manifest
@@ -25,7 +26,7 @@ _WINDOW = 1024
 
 
 def encode_collection(
-    passages: Iterable[Passage],
+    passages: Passages,
     out: Path | str,
     model: SpladeModel,
     *,
@@ -46,7 +47,7 @@ def encode_collection(
     vector and counted.
 
     Args:
-        passages: the collection, streamed.
+        passages: the collection, streamed: our records, documents of ir_datasets, or one of its data sets.
         out: the folder to write.
         model: the encoder.
         max_length: tokens a passage is cut at; the model's default if None.
@@ -72,7 +73,7 @@ def encode_collection(
     for each in (length, record.query_max_length):
         model.check_length(each)
     pruning = {"top_k": top_k, "min_weight": min_weight, "bits": bits}
-    stream = iter(passages)
+    stream = as_passages(passages)
     # A collection that is broken from its first line should fail before anything is written.
     first = next(stream, None)
     if first is None:

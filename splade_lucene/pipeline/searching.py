@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from splade_lucene.errors import IndexMismatchError
 from splade_lucene.evaluation.cost import Latency, flops, latency
 from splade_lucene.evaluation.runs import Run
+from splade_lucene.interchange import Queries, as_queries, scored_docs
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher
 from splade_lucene.lucene.card import folder_bytes, read_card
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher, QueryEncoder
-from splade_lucene.records import Query
 
 if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel
@@ -110,6 +110,10 @@ class SearchResult(NamedTuple):
     run: Run
     notes: dict[str, Any]
 
+    def scored_docs(self) -> Iterator[Any]:
+        """The hits as ``ir_measures.ScoredDoc``, query by query, best first."""
+        return scored_docs(self.run)
+
 
 def open_searcher(index: Path | str, *, query_max_length: int | None = None, device: str = "auto", precision: str = "auto") -> (
     ImpactSearcher | Bm25Searcher
@@ -128,7 +132,7 @@ def open_searcher(index: Path | str, *, query_max_length: int | None = None, dev
 
 def search_queries(
     searcher: ImpactSearcher | Bm25Searcher,
-    queries: Iterable[Query],
+    queries: Queries,
     *,
     k: int = 1000,
     threads: int = 1,
@@ -138,7 +142,7 @@ def search_queries(
 
     Args:
         searcher: of either kind.
-        queries: the queries.
+        queries: our records, queries of ir_datasets, or one of its data sets.
         k: the number of hits of each.
         threads: how many search at the same time.
         remove_query: leave out the document that has the query's id (the rule of BEIR, which matters for ArguAna and Quora).
@@ -146,7 +150,7 @@ def search_queries(
     Returns:
         The run with its notes.
     """
-    texts = dict(queries)
+    texts = dict(as_queries(queries))
     if isinstance(searcher, ImpactSearcher):
         searcher.query_encoder()  # loading a model is no part of encoding a query
     batch = searcher.run_batch(texts, k + remove_query, threads)
@@ -176,7 +180,7 @@ def search_queries(
     return SearchResult(run, notes)
 
 
-def query_latency(searcher: ImpactSearcher | Bm25Searcher, queries: Iterable[Query], *, k: int = 1000) -> Latency:
+def query_latency(searcher: ImpactSearcher | Bm25Searcher, queries: Queries, *, k: int = 1000) -> Latency:
     """The time that single queries take, one after the other in this thread, encoding included, after a round to warm up.
 
     Args:
@@ -187,7 +191,7 @@ def query_latency(searcher: ImpactSearcher | Bm25Searcher, queries: Iterable[Que
     Returns:
         Milliseconds.
     """
-    texts = [query.text for query in queries]
+    texts = [query.text for query in as_queries(queries)]
     seconds: list[float] = []
     for _ in range(2):
         seconds.clear()
