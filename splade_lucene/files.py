@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import fcntl
 import gzip
 import hashlib
 import json
@@ -19,6 +20,8 @@ import jsonlines
 
 from splade_lucene.bad_lines import BadLines, Rejected
 from splade_lucene.errors import InputError
+from splade_lucene.locks import locked
+from splade_lucene.replacing import OLD, TEMPORARY, naming, prefix, remove_stale_files, remove_stale_folders, swap, to_disk
 
 # Bytes of a line, its end included. A longer one is no passage but a mistake (a whole collection in one JSON array, a file of
 # zeros), and it would have to be held in memory several times over.
@@ -135,54 +138,79 @@ def read_pairs(path: Path, bad: BadLines | None = None) -> Iterator[tuple[int, s
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[IO[str]]:
-    """Opens a text file that takes its name only when the block ends well; before that, ``path`` is as it was."""
+    """Opens a text file that takes its name only when the block ends well; before that, ``path`` is as it was.
+
+    Raises:
+        InputError: ``path`` is a folder, a device or a pipe, which a file must not replace.
+        OSError: the file cannot be written; the error names ``path``.
+    """
+    if path.exists() and not path.is_file():
+        raise InputError(path, "is no file, so it is not replaced by one; give another name")
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with naming(path):
+        remove_stale_files(path)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix(path), suffix=TEMPORARY)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
 
 
 @contextmanager
 def atomic_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
     """Yields a temporary folder beside ``path`` that takes its place only when the block ends well.
 
+    What killed processes left of the same folder is removed first.
+
     Args:
         path: the folder to make.
-        overwrite: replace an existing folder; it stays as it is until the new one is complete.
+        overwrite: replace an existing folder; it stays as it is until the new one is complete, and then goes in one step where the
+            system can swap names.
 
     Raises:
-        InputError: ``path`` exists and is not a folder, or ``overwrite`` is false.
+        InputError: ``path`` exists and is not a folder, or ``overwrite`` is false, or another process is writing it.
+        OSError: the folder cannot be written; the error names ``path``.
     """
-    if path.exists() and not (overwrite and path.is_dir()):
-        raise InputError(path, "exists already; give another name" + (" or --overwrite" if path.is_dir() else ""))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
-    try:
-        yield temporary
-        temporary.chmod(0o777 & ~_umask())
-        if not path.exists():
-            temporary.replace(path)
-            return
-        old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".old"))
-        path.replace(old)
+    if path.is_symlink():
+        path = path.resolve()  # what it names is replaced, not the link
+    with naming(path), locked(path):
+        remove_stale_folders(path)
+        if path.exists() and not (overwrite and path.is_dir()):
+            raise InputError(path, "exists already; give another name" + (" or --overwrite" if path.is_dir() else ""))
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=prefix(path), suffix=TEMPORARY))
         try:
-            temporary.replace(path)
-        except OSError:
-            old.replace(path)
+            yield temporary
+            temporary.chmod(0o777 & ~_umask())
+            to_disk(temporary)
+            _publish(temporary, path)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
             raise
-        shutil.rmtree(old)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _publish(temporary: Path, path: Path) -> None:
+    if not path.exists():
+        temporary.replace(path)
+        return
+    if swap(temporary, path):
+        shutil.rmtree(temporary)
+        return
+    old = Path(tempfile.mkdtemp(dir=path.parent, prefix=prefix(path), suffix=OLD))
+    path.replace(old)
+    try:
+        temporary.replace(path)
+    except OSError:
+        old.replace(path)
         raise
+    shutil.rmtree(old)
 
 
 def write_rejected(folder: Path, rejected: Sequence[Rejected]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -129,7 +128,8 @@ def build_bm25_index(
     _check_target(index)
     with atomic_folder(index, overwrite=overwrite) as temporary:
         # Anserini reads files: the passages, checked, in the layout that its BEIR classes expect.
-        corpus = Path(tempfile.mkdtemp(dir=temporary.parent, prefix=f".{index.name}.corpus."))
+        corpus = temporary / "corpus"
+        corpus.mkdir()
         try:
             total = _write_corpus(as_passages(passages), corpus, threads)
             counts = index_collection(
