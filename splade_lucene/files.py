@@ -98,21 +98,30 @@ def read_objects(path: Path, bad: BadLines | None = None) -> Iterator[tuple[int,
     """
     bad = BadLines() if bad is None else bad
     lines = Lines(path, bad)
-    # Named, because jsonlines takes another parser where one is installed, with other ideas of numbers and other messages.
-    with jsonlines.Reader(lines, loads=json.loads) as reader:
-        while True:
+    for line in lines:
+        if line.strip():
             try:
-                item: dict[str, Any] = reader.read(type=dict, skip_empty=True)
-            except EOFError:
-                return
-            except (jsonlines.InvalidLineError, RecursionError) as error:
-                cause = error.__cause__
-                reason = (
-                    f"{cause.msg} at column {cause.colno}" if isinstance(cause, json.JSONDecodeError) else str(error).split(" (line")[0]
-                )
-                bad.refuse(InputError(path, f"not a JSON object ({reason}); correct or remove the line", lines.number))
+                item = parse_object(line, path, lines.number)
+            except InputError as error:
+                bad.refuse(error)
             else:
                 yield lines.number, item
+
+
+def parse_object(text: str, path: Path, line: int) -> dict[str, Any]:
+    """The JSON object in a line of a file.
+
+    Raises:
+        InputError: there is none.
+    """
+    try:
+        with jsonlines.Reader([text]) as reader:
+            item: dict[str, Any] = reader.read(type=dict)
+            return item
+    except (jsonlines.InvalidLineError, RecursionError) as error:
+        cause = error.__cause__
+        reason = f"{cause.msg} at column {cause.colno}" if isinstance(cause, json.JSONDecodeError) else str(error).split(" (line")[0]
+        raise InputError(path, f"not a JSON object ({reason}); correct or remove the line", line) from None
 
 
 def read_pairs(path: Path, bad: BadLines | None = None) -> Iterator[tuple[int, str, str]]:

@@ -5,14 +5,15 @@ Lucene's hits carry document numbers; asking it for the docid of each takes far 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from splade_lucene.errors import IndexMismatchError
-from splade_lucene.lucene.java import java_class, upcast
+from splade_lucene.lucene.functions import all_of, as_interface, chain, method
+from splade_lucene.lucene.java import java_class, java_type, upcast
 
 FILE = "splade_lucene.ids"
 _HEADER = np.dtype("<u8")
@@ -42,6 +43,9 @@ class Docids:
     def __len__(self) -> int:
         return len(self._ends)
 
+    def __iter__(self) -> Iterator[str]:
+        return (self[document] for document in range(len(self)))
+
     def __getitem__(self, document: int) -> str:
         start = self._ends[document - 1] if document else 0
         return bytes(self._text[start : self._ends[document]]).decode()
@@ -58,11 +62,16 @@ def write_docids(folder: Path, docids: Sequence[str]) -> None:
 
 
 def docids_of(reader: Any) -> list[str]:
-    """The docids of an open index, asked for one by one; for indexes that others wrote, in an order of theirs."""
+    """The docids of an open index in the order of its documents."""
     every = upcast("IndexReader", reader)
     values = java_class("MultiDocValues").getBinaryValues(every, "id")
-    docids = []
-    for document in range(reader.maxDoc()):
-        values.advanceExact(document)
-        docids.append(values.binaryValue().utf8ToString())
-    return docids
+    advance = method("BinaryDocValues", "advanceExact", "boolean", "int").bindTo(values)
+    value = method("BinaryDocValues", "binaryValue", "BytesRef").bindTo(values)
+    ignored = java_class("MethodHandles").dropArguments(value, 0, java_type("Object"))
+    docid = chain(all_of(advance, returning=ignored), method("BytesRef", "utf8ToString", "String"))
+    function = as_interface("IntFunction", docid)
+    # No docid holds white space.
+    between = upcast("CharSequence", java_class("String")(" "))
+    joining = java_class("Collectors").joining(between)
+    docids: str = java_class("IntStream").range(0, reader.maxDoc()).mapToObj(function).collect(joining)
+    return docids.split()

@@ -1,6 +1,6 @@
-"""Vectors from disk as the text that Lucene tokenizes, checked and formatted in a process of its own.
+"""Vectors from disk as lines that Lucene indexes, checked and formatted in a process of its own.
 
-Reading JSON holds Python's lock, and so do the calls into Java: in two threads they wait for each other, in two processes they do not.
+Reading JSON holds Python's lock, and Java's loop needs none of it: in two processes both go at full speed, and Java reads from the pipe.
 """
 
 from __future__ import annotations
@@ -8,46 +8,42 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 from splade_lucene.errors import InputError, SpladeLuceneError
-from splade_lucene.vectors.reader import read_vectors
-
-# Between a token and its impact; read_vectors refuses tokens that hold it.
-DELIMITER = "\x01"
-
-
-class Posted(NamedTuple):
-    """A vector ready for Lucene.
-
-    Attributes:
-        docid: the docid.
-        text: ``token<DELIMITER>impact`` separated by spaces.
-        contents: the text of the passage, where it was kept.
-    """
-
-    docid: str
-    text: str
-    contents: str | None
+from splade_lucene.files import Lines, parse_object
+from splade_lucene.lucene.docids import FILE as DOCIDS
+from splade_lucene.lucene.docids import Docids
+from splade_lucene.lucene.impact_text import Posted, QuickReader, impact_text
+from splade_lucene.seen import SeenIds
+from splade_lucene.vectors.manifest import SHARDS
+from splade_lucene.vectors.reader import check_vector
 
 
-def stream_impacts(out: Path) -> Iterator[Posted]:
-    """Streams the vectors of a folder that ``encode`` wrote; those that are empty are passed over.
+@contextmanager
+def impact_stream(out: Path, *, append_to: Path | None = None) -> Iterator[Path]:
+    """Opens the vectors of a folder that ``encode`` wrote as a stream of lines; those that are empty are passed over.
+
+    Args:
+        out: the folder.
+        append_to: an index whose docids must not come again.
+
+    Yields:
+        A file to read once: for each vector the docid, its text (see :func:`~splade_lucene.lucene.impact_text.impact_text`), and, where
+        the passage's text was kept, the JSON that Anserini stores in ``raw``, separated by tabs.
 
     Raises:
-        InputError: a line is no vector.
+        InputError: at the end of the block; a line is no vector or repeats an id.
     """
     # As a module and not as a fork: the JVM does not survive one.
-    command = [sys.executable, "-m", __name__, str(out)]
+    command = [sys.executable, "-m", __name__, str(out), *([str(append_to)] if append_to else [])]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         assert child.stdout is not None
         assert child.stderr is not None
         try:
-            for line in child.stdout:
-                docid, text, contents = line[:-1].decode().split("\t")
-                yield Posted(docid, text, json.loads(contents) if contents else None)
+            yield Path(f"/dev/fd/{child.stdout.fileno()}")
         except BaseException:
             child.kill()
             raise
@@ -58,27 +54,43 @@ def stream_impacts(out: Path) -> Iterator[Posted]:
         raise SpladeLuceneError(f"reading {out} ended with status {child.returncode}: {failure.strip()[-500:]}")
 
 
-def impact_text(vector: Mapping[str, int]) -> str:
-    r"""A vector as the text from which Lucene's tokenizer makes terms with frequencies.
+def read_posted(out: Path, append_to: Path | None = None) -> Iterator[Posted]:
+    """Reads the vectors of a folder; those that are empty are passed over.
 
-    Example:
-        >>> impact_text({"glass": 243, "|": 7})
-        'glass\x01243 |\x017'
+    Args:
+        out: the folder.
+        append_to: an index whose docids must not come again.
+
+    Raises:
+        InputError: a line is no vector or repeats an id.
     """
-    # The JSON encoder does the work in C; it escapes what could be taken for its quotes, and then the slow way is the safe one.
-    dumped = json.dumps(vector, ensure_ascii=False, separators=(" ", DELIMITER))
-    if "\\" not in dumped:
-        return dumped[1:-1].replace('"', "")
-    return " ".join(f"{token}{DELIMITER}{impact}" for token, impact in vector.items())
+    seen, known, quick = SeenIds(), set[str](), QuickReader()
+    for docid in Docids(append_to / DOCIDS) if append_to else ():
+        seen.add(docid)
+    for file in sorted((out / SHARDS).glob("*.jsonl")):
+        lines = Lines(file)
+        for line in lines:
+            if not line.strip():
+                continue
+            posted = quick.read(line)
+            if posted is None:
+                vector = check_vector(parse_object(line, file, lines.number), known, file, lines.number)
+                posted = Posted(vector.id, impact_text(vector.vector), vector.contents)
+            if not seen.add(posted.docid):
+                where = f"was there before, here or in {append_to}" if append_to else "was there before"
+                raise InputError(file, f"the id {posted.docid!r} {where}; ids must be unique", lines.number)
+            if posted.text:
+                yield posted
 
 
 def main() -> int:
-    """The child: vectors of the folder in the first argument to lines on stdout."""
+    """The child: vectors of the folder in the first argument, to be added to the index in the second, to lines on stdout."""
+    out, *append_to = map(Path, sys.argv[1:])
+    write = sys.stdout.buffer.write
     try:
-        for vector in read_vectors(Path(sys.argv[1])):
-            if vector.vector:
-                contents = "" if vector.contents is None else json.dumps(vector.contents)
-                sys.stdout.buffer.write(f"{vector.id}\t{impact_text(vector.vector)}\t{contents}\n".encode())
+        for docid, text, contents in read_posted(out, *append_to):
+            raw = "" if contents is None else json.dumps({"id": docid, "contents": contents}, ensure_ascii=False)
+            write(f"{docid}\t{text}\t{raw}\n".encode())
     except InputError as error:
         print(json.dumps([str(error.path), error.problem, error.line]), file=sys.stderr)
         return 1

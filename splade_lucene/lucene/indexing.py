@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
@@ -18,8 +18,8 @@ from splade_lucene.lucene.card import FILE as CARD
 from splade_lucene.lucene.card import IndexCard, write_card
 from splade_lucene.lucene.defaults import DEFAULT_B, DEFAULT_K1, FLAT, MULTIFIELD
 from splade_lucene.lucene.docids import docids_of, write_docids
-from splade_lucene.lucene.impact_stream import Posted, stream_impacts
-from splade_lucene.lucene.impact_writer import write_impacts
+from splade_lucene.lucene.impact_stream import impact_stream
+from splade_lucene.lucene.impact_writer import add_impacts, impact_writer, merge
 from splade_lucene.lucene.java import lucene_version, open_reader
 from splade_lucene.records import Passage
 from splade_lucene.vectors.manifest import SHARDS, check_vectors
@@ -63,10 +63,10 @@ def build_impact_index(
         raise InputError(out, "holds no text to store; encode with --store-contents")
     _check_target(index)
     with atomic_folder(index, overwrite=overwrite) as temporary:
-        docids: list[str] | None = None
         if engine == "lucene":
-            docids = []
-            write_impacts(temporary, _noting(stream_impacts(out), docids), store_contents=store_contents, advance=advance)
+            with impact_writer(temporary) as writer, impact_stream(out) as lines:
+                add_impacts(writer, lines, store_contents=store_contents, advance=advance)
+                merge(writer)
         else:
             for _ in read_vectors(out):
                 pass  # Anserini loses what it cannot read and says nothing: see to it that it can read everything
@@ -82,14 +82,7 @@ def build_impact_index(
         card = IndexCard(
             "impact", manifest.passages - manifest.empty, manifest.empty, lucene_version(), manifest.encoder, manifest.settings
         )
-        return _finish(temporary, card, docids)
-
-
-def _noting(vectors: Iterable[Posted], docids: list[str]) -> Iterator[Posted]:
-    """The vectors, their docids noted on the way."""
-    for posted in vectors:
-        docids.append(posted.docid)
-        yield posted
+        return _finish(temporary, card)
 
 
 def build_bm25_index(
@@ -153,7 +146,7 @@ def build_bm25_index(
             {"k1": k1, "b": b, "fields": MULTIFIELD if multifield else FLAT},
             len(rejected),
         )
-        return _finish(temporary, card, None)
+        return _finish(temporary, card)
 
 
 def _check_target(index: Path) -> None:
@@ -175,16 +168,16 @@ def _write_corpus(passages: Iterable[Passage], folder: Path, files: int) -> int:
     return total
 
 
-def _finish(index: Path, card: IndexCard, docids: Sequence[str] | None) -> IndexCard:
-    """Counts the documents, then writes the docids, in the order given or else as Lucene has them, and at last the card."""
+def _finish(index: Path, card: IndexCard) -> IndexCard:
+    """Counts the documents, then writes their docids and at last the card."""
     reader = open_reader(index)
     try:
         found = reader.numDocs()
-        listed = docids_of(reader) if docids is None else docids
+        docids = docids_of(reader)
     finally:
         reader.close()
     if found != card.documents:
         raise JavaError(f"the index holds {found} documents where {card.documents} were expected; it was removed")
-    write_docids(index, listed)
+    write_docids(index, docids)
     write_card(index, card)
     return card

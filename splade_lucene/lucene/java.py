@@ -17,6 +17,7 @@ _CLASSES = {
     name.rpartition(".")[2].replace("$", ""): name
     for name in (
         "com.fasterxml.jackson.databind.ObjectMapper",
+        "com.google.common.collect.Iterators",
         "io.anserini.analysis.AnalyzerUtils",
         "io.anserini.analysis.DefaultEnglishAnalyzer",
         "io.anserini.index.IndexCollection",
@@ -25,20 +26,38 @@ _CLASSES = {
         "io.anserini.search.similarity.ImpactSimilarity",
         "java.io.Reader",
         "java.io.StringReader",
+        "java.lang.Boolean",
+        "java.lang.CharSequence",
         "java.lang.Class",
         "java.lang.Float",
+        "java.lang.Integer",
+        "java.lang.Iterable",
+        "java.lang.Object",
+        "java.lang.String",
+        "java.lang.Void",
+        "java.lang.invoke.MethodHandleProxies",
+        "java.lang.invoke.MethodHandles",
+        "java.lang.invoke.MethodType",
+        "java.nio.file.Files",
         "java.nio.file.Paths",
         "java.util.HashMap",
+        "java.util.Iterator",
+        "java.util.function.Function",
+        "java.util.function.IntFunction",
+        "java.util.stream.Collectors",
+        "java.util.stream.IntStream",
         "org.apache.lucene.analysis.TokenStream",
+        "org.apache.lucene.analysis.Tokenizer",
         "org.apache.lucene.analysis.core.WhitespaceTokenizer",
         "org.apache.lucene.analysis.miscellaneous.DelimitedTermFrequencyTokenFilter",
+        "org.apache.lucene.document.BinaryDocValuesField",
         "org.apache.lucene.document.Document",
         "org.apache.lucene.document.Field",
         "org.apache.lucene.document.Field$Store",
         "org.apache.lucene.document.FieldType",
-        "org.apache.lucene.document.BinaryDocValuesField",
         "org.apache.lucene.document.StoredField",
         "org.apache.lucene.document.StringField",
+        "org.apache.lucene.index.BinaryDocValues",
         "org.apache.lucene.index.DirectoryReader",
         "org.apache.lucene.index.IndexOptions",
         "org.apache.lucene.index.IndexReader",
@@ -74,6 +93,15 @@ def java_class(name: str) -> Any:
         KeyError: the class is not listed in this file.
     """
     return jvm.jnius().autoclass(_CLASSES[name])
+
+
+@cache
+def java_type(name: str) -> Any:
+    """The ``java.lang.Class`` of a class by its short name, of ``void`` and ``int``, or of an array (``String[]``)."""
+    if name in {"void", "int", "boolean"}:
+        return java_class({"void": "Void", "int": "Integer", "boolean": "Boolean"}[name]).TYPE
+    full = f"[L{_CLASSES[name[:-2]]};" if name.endswith("[]") else _CLASSES[name]
+    return java_class("Class").forName(full)
 
 
 def open_reader(index: Path) -> Any:

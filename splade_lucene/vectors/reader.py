@@ -31,35 +31,13 @@ def read_vectors(out: Path) -> Iterator[ImpactVector]:
     known: set[str] = set()
     for file in sorted((out / SHARDS).glob("*.jsonl")):
         for line, item in read_objects(file):
-            vector = _vector(item, known, file, line)
+            vector = check_vector(item, known, file, line)
             if not seen.add(vector.id):
                 raise InputError(file, f"the id {vector.id!r} was there before; ids must be unique, so rename or remove one", line)
             yield vector
 
 
-def _vector(item: dict[str, Any], known: set[str], file: Path, line: int) -> ImpactVector:
-    """Checks a line; ``known`` are tokens that were found good before: set operations are many times faster than a loop."""
-    docid, vector, contents = item.get("id"), item.get("vector"), item.get("contents")
-    if not is_usable(docid):
-        raise InputError(file, f"the id {docid!r} cannot be used; {RULE}", line)
-    assert isinstance(docid, str)
-    if not isinstance(vector, dict):
-        raise InputError(file, f"document {docid!r} has no object 'vector' of tokens with their impacts; add it or remove the line", line)
-    if set(map(type, vector.values())) - {int} or (vector and not 1 <= min(vector.values()) <= max(vector.values()) < _MAX_IMPACT):
-        token, impact = next(pair for pair in vector.items() if type(pair[1]) is not int or not 1 <= pair[1] < _MAX_IMPACT)
-        raise InputError(file, f"document {docid!r} has the impact {impact!r} for {token!r}; impacts are integers from 1 to 2^24 - 1", line)
-    for token in vector.keys() - known:
-        if not _is_whole(token):
-            raise InputError(file, f"document {docid!r} has the token {token!r}, which Lucene would split; leave it out or rename it", line)
-        known.add(token)
-    if sum(vector.values()) > _MAX_SUM:
-        raise InputError(
-            file, f"the impacts of document {docid!r} add up to more than 2^31 - 1, all that Lucene counts; scale them down", line
-        )
-    return ImpactVector(docid, vector, contents if isinstance(contents, str) else None)
-
-
-def _is_whole(token: str) -> bool:
+def is_token(token: str) -> bool:
     """Whether Lucene's tokenizer makes one term of a token, the same that a query has."""
     if token.split() != [token] or "\x01" in token:
         return False
@@ -67,3 +45,40 @@ def _is_whole(token: str) -> bool:
         return len(token.encode("utf-16-le")) <= _MAX_TOKEN_BYTES
     except UnicodeEncodeError:  # half a surrogate pair
         return False
+
+
+def is_impact(impact: object) -> bool:
+    """Whether a value is an impact: an integer from 1 that Lucene's scores hold exactly."""
+    return type(impact) is int and 1 <= impact < _MAX_IMPACT
+
+
+def check_vector(item: dict[str, Any], known: set[str], file: Path, line: int) -> ImpactVector:
+    """The vector in an object of a JSONL file.
+
+    Args:
+        item: the object.
+        known: tokens that were found good before, and those found here: set operations are many times faster than a loop.
+        file: where the object stands.
+        line: likewise.
+
+    Raises:
+        InputError: it is no vector of positive integers over tokens that Lucene keeps whole.
+    """
+    docid, vector, contents = item.get("id"), item.get("vector"), item.get("contents")
+    if not is_usable(docid):
+        raise InputError(file, f"the id {docid!r} cannot be used; {RULE}", line)
+    assert isinstance(docid, str)
+    if not isinstance(vector, dict):
+        raise InputError(file, f"document {docid!r} has no object 'vector' of tokens with their impacts; add it or remove the line", line)
+    if not all(map(is_impact, vector.values())):
+        token, impact = next(pair for pair in vector.items() if not is_impact(pair[1]))
+        raise InputError(file, f"document {docid!r} has the impact {impact!r} for {token!r}; impacts are integers from 1 to 2^24 - 1", line)
+    for token in vector.keys() - known:
+        if not is_token(token):
+            raise InputError(file, f"document {docid!r} has the token {token!r}, which Lucene would split; leave it out or rename it", line)
+        known.add(token)
+    if sum(vector.values()) > _MAX_SUM:
+        raise InputError(
+            file, f"the impacts of document {docid!r} add up to more than 2^31 - 1, all that Lucene counts; scale them down", line
+        )
+    return ImpactVector(docid, vector, contents if isinstance(contents, str) else None)

@@ -1,0 +1,82 @@
+"""Functions that run inside Java's own loops, put together from method handles: no call from Python for each document.
+
+A call from Python into Java costs microseconds and holds Python's lock; a composed handle is compiled by Java like any code. All handles
+here take and return ``Object``, so any two fit together; Java casts on the way. Types are named as in :mod:`~splade_lucene.lucene.java`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from splade_lucene.lucene.java import java_class, java_type, upcast
+
+
+def method(owner: str, name: str, returns: str, *parameters: str) -> Any:
+    """The handle of an instance method; its first parameter is the object, unless ``bindTo`` sets it."""
+    kind = _signature(returns, *parameters)
+    return _general(_lookup().findVirtual(java_type(owner), name, kind))
+
+
+def constructor(owner: str, *parameters: str) -> Any:
+    """The handle of a constructor."""
+    kind = _signature("void", *parameters)
+    return _general(_lookup().findConstructor(java_type(owner), kind))
+
+
+def element(array: str, index: int) -> Any:
+    """A function from an array to one of its elements."""
+    getter = _general(java_class("MethodHandles").arrayElementGetter(java_type(array)))
+    return with_second(getter, java_class("Integer")(index))
+
+
+def with_second(handle: Any, value: Any) -> Any:
+    """A handle of two parameters with the second set."""
+    return java_class("MethodHandles").insertArguments(handle, 1, value)
+
+
+def chain(*functions: Any) -> Any:
+    """A function that hands its parameter to the first function, that one's result to the second, and so on."""
+    whole = functions[-1]
+    for function in reversed(functions[:-1]):
+        whole = java_class("MethodHandles").filterArguments(whole, 0, function)
+    return whole
+
+
+def all_of(*actions: Any, returning: Any) -> Any:
+    """A function that hands its parameter to each of the actions in turn, and returns a function of it or a Java object.
+
+    Args:
+        *actions: functions of one parameter.
+        returning: likewise, or a Java object.
+    """
+    kind, last = _signature("void", "Object"), returning
+    for action in reversed(actions):
+        silent = action.asType(kind)
+        last = java_class("MethodHandles").foldArguments(last, silent)
+    return last
+
+
+def always(value: Any) -> Any:
+    """A function of one parameter that returns one and the same Java object."""
+    constant = java_class("MethodHandles").constant(java_type("Object"), value)
+    return java_class("MethodHandles").dropArguments(constant, 0, java_type("Object"))
+
+
+def as_interface(name: str, handle: Any) -> Any:
+    """A Java object of an interface with one method, which calls ``handle``."""
+    proxy = java_class("MethodHandleProxies").asInterfaceInstance(java_type(name), handle)
+    return upcast(name, proxy)
+
+
+def _lookup() -> Any:
+    return java_class("MethodHandles").publicLookup()
+
+
+def _signature(returns: str, *parameters: str) -> Any:
+    types = [java_type(each) for each in parameters]
+    return java_class("MethodType").methodType(java_type(returns), types)
+
+
+def _general(handle: Any) -> Any:
+    kind = java_class("MethodType").genericMethodType(handle.type().parameterCount())
+    return handle.asType(kind)
