@@ -115,7 +115,8 @@ def parse_object(text: str, path: Path, line: int) -> dict[str, Any]:
         InputError: there is none.
     """
     try:
-        with jsonlines.Reader([text]) as reader:
+        # Not whichever faster parser happens to be installed, which jsonlines would take: they differ in what they accept.
+        with jsonlines.Reader([text], loads=json.loads) as reader:
             item: dict[str, Any] = reader.read(type=dict)
             return item
     except (jsonlines.InvalidLineError, RecursionError) as error:

@@ -78,9 +78,19 @@ def read_posted(out: Path, append_to: Path | None = None) -> Iterator[Posted]:
                 posted = Posted(vector.id, impact_text(vector.vector), vector.contents)
             if not seen.add(posted.docid):
                 where = f"was there before, here or in {append_to}" if append_to else "was there before"
-                raise InputError(file, f"the id {posted.docid!r} {where}; ids must be unique", lines.number)
+                raise InputError(file, f"the id {posted.docid!r} {where}; ids must be unique, so rename or remove one", lines.number)
             if posted.text:
                 yield posted
+
+
+def _raw(docid: str, contents: str) -> str:
+    item = {"id": docid, "contents": contents}
+    raw = json.dumps(item, ensure_ascii=False)
+    try:
+        raw.encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can escape and UTF-8 cannot carry
+        return json.dumps(item)
+    return raw
 
 
 def main() -> int:
@@ -89,7 +99,7 @@ def main() -> int:
     write = sys.stdout.buffer.write
     try:
         for docid, text, contents in read_posted(out, *append_to):
-            raw = "" if contents is None else json.dumps({"id": docid, "contents": contents}, ensure_ascii=False)
+            raw = "" if contents is None else _raw(docid, contents)
             write(f"{docid}\t{text}\t{raw}\n".encode())
     except InputError as error:
         print(json.dumps([str(error.path), error.problem, error.line]), file=sys.stderr)
