@@ -20,7 +20,8 @@ from pathlib import Path
 from splade_lucene.evaluation.table import markdown_table
 from splade_lucene.lucene import jvm
 from splade_lucene.lucene.card import folder_bytes
-from splade_lucene.vectors.manifest import SHARDS, check_vectors
+from splade_lucene.vectors.check import check_vectors
+from splade_lucene.vectors.manifest import SHARDS
 
 
 def main() -> None:

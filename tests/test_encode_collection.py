@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from hashlib import sha256
 from itertools import count, islice
 from pathlib import Path
@@ -19,9 +20,9 @@ from splade_lucene.collections.passages import read_passages
 from splade_lucene.encoding.model import SpladeModel
 from splade_lucene.errors import InputError, ModelError
 from splade_lucene.pipeline import encoding
-from splade_lucene.pipeline.encoding import encode_collection
 from splade_lucene.records import Passage
-from splade_lucene.vectors.manifest import check_vectors, read_manifest
+from splade_lucene.vectors.check import check_vectors
+from splade_lucene.vectors.manifest import read_manifest
 from splade_lucene.vectors.reader import read_vectors
 
 TEXTS = [
@@ -36,12 +37,12 @@ TEXTS = [
 ]
 PASSAGES = [Passage(f"d{number}", text, "Glass" if number % 3 else "") for number, text in enumerate(TEXTS * 2)][:14]
 SHARDS = [4, 4, 4, 2]
+encode_collection = partial(encoding.encode_collection, shard_size=4)
 
 
 @pytest.fixture(autouse=True, scope="module")
 def small_shards() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encoding, "SHARD_SIZE", 4)
         patch.setattr(encoding, "_WINDOW", 2)
         yield
 
@@ -92,7 +93,7 @@ def test_vectors_are_those_of_the_model_and_the_manifest_counts_them(tiny: Splad
     assert manifest.complete and [shard.passages for shard in manifest.shards] == SHARDS
     assert (manifest.passages, manifest.empty, manifest.postings) == (14, expected.count({}), sum(map(len, expected)))
     assert manifest.encoder == tiny.record(query_max_length=16, scale=20)._asdict()
-    assert manifest.settings == {"max_length": 32, "top_k": 5, "min_weight": 0.3, "bits": 5, "contents": False}
+    assert manifest.settings == {"max_length": 32, "top_k": 5, "min_weight": 0.3, "bits": 5, "contents": False, "shard_size": 4}
     assert manifest.capped == sum(impact == 31 for vector in expected for impact in vector.values()) > 0
     assert advanced == [2] * 7
     for shard in manifest.shards:
@@ -169,12 +170,13 @@ def test_resumed_after_the_process_was_killed_the_bytes_are_the_same_too(tiny: S
         from splade_lucene.encoding.model import SpladeModel
         from splade_lucene.pipeline import encoding
         from splade_lucene.records import Passage
-        encoding.SHARD_SIZE, encoding._WINDOW, calls = 4, 2, []
+        encoding._WINDOW, calls = 2, []
         def advance(count):
             calls.append(count)
             if len(calls) == 3:
                 os.kill(os.getpid(), signal.SIGKILL)
-        encoding.encode_collection({PASSAGES!r}, {str(tmp_path / "out")!r}, SpladeModel.load("tiny"), max_length=32, advance=advance)
+        options = dict(max_length=32, shard_size=4, advance=advance)
+        encoding.encode_collection({PASSAGES!r}, {str(tmp_path / "out")!r}, SpladeModel.load("tiny"), **options)
     """
     killed = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[1], check=False)
     assert killed.returncode == -signal.SIGKILL
@@ -200,6 +202,7 @@ def test_the_same_call_again_changes_nothing(tiny: SpladeModel, tmp_path: Path, 
         ({"top_k": 9}, "top_k = None, now it is 9"),
         ({"min_weight": 0.5}, "min_weight = None, now it is 0.5"),
         ({"bits": 8}, "bits = None, now it is 8"),
+        ({"shard_size": 5}, "shard_size = 4, now it is 5"),
         ({"store_contents": True}, "contents = False, now it is True"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",

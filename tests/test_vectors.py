@@ -14,7 +14,8 @@ import pytest
 from splade_lucene.errors import InputError
 from splade_lucene.files import file_sha256
 from splade_lucene.records import ImpactVector, Passage
-from splade_lucene.vectors.manifest import Manifest, check_vectors, read_manifest
+from splade_lucene.vectors.check import check_vectors
+from splade_lucene.vectors.manifest import Manifest, read_manifest
 from splade_lucene.vectors.reader import read_vectors
 from splade_lucene.vectors.writer import VectorWriter
 
@@ -34,9 +35,8 @@ def writer(out: Path, *, encoder: dict[str, Any] = ENCODER, settings: dict[str, 
 def write_all(out: Path, shards: int = 2) -> Manifest:
     target = writer(out)
     for number in range(shards):
-        if not target.is_finished(number, SHARDS[number]):
-            target.write_shard(SHARDS[number], VECTORS[number])
-    return target.finish(shards)
+        target.write_shard(SHARDS[number], VECTORS[number])
+    return target.finish()
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -95,7 +95,8 @@ def test_a_shard_interrupted_by_an_error_leaves_the_finished_ones_and_can_be_res
     assert files(resumed / "vectors").keys() == {"part-00000.jsonl"}
     with pytest.raises(InputError, match="encoding stopped after 2 passages; run the same encode command again"):
         check_vectors(resumed)
-    assert [writer(resumed).is_finished(number, shard) for number, shard in enumerate(SHARDS)] == [True, False]
+    again = writer(resumed)
+    assert [again.needs(shard) is None for shard in SHARDS] == [True, False]
     write_all(resumed)
     assert files(resumed) == files(out)
 
@@ -141,17 +142,19 @@ def test_a_finished_folder_is_left_alone(out: Path) -> None:
 )
 def test_a_shard_of_other_passages_is_refused(out: Path, changed: list[Passage]) -> None:
     with pytest.raises(InputError, match=r"part-00000\.jsonl was made from other passages.*--overwrite"):
-        writer(out).is_finished(0, changed)
+        writer(out).needs(changed)
 
 
 def test_a_collection_that_became_shorter_is_refused(out: Path) -> None:
     with pytest.raises(InputError, match="a collection with more passages"):
-        writer(out).finish(1)
+        write_all(out, shards=1)
 
 
 def test_a_collection_that_is_being_made_longer_is_not_complete(tmp_path: Path) -> None:
     write_all(tmp_path / "out", shards=1)
-    writer(tmp_path / "out").write_shard(SHARDS[1], VECTORS[1])  # and stops before finish()
+    longer = writer(tmp_path / "out")
+    for number in range(2):
+        longer.write_shard(SHARDS[number], VECTORS[number])  # and stops before finish()
     with pytest.raises(InputError, match="encoding stopped after 3 passages"):
         check_vectors(tmp_path / "out")
 

@@ -6,8 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from splade_lucene.cli.options import add_device, add_model, add_overwrite, add_skip_bad, bits, positive, weight
+from splade_lucene.cli.options import add_device, add_model, add_overwrite, add_skip_bad, bits, part, positive, weight
 from splade_lucene.encoding.defaults import DEFAULT_SCALE
+from splade_lucene.vectors.manifest import SHARD_SIZE
 
 HELP = "encode passages into impact vectors"
 
@@ -26,6 +27,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--bits", type=bits, metavar="N", help="cap impacts at 2^N - 1, for tools that hold them in N bits (default: no cap)"
     )
     parser.add_argument("--store-contents", action="store_true", help="write the text of each passage beside its vector")
+    parser.add_argument(
+        "--shard",
+        type=part,
+        metavar="I/N",
+        help="encode the I-th of N parts (I from 1): N machines, each with its I, write into one shared OUT, then `merge` or `index` it",
+    )
+    parser.add_argument(
+        "--shard-size",
+        type=positive,
+        default=SHARD_SIZE,
+        metavar="N",
+        help="passages in one file of vectors: what an interruption loses at most (default: %(default)s)",
+    )
     add_device(parser)
     add_skip_bad(parser)
     add_overwrite(parser)
@@ -34,11 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
     from splade_lucene.bad_lines import BadLines
-    from splade_lucene.cli.report import print_rejected
+    from splade_lucene.cli.report import print_vectors
     from splade_lucene.collections.passages import read_passages
     from splade_lucene.encoding.model import SpladeModel
     from splade_lucene.pipeline.encoding import encode_collection
     from splade_lucene.pipeline.progress import progress
+    from splade_lucene.vectors.parts import Part
 
     model = SpladeModel.load(args.model, revision=args.revision, device=args.device, precision=args.precision)
     bad = BadLines(args.skip_bad)
@@ -54,18 +69,12 @@ def run(args: argparse.Namespace) -> None:
             min_weight=args.min_weight,
             bits=args.bits,
             store_contents=args.store_contents,
+            shard_size=args.shard_size,
+            part=Part(*args.shard) if args.shard else None,
             overwrite=args.overwrite,
             bad=bad,
             advance=advance,
         )
-    print(
-        f"{args.out}: {manifest.passages:,} passages, {manifest.postings / manifest.passages:.1f} terms a passage, "
-        f"cut at {manifest.settings['max_length']} tokens, model {manifest.encoder['model']} in {manifest.encoder['precision']}"
-    )
-    if manifest.capped:
-        share = manifest.capped / manifest.postings
-        limit = 2 ** manifest.settings["bits"] - 1
-        print(f"{manifest.capped:,} impacts ({share:.2%}) are {limit}, the cap; a smaller --scale caps fewer", file=sys.stderr)
-    if manifest.empty:
-        print(f"{manifest.empty:,} passages quantized to nothing and cannot be found", file=sys.stderr)
-    print_rejected(args.out, manifest.rejected)
+    print_vectors(args.out, manifest)
+    if args.shard:
+        print(f"this was part {Part(*args.shard)}; `splade-lucene merge {args.out}` joins the parts once all are finished", file=sys.stderr)

@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> None:
     from splade_lucene.lucene import jvm
     from splade_lucene.lucene.indexing import build_impact_index
     from splade_lucene.pipeline.progress import progress
-    from splade_lucene.vectors.manifest import check_vectors
+    from splade_lucene.vectors.check import check_vectors
 
     manifest = check_vectors(args.out)
     jvm.start(heap=args.java_heap)

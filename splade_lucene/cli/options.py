@@ -35,6 +35,14 @@ def bits(text: str) -> int:
     return value
 
 
+def part(text: str) -> tuple[int, int]:
+    """``I/N`` with I from 1 to N, for argparse."""
+    number, slash, of = text.partition("/")
+    if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not I/N with I from 1 to N")
+    return int(number), int(of)
+
+
 def _most_bad(text: str) -> int | None:
     return None if text == "all" else positive(text)
 

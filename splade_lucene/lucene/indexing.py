@@ -22,7 +22,8 @@ from splade_lucene.lucene.impact_stream import impact_stream
 from splade_lucene.lucene.impact_writer import add_impacts, impact_writer, merge
 from splade_lucene.lucene.java import lucene_version, open_reader
 from splade_lucene.records import Passage
-from splade_lucene.vectors.manifest import SHARDS, check_vectors
+from splade_lucene.vectors.check import check_vectors
+from splade_lucene.vectors.manifest import SHARDS
 from splade_lucene.vectors.reader import read_vectors
 
 Engine = Literal["lucene", "anserini"]

@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from splade_lucene.errors import InputError
-from splade_lucene.files import atomic_file, file_sha256
+from splade_lucene.files import atomic_file
 
 FORMAT = "splade_lucene vectors 1"
 FILE = "manifest.json"
 SHARDS = "vectors"
+# Passages in one file of vectors. Anserini indexes one file a thread; a larger shard loses more work when interrupted.
+SHARD_SIZE = 4096
+
+
+def shard_file(number: int) -> str:
+    """The name of a shard's file in ``vectors/``."""
+    return f"part-{number:05d}.jsonl"
+
+
+def shard_number(file: str) -> int:
+    """The number of a shard, from the name of its file or of the temporary file that becomes it.
+
+    Raises:
+        ValueError: it is no such name.
+    """
+    found = re.match(r"\.?part-(\d+)\.jsonl", file)
+    if found is None:
+        raise ValueError(f"{file!r} is no name of a shard")
+    return int(found[1])
 
 
 class Shard(NamedTuple):
@@ -36,13 +56,19 @@ class Shard(NamedTuple):
     source_sha256: str
     capped: int = 0
 
+    @property
+    def number(self) -> int:
+        """Which shard of the collection it is, counted from 0."""
+        return shard_number(self.file)
+
 
 class Manifest(NamedTuple):
     """What ``manifest.json`` says.
 
     Attributes:
         encoder: the fields of the encoder's record: model, revision, checksums, query length, scale, precision.
-        settings: how passages were encoded: ``max_length``, ``top_k``, ``min_weight``, ``bits``, ``contents``.
+        settings: how passages were encoded: ``max_length``, ``top_k``, ``min_weight``, ``bits``, ``contents``; and ``shard_size``,
+            the number of passages in a shard.
         shards: the finished shards, in order.
         complete: whether the whole collection is in them.
         rejected: how many bad lines of the collection were left out; ``rejected.jsonl`` lists them.
@@ -84,50 +110,67 @@ def read_manifest(out: Path) -> Manifest | None:
     Raises:
         InputError: the file is not one of ours.
     """
-    file = out / FILE
-    if not file.is_file():
-        return None
+    data = read_record(out / FILE, FORMAT)
+    return None if data is None else manifest_from(data, out / FILE)
+
+
+def read_record(file: Path, kind: str) -> dict[str, Any] | None:
+    """The content of a JSON file of ours, None if there is no such file.
+
+    Raises:
+        InputError: it is not of the kind that was asked for.
+    """
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
-        if data["format"] != FORMAT:
-            raise InputError(file, f"has the format {data['format']!r}, this version reads {FORMAT!r}; encode again")
+        if data["format"] != kind:
+            raise InputError(file, f"has the format {data['format']!r}, this version reads {kind!r}; encode again")
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(file, f"is not a manifest of splade-lucene ({error!r}); encode again with --overwrite") from None
+    else:
+        return dict(data)
+
+
+def manifest_from(data: Mapping[str, Any], file: Path) -> Manifest:
+    """The manifest in the content of a file.
+
+    Raises:
+        InputError: something is missing or unknown.
+    """
+    try:
         shards = tuple(Shard(**shard) for shard in data["shards"])
+        for shard in shards:
+            shard_number(shard.file)
         return Manifest(data["encoder"], data["settings"], shards, data["complete"], data.get("rejected", 0))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(file, f"is not a manifest of splade-lucene ({error!r}); encode again with --overwrite") from None
 
 
-def write_manifest(out: Path, manifest: Manifest) -> None:
-    """Replaces the manifest atomically."""
+def write_manifest(file: Path, manifest: Manifest, *, kind: str = FORMAT, **more: Any) -> None:
+    """Replaces a manifest atomically.
+
+    Args:
+        file: the manifest.
+        manifest: what it says.
+        kind: its format.
+        more: what else it says.
+    """
     data = manifest._asdict() | {"shards": [shard._asdict() for shard in manifest.shards]}
     totals = {"passages": manifest.passages, "empty": manifest.empty, "postings": manifest.postings}
-    with atomic_file(out / FILE) as stream:
-        json.dump({"format": FORMAT, **data, **totals}, stream, indent=1)
+    with atomic_file(file) as stream:
+        json.dump({"format": kind, **data, **totals, **more}, stream, indent=1)
         stream.write("\n")
 
 
-def check_vectors(out: Path) -> Manifest:
-    """Makes sure that a folder holds a whole collection of vectors, byte for byte as they were written.
-
-    Returns:
-        The manifest.
+def same(what: str, before: Mapping[str, Any], now: Mapping[str, Any], out: Path) -> None:
+    """Makes sure that a folder is gone on with as it was begun.
 
     Raises:
-        InputError: there is no manifest, encoding did not finish, or a shard is missing, added or changed.
+        InputError: a value differs; the message names it.
     """
-    manifest = read_manifest(out)
-    if manifest is None:
-        raise InputError(out, "holds no manifest.json, so it is not what `splade-lucene encode` writes; give its OUT folder")
-    if not manifest.complete:
-        raise InputError(out, f"encoding stopped after {manifest.passages} passages; run the same encode command again to finish it")
-    folder = out / SHARDS
-    there = {file.name for file in folder.iterdir()} if folder.is_dir() else set()
-    listed = {shard.file for shard in manifest.shards}
-    for name in sorted(there ^ listed):
-        raise InputError(
-            folder / name, "is not in the manifest; remove it" if name in there else "is missing; encode again with --overwrite"
-        )
-    for shard in manifest.shards:
-        if file_sha256(folder / shard.file) != shard.sha256:
-            raise InputError(folder / shard.file, "was changed after encoding; encode again with --overwrite")
-    return manifest
+    for key in sorted({*before, *now}):
+        if before.get(key) != now.get(key):
+            raise InputError(
+                out, f"was begun with the {what} value {key} = {before.get(key)}, now it is {now.get(key)}; give another OUT or --overwrite"
+            )

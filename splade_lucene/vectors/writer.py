@@ -2,128 +2,246 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from splade_lucene.bad_lines import Rejected
 from splade_lucene.errors import InputError
 from splade_lucene.files import atomic_file, file_sha256, write_rejected
 from splade_lucene.records import ImpactVector, Passage
-from splade_lucene.vectors.manifest import FILE, SHARDS, Manifest, Shard, read_manifest, write_manifest
+from splade_lucene.vectors.manifest import (
+    FILE,
+    SHARD_SIZE,
+    SHARDS,
+    Manifest,
+    Shard,
+    read_manifest,
+    same,
+    shard_file,
+    shard_number,
+    write_manifest,
+)
+from splade_lucene.vectors.parts import Collection, Part, PartManifest, parts_in, read_part, write_part
+
+
+class Needed(NamedTuple):
+    """A shard that is to be written.
+
+    Attributes:
+        number: which, counted from 0.
+        source_sha256: of its passages.
+        passages: how many there are.
+    """
+
+    number: int
+    source_sha256: str
+    passages: int
 
 
 class VectorWriter:
-    """A folder of vectors under construction.
+    """The record of a folder of vectors under construction.
 
     An interrupted writer leaves its finished shards and a manifest that says it is not complete; a new writer with the same
-    encoder and settings goes on from there.
+    encoder and settings goes on from there. It is asked about the shards of a collection one after the other (:meth:`needs`), and
+    told of those that were written (:meth:`record`), in any order.
 
     Args:
         out: the folder.
         encoder: the fields of the encoder's record.
         settings: how passages are encoded.
-        overwrite: throw away what is there.
+        part: which shards this writer makes; all by default. Several writers, each with its part, may work at the same time.
+        overwrite: throw away what is there; with a part, what belongs to it.
+
+    Attributes:
+        part: which shards this writer makes.
 
     Raises:
-        InputError: ``out`` holds something else, or vectors of another encoder or other settings.
+        InputError: ``out`` holds something else, or vectors of another encoder, other settings or another division into parts.
     """
 
-    def __init__(self, out: Path, *, encoder: Mapping[str, Any], settings: Mapping[str, Any], overwrite: bool = False) -> None:
-        self._out = out
-        # A process that was killed could not remove the file that it was writing.
-        for leftover in (*out.glob(f".{FILE}.*.tmp"), *(out / SHARDS).glob(".part-*.tmp")):
+    def __init__(
+        self, out: Path, *, encoder: Mapping[str, Any], settings: Mapping[str, Any], part: Part | None = None, overwrite: bool = False
+    ) -> None:
+        self._out, self.part = out, part or Part()
+        self._alone = self.part.of == 1
+        self._file = FILE if self._alone else self.part.file
+        self._collection: Collection | None = None
+        # A process that was killed could not remove the manifest that it was writing.
+        for leftover in out.glob(f".{self._file}.*.tmp"):
             leftover.unlink()
-        if not (out / FILE).is_file() and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        whole = (out / FILE).is_file()
+        if not whole and not parts_in(out) and out.exists() and (not out.is_dir() or any(_others(out))):
             raise InputError(out, "exists and was not made by `splade-lucene encode`; give another OUT")
-        manifest = None if overwrite else read_manifest(out)
-        if manifest is None:
-            manifest = Manifest(encoder, settings)
-            write_manifest(out, manifest)
-            shutil.rmtree(out / SHARDS, ignore_errors=True)
+        before = None if overwrite else self._before()
+        # The parts were joined already; there is nothing left to write.
+        self._merged = before is not None and whole and not self._alone
+        if before is None:
+            self._manifest = Manifest(encoder, settings)
+            self._save()
+            # From here on it is this run's folder, whenever it is killed.
+            for each in parts_in(out) if self._alone else []:
+                (out / each.file).unlink()
+            if not self._alone:
+                (out / FILE).unlink(missing_ok=True)
         else:
-            _same("encoder", manifest.encoder, encoder, out)
-            _same("settings", manifest.settings, settings, out)
-        self._manifest = manifest
+            same("encoder", before.encoder, encoder, out)
+            # Manifests from before it could be chosen do not say it.
+            size = {"shard_size": SHARD_SIZE}
+            same("settings", size | dict(before.settings), size | dict(settings), out)
+            self._manifest = before
+        if not self._merged:
+            self._remove_unlisted()
+        self._sources = {shard.number: shard.source_sha256 for shard in self._manifest.shards}
+        self._digest, self._shards, self._passages = hashlib.sha256(), 0, 0
 
     @property
     def manifest(self) -> Manifest:
         """What is finished so far."""
         return self._manifest
 
-    def is_finished(self, number: int, passages: Sequence[Passage]) -> bool:
-        """Whether a shard is there already, made from these passages.
+    def needs(self, passages: Sequence[Passage]) -> Needed | None:
+        """Whether the next shard of the collection must be made by this writer; to be called once for each, in order.
+
+        Args:
+            passages: of the shard.
+
+        Returns:
+            What to write; None if the shard is there already or belongs to another part.
 
         Raises:
-            InputError: it was made from others.
+            InputError: the shard was made from other passages.
         """
-        if number >= len(self._manifest.shards):
-            return False
-        if self._manifest.shards[number].source_sha256 != _source_sha256(passages):
-            raise InputError(
-                self._out, f"{self._manifest.shards[number].file} was made from other passages; the collection changed, so use --overwrite"
-            )
-        return True
+        needed = Needed(self._shards, _source_sha256(passages), len(passages))
+        self._shards += 1
+        self._passages += len(passages)
+        self._digest.update(needed.source_sha256.encode())
+        before = self._sources.get(needed.number)
+        if not self.part.has(needed.number) or before == needed.source_sha256:
+            return None
+        if before is not None:
+            file = shard_file(needed.number)
+            raise InputError(self._out, f"{file} was made from other passages; the collection changed, so use --overwrite")
+        if self._merged:
+            raise InputError(self._out, "was made from a collection with fewer passages; the collection changed, so use --overwrite")
+        if self._manifest.complete:  # the collection grew
+            self._manifest = self._manifest._replace(complete=False)
+            self._save()
+        return needed
 
     def write_shard(self, passages: Sequence[Passage], vectors: Iterable[ImpactVector]) -> None:
-        """Writes the next shard and records it.
+        """Writes and records the next shard, if it is needed.
 
         Args:
             passages: what the vectors are made from.
             vectors: the vectors, in the same order; consumed as they come.
         """
-        if self._manifest.complete:  # the collection grew
-            self._manifest = self._manifest._replace(complete=False)
-            write_manifest(self._out, self._manifest)
-        file = self._out / SHARDS / f"part-{len(self._manifest.shards):05d}.jsonl"
-        written = empty = postings = capped = 0
-        bits = self._manifest.settings.get("bits")
-        limit = 2**bits - 1 if bits else None
-        with atomic_file(file) as stream:
-            for vector in vectors:
-                line: dict[str, Any] = {"id": vector.id}
-                if vector.contents is not None:
-                    line["contents"] = vector.contents
-                line["vector"] = vector.vector
-                stream.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
-                written += 1
-                empty += not vector.vector
-                postings += len(vector.vector)
-                capped += sum(impact == limit for impact in vector.vector.values()) if limit else 0
-            if written != len(passages):
-                raise ValueError(f"{written} vectors for {len(passages)} passages")
-        shard = Shard(file.name, written, empty, postings, file_sha256(file), _source_sha256(passages), capped)
-        self._manifest = self._manifest._replace(shards=(*self._manifest.shards, shard))
-        write_manifest(self._out, self._manifest)
+        needed = self.needs(passages)
+        if needed is not None:
+            self.record(write_shard(self._out, needed, vectors, bits=self._manifest.settings.get("bits")))
 
-    def finish(self, shards: int, rejected: Sequence[Rejected] = ()) -> Manifest:
-        """Declares the collection complete.
+    def record(self, shard: Shard) -> None:
+        """Records a shard that was written."""
+        shards = sorted((*self._manifest.shards, shard), key=lambda each: each.number)
+        self._manifest = self._manifest._replace(shards=tuple(shards))
+        self._save()
+
+    def finish(self, rejected: Sequence[Rejected] = ()) -> Manifest:
+        """Declares the collection, or the part, complete: all shards were asked for, and those that were needed are recorded.
 
         Args:
-            shards: the number of shards that the collection has.
-            rejected: its bad lines that were left out.
+            rejected: the bad lines of the collection that were left out.
 
         Raises:
-            InputError: there are more shards than that: the collection was longer before.
+            InputError: there are more shards than the collection has: it was longer before.
         """
-        if len(self._manifest.shards) > shards:
+        there = {shard.number for shard in self._manifest.shards if self.part.has(shard.number)}
+        expected = {number for number in range(self._shards) if self.part.has(number)}
+        if there - expected:
             raise InputError(self._out, "was made from a collection with more passages; the collection changed, so use --overwrite")
-        write_rejected(self._out, rejected)
-        if not self._manifest.complete or self._manifest.rejected != len(rejected):
-            self._manifest = self._manifest._replace(complete=True, rejected=len(rejected))
-            write_manifest(self._out, self._manifest)
+        if there != expected:
+            raise ValueError(f"the shards {sorted(expected - there)} were not recorded")
+        collection = None if self._alone else Collection(self._shards, self._passages, self._digest.hexdigest())
+        finished = self._manifest._replace(complete=True, rejected=len(rejected))
+        if not self._merged:
+            write_rejected(self._out, rejected)
+            if (finished, collection) != (self._manifest, self._collection):
+                self._manifest, self._collection = finished, collection
+                self._save()
         return self._manifest
 
+    def _before(self) -> Manifest | None:
+        """What an earlier run left."""
+        whole, parts = read_manifest(self._out), parts_in(self._out)
+        if self._alone:
+            if whole is None and parts:
+                raise InputError(self._out, f"was begun in {parts[0].of} parts; give --shard, merge it, or use --overwrite")
+            return whole
+        for other in parts:
+            if other.of != self.part.of:
+                raise InputError(self._out, f"was begun in {other.of} parts, now it is --shard {self.part}; give another OUT")
+        if whole is not None:
+            if not whole.complete:
+                raise InputError(self._out, "was begun without --shard; go on without it, give another OUT, or use --overwrite")
+            return whole
+        mine = read_part(self._out, self.part)
+        if mine is None:
+            return None
+        self._collection = mine.collection
+        return mine.manifest
 
-def _same(what: str, before: Mapping[str, Any], now: Mapping[str, Any], out: Path) -> None:
-    for key in sorted({*before, *now}):
-        if before.get(key) != now.get(key):
-            raise InputError(
-                out, f"was begun with the {what} value {key} = {before.get(key)}, now it is {now.get(key)}; give another OUT or --overwrite"
-            )
+    def _save(self) -> None:
+        if self._alone:
+            write_manifest(self._out / FILE, self._manifest)
+        else:
+            write_part(self._out, PartManifest(self.part, self._manifest, self._collection))
+
+    def _remove_unlisted(self) -> None:
+        """Removes what a killed process left of this part's shards, whole or half, and what --overwrite throws away."""
+        listed = {shard.file for shard in self._manifest.shards}
+        for file in (*(self._out / SHARDS).glob("part-*.jsonl"), *(self._out / SHARDS).glob(".part-*.tmp")):
+            with contextlib.suppress(ValueError):  # not ours; check_vectors complains
+                if self.part.has(shard_number(file.name)) and file.name not in listed:
+                    file.unlink()
+
+
+def write_shard(out: Path, needed: Needed, vectors: Iterable[ImpactVector], *, bits: int | None = None) -> Shard:
+    """Writes a shard; the file appears when it is whole.
+
+    Args:
+        out: the folder of vectors.
+        needed: what the writer asked for.
+        vectors: consumed as they come.
+        bits: the cap that was put on impacts.
+
+    Returns:
+        What to record.
+    """
+    file = out / SHARDS / shard_file(needed.number)
+    limit = 2**bits - 1 if bits else None
+    written = empty = postings = capped = 0
+    with atomic_file(file) as stream:
+        for vector in vectors:
+            line: dict[str, Any] = {"id": vector.id}
+            if vector.contents is not None:
+                line["contents"] = vector.contents
+            line["vector"] = vector.vector
+            stream.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+            written += 1
+            empty += not vector.vector
+            postings += len(vector.vector)
+            capped += sum(impact == limit for impact in vector.vector.values()) if limit else 0
+        if written != needed.passages:
+            raise ValueError(f"{written} vectors for {needed.passages} passages")
+    return Shard(file.name, written, empty, postings, file_sha256(file), needed.source_sha256, capped)
+
+
+def _others(out: Path) -> Iterator[Path]:
+    """What is in a folder beside the manifests that writers of other parts are just making."""
+    return (file for file in out.iterdir() if not (file.name.startswith(".manifest.") and file.name.endswith(".tmp")))
 
 
 def _source_sha256(passages: Sequence[Passage]) -> str:

@@ -1,0 +1,21 @@
+"""Join the parts that several machines encoded into one folder with `encode --shard`; a part that is missing is named."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = "join parts that several machines encoded"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments."""
+    parser.add_argument("out", type=Path, help="the folder that all `encode --shard` wrote to")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Runs the command."""
+    from splade_lucene.cli.report import print_vectors
+    from splade_lucene.vectors.check import merge_parts
+
+    print_vectors(args.out, merge_parts(args.out))

@@ -1,0 +1,56 @@
+"""Makes sure that a folder of vectors is whole, and joins what several machines wrote into it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from splade_lucene.errors import InputError
+from splade_lucene.files import file_sha256
+from splade_lucene.vectors.manifest import FILE, SHARDS, Manifest, read_manifest, write_manifest
+from splade_lucene.vectors.parts import join_parts, parts_in
+
+
+def check_vectors(out: Path) -> Manifest:
+    """Makes sure that a folder holds a whole collection of vectors, byte for byte as they were written.
+
+    Returns:
+        The manifest; of a folder of finished parts that were not merged, what merging them would write.
+
+    Raises:
+        InputError: there is no manifest, encoding did not finish, or a shard is missing, added or changed.
+    """
+    manifest = read_manifest(out) or join_parts(out)
+    if manifest is None:
+        raise InputError(out, "holds no manifest.json, so it is not what `splade-lucene encode` writes; give its OUT folder")
+    if not manifest.complete:
+        raise InputError(out, f"encoding stopped after {manifest.passages} passages; run the same encode command again to finish it")
+    folder = out / SHARDS
+    there = {file.name for file in folder.iterdir()} if folder.is_dir() else set()
+    listed = {shard.file for shard in manifest.shards}
+    for name in sorted(there ^ listed):
+        raise InputError(
+            folder / name, "is not in the manifest; remove it" if name in there else "is missing; encode again with --overwrite"
+        )
+    for shard in manifest.shards:
+        if file_sha256(folder / shard.file) != shard.sha256:
+            raise InputError(folder / shard.file, "was changed after encoding; encode again with --overwrite")
+    return manifest
+
+
+def merge_parts(out: Path) -> Manifest:
+    """Joins the parts that several machines wrote into a folder: from then on it is as if one had written it.
+
+    A folder that is whole already stays as it is.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        InputError: a part is missing or not finished, the parts do not belong together, or as from :func:`check_vectors`.
+    """
+    manifest = check_vectors(out)
+    if not (out / FILE).is_file():
+        write_manifest(out / FILE, manifest)
+    for part in parts_in(out):
+        (out / part.file).unlink()
+    return manifest
