@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -59,6 +60,22 @@ def test_the_query_length_can_be_chosen(folder: Path, tiny: SpladeModel) -> None
     with ImpactSearcher(folder / "index", model=tiny, query_max_length=5) as searcher:
         (impacts,) = tiny.encode_queries([text], max_length=5, scale=50)
         assert searcher.search(text) == searcher.search_impacts(impacts)
+
+
+@pytest.mark.parametrize("engine", ["lucene", "anserini", "bm25"])
+def test_relative_paths_follow_the_working_directory(
+    engine: Literal["lucene", "anserini", "bm25"], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Java's own is the one that it was started in."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "out").symlink_to(folder / "out")
+    if engine == "bm25":
+        build_bm25_index(PASSAGES, "index")
+    else:
+        build_impact_index("out", "index", engine=engine)
+    assert [file.name for file in tmp_path.iterdir() if file.is_dir() and not file.is_symlink()] == ["index"]
+    with open_searcher("index") as searcher:
+        assert searcher.document_frequencies(["glass"])["glass"] > 0
 
 
 def test_an_index_of_another_encoder_is_refused(folder: Path, tiny: SpladeModel, tmp_path: Path) -> None:

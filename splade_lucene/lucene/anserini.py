@@ -62,8 +62,8 @@ def index_collection(
     options = {
         "-collection": collection,
         "-generator": "DefaultLuceneDocumentGenerator",
-        "-input": str(input),
-        "-index": str(index),
+        "-input": str(input.absolute()),
+        "-index": str(index.absolute()),
         "-threads": str(threads),
         "-memoryBuffer": str(_MEMORY_BUFFER),
     }

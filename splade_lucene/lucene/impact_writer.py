@@ -52,7 +52,7 @@ def add_impacts(writer: Any, lines: Path, *, store_contents: bool = False, advan
         store_contents: store the text of each passage.
         advance: told the number of documents added since the last call.
     """
-    path = java_class("Paths").get(str(lines))
+    path = java_class("Paths").get(str(lines.absolute()))
     reader = java_class("Files").newBufferedReader(path)
     try:
         documents = reader.lines().map(_to_document(store_contents)).iterator()
@@ -90,7 +90,7 @@ def _open(folder: Path) -> Any:
     config.setUseCompoundFile(False)
     # Merges neighbours only, so documents keep the order in which they were added.
     config.setMergePolicy(merges)
-    path = java_class("Paths").get(str(folder))
+    path = java_class("Paths").get(str(folder.absolute()))
     directory = java_class("FSDirectory").open(path)
     return java_class("IndexWriter")(upcast("Directory", directory), config)
 

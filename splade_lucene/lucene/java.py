@@ -105,8 +105,8 @@ def java_type(name: str) -> Any:
 
 
 def open_reader(index: Path) -> Any:
-    """Lucene's reader of an index folder; close it."""
-    path = java_class("Paths").get(str(index))
+    """Lucene's reader of an index folder; close it. Java keeps the working directory that it started in, so it gets absolute paths."""
+    path = java_class("Paths").get(str(index.absolute()))
     directory = java_class("FSDirectory").open(path)
     return java_class("DirectoryReader").open(directory)
 
