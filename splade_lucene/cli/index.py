@@ -1,4 +1,4 @@
-"""Build a Lucene impact index from encoded passages."""
+"""Build a Lucene impact index from encoded passages, add documents to one, or delete some."""
 
 from __future__ import annotations
 
@@ -8,20 +8,32 @@ from pathlib import Path
 
 from splade_lucene.cli.options import add_java_heap, add_overwrite, positive
 
-HELP = "build an impact index from encoded passages"
+HELP = "build an impact index from encoded passages, add to one, or delete from it"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument("out", type=Path, help="folder that `encode` wrote")
-    parser.add_argument("index", type=Path, help="index folder to make")
+    parser.add_argument("out", nargs="?", type=Path, help="folder that `encode` wrote; left out, if there is only something to --delete")
+    parser.add_argument("index", type=Path, help="index folder to make or change")
     parser.add_argument(
         "--engine",
         choices=["lucene", "anserini"],
         default="lucene",
         help="lucene sets impacts directly; anserini runs IndexCollection, far slower, to the same postings (default: %(default)s)",
     )
-    parser.add_argument("--store-contents", action="store_true", help="store the passages' text, which `encode` must have kept")
+    parser.add_argument("--append", action="store_true", help="add the passages to an index that is there; their ids must be new to it")
+    parser.add_argument("--delete", metavar="IDS", type=Path, help="file of docids, one a line, to delete first")
+    parser.add_argument(
+        "--optimize",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="merge the index into one segment, the fastest to search; without, adding a little to a large index is quick",
+    )
+    parser.add_argument(
+        "--store-contents",
+        action="store_true",
+        help="store the passages' text, which `encode` must have kept; an index keeps to its first choice",
+    )
     parser.add_argument("--threads", type=positive, help="of the anserini engine, one a shard (default: one a core)")
     add_java_heap(parser)
     add_overwrite(parser)
@@ -29,24 +41,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
-    if args.threads and args.engine == "lucene":
-        args.usage_error("--threads is for --engine anserini; the lucene engine reads in one process and writes in another")
+    change = args.append or args.delete is not None
+    _check_usage(args, change)
     from splade_lucene.cli.report import print_index
     from splade_lucene.lucene import jvm
     from splade_lucene.lucene.indexing import build_impact_index
+    from splade_lucene.lucene.updating import update_impact_index
     from splade_lucene.pipeline.progress import progress
-    from splade_lucene.vectors.check import check_vectors
+    from splade_lucene.vectors.check import find_manifest
 
-    manifest = check_vectors(args.out)
+    manifest = find_manifest(args.out) if args.out else None
     jvm.start(heap=args.java_heap)
-    with progress("indexing", "documents", manifest.passages) as advance:
-        card = build_impact_index(
-            args.out,
-            args.index,
-            engine=args.engine,
-            threads=args.threads or os.cpu_count() or 1,
-            store_contents=args.store_contents,
-            overwrite=args.overwrite,
-            advance=advance,
-        )
+    with progress("indexing", "documents", manifest.passages if manifest else None) as advance:
+        if change:
+            card = update_impact_index(args.index, add=args.out, delete=args.delete, optimize=args.optimize, advance=advance)
+        else:
+            card = build_impact_index(
+                args.out,
+                args.index,
+                engine=args.engine,
+                threads=args.threads or os.cpu_count() or 1,
+                store_contents=args.store_contents,
+                optimize=args.optimize,
+                overwrite=args.overwrite,
+                advance=advance,
+            )
     print_index(args.index, card)
+
+
+def _check_usage(args: argparse.Namespace, change: bool) -> None:
+    if args.threads and args.engine == "lucene":
+        args.usage_error("--threads is for --engine anserini; the lucene engine reads in one process and writes in another")
+    if args.out is None and (args.append or not change):
+        args.usage_error("the folder that `encode` wrote is missing: splade-lucene index OUT INDEX")
+    if args.out is not None and args.delete is not None and not args.append:
+        args.usage_error("to delete some documents and add others, say --append; to delete only, leave OUT out")
+    if change and (args.overwrite or args.store_contents or args.engine != "lucene"):
+        args.usage_error("--append and --delete change an index as it was built; leave --overwrite, --store-contents and --engine out")

@@ -39,9 +39,10 @@ def index_collection(
     fields: Sequence[str] = (),
     impact: bool = False,
     store_raw: bool = False,
+    optimize: bool = True,
     advance: Callable[[int], None] = lambda count: None,
 ) -> Counts:
-    """Builds a Lucene index of one segment from a folder of files.
+    """Builds a Lucene index from a folder of files.
 
     Args:
         collection: Anserini's collection class: ``JsonVectorCollection``, ``BeirFlatCollection``, ``BeirMultifieldCollection``.
@@ -51,6 +52,7 @@ def index_collection(
         fields: fields of the collection class to index besides ``contents``.
         impact: terms are given, with their frequencies as impacts (``-impact -pretokenized``).
         store_raw: store each line of the input as the field ``raw``.
+        optimize: merge all segments into one.
         advance: told the number of documents added since the last call.
 
     Returns:
@@ -67,7 +69,9 @@ def index_collection(
         "-threads": str(threads),
         "-memoryBuffer": str(_MEMORY_BUFFER),
     }
-    arguments = [*(word for option in options.items() for word in option), "-optimize", "-quiet"]
+    arguments = [*(word for option in options.items() for word in option), "-quiet"]
+    if optimize:
+        arguments.append("-optimize")
     if impact:
         arguments += ["-impact", "-pretokenized"]
     if store_raw:

@@ -23,12 +23,13 @@ from splade_lucene.vectors.reader import check_vector
 
 
 @contextmanager
-def impact_stream(out: Path, *, append_to: Path | None = None) -> Iterator[Path]:
+def impact_stream(out: Path, *, append_to: Path | None = None, deleted: Path | None = None) -> Iterator[Path]:
     """Opens the vectors of a folder that ``encode`` wrote as a stream of lines; those that are empty are passed over.
 
     Args:
         out: the folder.
         append_to: an index whose docids must not come again.
+        deleted: a file of those that may, one a line.
 
     Yields:
         A file to read once: for each vector the docid, its text (see :func:`~splade_lucene.lucene.impact_text.impact_text`), and, where
@@ -38,7 +39,7 @@ def impact_stream(out: Path, *, append_to: Path | None = None) -> Iterator[Path]
         InputError: at the end of the block; a line is no vector or repeats an id.
     """
     # As a module and not as a fork: the JVM does not survive one.
-    command = [sys.executable, "-m", __name__, str(out), *([str(append_to)] if append_to else [])]
+    command = [sys.executable, "-m", __name__, str(out), *(str(path) for path in (append_to, deleted) if path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         assert child.stdout is not None
         assert child.stderr is not None
@@ -54,19 +55,22 @@ def impact_stream(out: Path, *, append_to: Path | None = None) -> Iterator[Path]
         raise SpladeLuceneError(f"reading {out} ended with status {child.returncode}: {failure.strip()[-500:]}")
 
 
-def read_posted(out: Path, append_to: Path | None = None) -> Iterator[Posted]:
+def read_posted(out: Path, append_to: Path | None = None, deleted: Path | None = None) -> Iterator[Posted]:
     """Reads the vectors of a folder; those that are empty are passed over.
 
     Args:
         out: the folder.
         append_to: an index whose docids must not come again.
+        deleted: a file of those that may, one a line.
 
     Raises:
         InputError: a line is no vector or repeats an id.
     """
     seen, known, quick = SeenIds(), set[str](), QuickReader()
+    gone = {line.strip() for line in Lines(deleted)} if deleted else set()
     for docid in Docids(append_to / DOCIDS) if append_to else ():
-        seen.add(docid)
+        if docid not in gone:
+            seen.add(docid)
     for file in sorted((out / SHARDS).glob("*.jsonl")):
         lines = Lines(file)
         for line in lines:
@@ -94,11 +98,11 @@ def _raw(docid: str, contents: str) -> str:
 
 
 def main() -> int:
-    """The child: vectors of the folder in the first argument, to be added to the index in the second, to lines on stdout."""
-    out, *append_to = map(Path, sys.argv[1:])
+    """The child: vectors of a folder to lines on stdout; the arguments are those of :func:`read_posted`."""
+    paths = map(Path, sys.argv[1:])
     write = sys.stdout.buffer.write
     try:
-        for docid, text, contents in read_posted(out, *append_to):
+        for docid, text, contents in read_posted(*paths):
             raw = "" if contents is None else _raw(docid, contents)
             write(f"{docid}\t{text}\t{raw}\n".encode())
     except InputError as error:

@@ -71,10 +71,12 @@ def add_impacts(writer: Any, lines: Path, *, store_contents: bool = False, advan
 
 
 def delete_documents(writer: Any, docids: Iterable[str]) -> None:
-    """Deletes documents; those that are not there change nothing."""
+    """Deletes documents, and writes the segments that held them again: no document number is left without a document."""
     for docid in docids:
         term = java_class("Term")("id", docid)
-        writer.deleteDocuments(term)
+        query = upcast("Query", java_class("TermQuery")(term))
+        writer.deleteDocuments(query)
+    writer.forceMergeDeletes()
 
 
 def merge(writer: Any) -> None:

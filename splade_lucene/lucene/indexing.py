@@ -23,7 +23,7 @@ from splade_lucene.lucene.impact_writer import add_impacts, impact_writer, merge
 from splade_lucene.lucene.java import lucene_version, open_reader
 from splade_lucene.records import Passage
 from splade_lucene.vectors.check import check_vectors
-from splade_lucene.vectors.manifest import SHARDS
+from splade_lucene.vectors.manifest import SHARDS, Manifest
 from splade_lucene.vectors.reader import read_vectors
 
 Engine = Literal["lucene", "anserini"]
@@ -36,6 +36,7 @@ def build_impact_index(
     engine: Engine = "lucene",
     threads: int = 1,
     store_contents: bool = False,
+    optimize: bool = True,
     overwrite: bool = False,
     advance: Callable[[int], None] = lambda count: None,
 ) -> IndexCard:
@@ -47,6 +48,7 @@ def build_impact_index(
         engine: ``lucene`` sets term frequencies directly; ``anserini`` runs ``IndexCollection`` on tokens repeated ``impact`` times.
         threads: of ``anserini``, each indexes one shard at a time; ``lucene`` reads in a process beside this one.
         store_contents: store the text of each passage, which ``encode`` must have kept.
+        optimize: merge all segments into one; else there is one for each time that Lucene's buffer was full.
         overwrite: replace an existing index.
         advance: told the number of documents added since the last call.
 
@@ -60,14 +62,15 @@ def build_impact_index(
     """
     out, index = Path(out), Path(index)
     manifest = check_vectors(out)
-    if store_contents and not manifest.settings["contents"]:
-        raise InputError(out, "holds no text to store; encode with --store-contents")
+    if store_contents:
+        check_contents(out, manifest)
     _check_target(index)
     with atomic_folder(index, overwrite=overwrite) as temporary:
         if engine == "lucene":
             with impact_writer(temporary) as writer, impact_stream(out) as lines:
                 add_impacts(writer, lines, store_contents=store_contents, advance=advance)
-                merge(writer)
+                if optimize:
+                    merge(writer)
         else:
             for _ in read_vectors(out):
                 pass  # Anserini loses what it cannot read and says nothing: see to it that it can read everything
@@ -78,12 +81,13 @@ def build_impact_index(
                 threads=threads,
                 impact=True,
                 store_raw=store_contents,
+                optimize=optimize,
                 advance=advance,
             )
         card = IndexCard(
             "impact", manifest.passages - manifest.empty, manifest.empty, lucene_version(), manifest.encoder, manifest.settings
         )
-        return _finish(temporary, card)
+        return finish(temporary, card)
 
 
 def build_bm25_index(
@@ -147,7 +151,7 @@ def build_bm25_index(
             {"k1": k1, "b": b, "fields": MULTIFIELD if multifield else FLAT},
             len(rejected),
         )
-        return _finish(temporary, card)
+        return finish(temporary, card)
 
 
 def _check_target(index: Path) -> None:
@@ -169,8 +173,26 @@ def _write_corpus(passages: Iterable[Passage], folder: Path, files: int) -> int:
     return total
 
 
-def _finish(index: Path, card: IndexCard) -> IndexCard:
-    """Counts the documents, then writes their docids and at last the card."""
+def check_contents(out: Path, manifest: Manifest) -> None:
+    """Makes sure that vectors come with the text of their passages.
+
+    Raises:
+        InputError: they do not.
+    """
+    if not manifest.settings["contents"]:
+        raise InputError(out, "holds no text to store; encode with --store-contents")
+
+
+def finish(index: Path, card: IndexCard) -> IndexCard:
+    """Counts the documents of an index, then writes their docids and at last the card.
+
+    Args:
+        index: the folder, still under its temporary name.
+        card: what it must hold.
+
+    Raises:
+        JavaError: it holds more or fewer documents.
+    """
     reader = open_reader(index)
     try:
         found = reader.numDocs()

@@ -59,6 +59,7 @@ _CLASSES = {
         "org.apache.lucene.document.StringField",
         "org.apache.lucene.index.BinaryDocValues",
         "org.apache.lucene.index.DirectoryReader",
+        "org.apache.lucene.index.FieldInfos",
         "org.apache.lucene.index.IndexOptions",
         "org.apache.lucene.index.IndexReader",
         "org.apache.lucene.index.IndexWriter",
@@ -109,6 +110,12 @@ def open_reader(index: Path) -> Any:
     path = java_class("Paths").get(str(index.absolute()))
     directory = java_class("FSDirectory").open(path)
     return java_class("DirectoryReader").open(directory)
+
+
+def stores(reader: Any, field: str) -> bool:
+    """Whether any document of an open index has a field."""
+    every = upcast("IndexReader", reader)
+    return java_class("FieldInfos").getMergedFieldInfos(every).fieldInfo(field) is not None
 
 
 def lucene_version() -> str:

@@ -10,18 +10,28 @@ from splade_lucene.vectors.manifest import FILE, SHARDS, Manifest, read_manifest
 from splade_lucene.vectors.parts import join_parts, parts_in
 
 
-def check_vectors(out: Path) -> Manifest:
-    """Makes sure that a folder holds a whole collection of vectors, byte for byte as they were written.
-
-    Returns:
-        The manifest; of a folder of finished parts that were not merged, what merging them would write.
+def find_manifest(out: Path) -> Manifest:
+    """The manifest of a folder of vectors; of finished parts that were not merged, what merging them would write.
 
     Raises:
-        InputError: there is no manifest, encoding did not finish, or a shard is missing, added or changed.
+        InputError: there is none.
     """
     manifest = read_manifest(out) or join_parts(out)
     if manifest is None:
         raise InputError(out, "holds no manifest.json, so it is not what `splade-lucene encode` writes; give its OUT folder")
+    return manifest
+
+
+def check_vectors(out: Path) -> Manifest:
+    """Makes sure that a folder holds a whole collection of vectors, byte for byte as they were written.
+
+    Returns:
+        The manifest, as from :func:`find_manifest`.
+
+    Raises:
+        InputError: there is no manifest, encoding did not finish, or a shard is missing, added or changed.
+    """
+    manifest = find_manifest(out)
     if not manifest.complete:
         raise InputError(out, f"encoding stopped after {manifest.passages} passages; run the same encode command again to finish it")
     folder = out / SHARDS

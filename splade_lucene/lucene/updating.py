@@ -1,0 +1,124 @@
+"""Changes an impact index: deletes documents and adds others, all of it or nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from splade_lucene.errors import IndexMismatchError, InputError
+from splade_lucene.files import Lines, atomic_folder
+from splade_lucene.lucene.card import FILE as CARD
+from splade_lucene.lucene.card import IndexCard, read_card
+from splade_lucene.lucene.docids import FILE as DOCIDS
+from splade_lucene.lucene.docids import Docids
+from splade_lucene.lucene.impact_stream import impact_stream
+from splade_lucene.lucene.impact_writer import add_impacts, delete_documents, impact_writer, merge
+from splade_lucene.lucene.indexing import check_contents, finish
+from splade_lucene.lucene.java import lucene_version, open_reader, stores
+from splade_lucene.vectors.check import check_vectors
+from splade_lucene.vectors.manifest import Manifest
+
+# Lucene never changes a file that it has written, so a copy of an index may share them; these are ours, or belong to one process.
+_NOT_SHARED = {CARD, DOCIDS, "write.lock"}
+# What may differ between two encodings of which both go into one index: names of the same files, and what documents do not show.
+_FREE = {"model", "revision", "precision", "query_max_length"}
+
+
+def update_impact_index(
+    index: Path | str,
+    *,
+    add: Path | str | None = None,
+    delete: Path | str | None = None,
+    optimize: bool = True,
+    advance: Callable[[int], None] = lambda count: None,
+) -> IndexCard:
+    """Deletes documents from an impact index, then adds others; to replace documents, do both.
+
+    The new index is made beside the old one, shares its files on disk where the file system can, and takes its place in the end. A
+    searcher that is open meanwhile goes on with the old one.
+
+    Args:
+        index: the folder.
+        add: what ``encode`` wrote, with the same model and settings as what the index holds.
+        delete: a file of docids, one a line.
+        optimize: merge all segments into one; else new documents stay in a segment of their own, and deleted ones take up space.
+        advance: told the number of documents added since the last call.
+
+    Returns:
+        The card of the new index.
+
+    Raises:
+        InputError: ``add`` is not complete, has a docid that is in the index already, or has no text where the index stores it;
+            ``delete`` has a docid that is not in the index, or has it twice.
+        IndexMismatchError: ``index`` is no impact index, or ``add`` was encoded in another way.
+        JavaError: Lucene failed.
+    """
+    index = Path(index).resolve()
+    out, gone = (None if path is None else Path(path) for path in (add, delete))
+    manifest = None if out is None else check_vectors(out)
+    with atomic_folder(index, overwrite=True) as temporary:
+        card = read_card(index, "impact")
+        if out is not None and manifest is not None:
+            _check_same(index, card, out, manifest)
+        docids = [] if gone is None else _to_delete(gone, index)
+        _share(index, temporary)
+        reader = open_reader(temporary)
+        try:
+            store_contents = stores(reader, "raw")
+        finally:
+            reader.close()
+        if out is not None and manifest is not None and store_contents:
+            check_contents(out, manifest)
+        with impact_writer(temporary) as writer:
+            if docids:
+                delete_documents(writer, docids)
+            if out is not None:
+                with impact_stream(out, append_to=index, deleted=gone) as lines:
+                    add_impacts(writer, lines, store_contents=store_contents, advance=advance)
+            if optimize:
+                merge(writer)
+        added, empty = (manifest.passages - manifest.empty, manifest.empty) if manifest else (0, 0)
+        documents = card.documents - len(docids) + added
+        return finish(temporary, card._replace(documents=documents, empty=card.empty + empty, lucene=lucene_version()))
+
+
+def _check_same(index: Path, card: IndexCard, out: Path, manifest: Manifest) -> None:
+    """Weights of different encoders do not add up to anything."""
+    pairs = (("encoder", card.encoder, manifest.encoder, _FREE), ("settings", card.settings, manifest.settings, {"contents"}))
+    for what, before, now, free in pairs:
+        for key in sorted((before.keys() | now.keys()) - free):
+            if before.get(key) != now.get(key):
+                raise IndexMismatchError(
+                    f"{out} was encoded with the {what} value {key} = {now.get(key)}, {index} holds vectors with {before.get(key)}; "
+                    "encode with the same, or build an index of its own"
+                )
+
+
+def _to_delete(file: Path, index: Path) -> list[str]:
+    """The docids in a file, each of which must be in the index."""
+    lines = Lines(file)
+    wanted: dict[str, int] = {}
+    for line in lines:
+        docid = line.strip()
+        if wanted.setdefault(docid, lines.number) != lines.number and docid:
+            raise InputError(file, f"the id {docid!r} was there before; remove it", lines.number)
+    wanted.pop("", None)
+    missing = wanted.keys() - set(Docids(index / DOCIDS))
+    if missing:
+        docid = min(missing, key=wanted.__getitem__)
+        raise InputError(file, f"no document {docid!r} in {index}; remove the line", wanted[docid])
+    if not wanted:
+        raise InputError(file, "names no document to delete; write one id a line")
+    return list(wanted)
+
+
+def _share(index: Path, temporary: Path) -> None:
+    """Links the files of an index into another folder, or copies them where that cannot be."""
+    for file in index.iterdir():
+        if file.name not in _NOT_SHARED:
+            try:
+                os.link(file, temporary / file.name)
+            except OSError:
+                shutil.copy2(file, temporary / file.name)
