@@ -113,7 +113,7 @@ def test_vectors_of_another_encoder_are_refused(tmp_path: Path, old: list[Impact
         out = tmp_path / f"other{number}"
         writer = VectorWriter(out, encoder={**ENCODER, **encoder}, settings={"max_length": 256, "contents": False, **settings})
         writer.write_shard([Passage("x", "")], [ImpactVector("x", {"t1": 1})])
-        writer.finish(1)
+        writer.finish()
         key = next(iter([*encoder, *settings]))
         with pytest.raises(IndexMismatchError, match=f"was encoded with the .* value {key} = "):
             update_impact_index(tmp_path / "index", add=out)
