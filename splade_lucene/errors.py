@@ -43,6 +43,10 @@ class JavaError(SpladeLuceneError):
     """Java, the Anserini jar, or a run inside the JVM failed."""
 
 
+class EngineError(SpladeLuceneError):
+    """Another engine, or the package that speaks to it, is missing or failed."""
+
+
 def os_sentence(error: OSError) -> str:
     """What the operating system refused, with the file where it is known, and what to do."""
     place = f"{error.filename}: " if error.filename else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,26 +15,10 @@ from splade_lucene.interchange import Queries, as_queries, scored_docs
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher
 from splade_lucene.lucene.card import folder_bytes, read_card
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher, QueryEncoder
+from splade_lucene.pipeline.query_encoder import BoundEncoder, bind_encoder
 
 if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel
-
-
-class BoundEncoder:
-    """A model with the query length and the scale of an index.
-
-    Args:
-        model: the model.
-        max_length: tokens a query is cut at.
-        scale: impacts are ``round(weight × scale)``.
-    """
-
-    def __init__(self, model: SpladeModel, *, max_length: int, scale: int) -> None:
-        self._model, self._max_length, self._scale = model, max_length, scale
-
-    def encode_queries(self, texts: Sequence[str]) -> list[dict[str, int]]:
-        """Encodes queries: for each token → impact."""
-        return self._model.encode_queries(texts, max_length=self._max_length, scale=self._scale)
 
 
 class ImpactSearcher(ImpactIndexSearcher):
@@ -81,22 +65,18 @@ class ImpactSearcher(ImpactIndexSearcher):
         """
         with self._loading:
             if self._encoder is None:
-                from splade_lucene.encoding.model import SpladeModel
-
-                encoder = self.card.encoder
-                model = SpladeModel.load(encoder["model"], revision=encoder["revision"], device=self._device, precision=self._precision)
-                self._encoder = self._bind(model)
+                self._encoder = self._bind(None)
             return self._encoder
 
-    def _bind(self, model: SpladeModel) -> BoundEncoder:
-        encoder, record = self.card.encoder, model.record()._asdict()
-        for key in ("weights_sha256", "tokenizer_sha256"):
-            if encoder[key] != record[key]:
-                raise IndexMismatchError(
-                    f"{self.index} was made with the model {encoder['model']} ({key} {encoder[key][:12]}…), not with {model.name} "
-                    f"({record[key][:12]}…); search with that model, or encode and index again"
-                )
-        return BoundEncoder(model, max_length=self.query_max_length, scale=encoder["scale"])
+    def _bind(self, model: SpladeModel | None) -> BoundEncoder:
+        return bind_encoder(
+            self.card.encoder,
+            self.index,
+            model=model,
+            query_max_length=self.query_max_length,
+            device=self._device,
+            precision=self._precision,
+        )
 
 
 class SearchResult(NamedTuple):

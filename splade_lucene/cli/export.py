@@ -1,0 +1,71 @@
+"""Write encoded passages, and queries, in the bulk format of another engine, with notes on how to load them and its traps."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from splade_lucene.cli.options import add_device, add_overwrite, bits, positive
+from splade_lucene.integrations.registry import ENGINES
+
+HELP = "write encoded passages in the bulk format of another engine"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments."""
+    parser.add_argument("out", type=Path, help="folder that `encode` wrote")
+    parser.add_argument("--to", required=True, choices=list(ENGINES), help="the engine")
+    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="folder to make; NOTES.md in it says how to load it")
+    parser.add_argument("--queries", type=Path, help="BEIR folder, queries.jsonl, or TSV topics to write as search requests")
+    parser.add_argument("--split", help="only the queries that qrels/SPLIT.tsv judges (default: test for a folder, else all queries)")
+    parser.add_argument("--query-max-length", type=positive, help="tokens a query is cut at (default: what the vectors say)")
+    parser.add_argument("--hits", type=positive, default=1000, help="hits that each request asks for (default: %(default)s)")
+    parser.add_argument("--name", default="splade", help="collection or index to be made in the engine (default: %(default)s)")
+    parser.add_argument("--bits", type=bits, help="ciff: cap impacts at 2^BITS - 1; 8 for tools that hold them in a byte (default: no cap)")
+    parser.add_argument("--shards", type=positive, help="ciff: files to split the documents into (default: 1)")
+    parser.add_argument("--load", metavar="URL", help="qdrant: also load the server there, or a folder for its local mode")
+    add_device(parser)
+    add_overwrite(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Runs the command."""
+    for option, engine in (("bits", "ciff"), ("shards", "ciff"), ("load", "qdrant")):
+        if getattr(args, option) is not None and args.to != engine:
+            args.usage_error(f"--{option} is for --to {engine}")
+    if args.queries is None and (args.split or args.query_max_length):
+        args.usage_error("--split and --query-max-length need --queries")
+    from splade_lucene.collections.queries import read_queries
+    from splade_lucene.integrations.exporting import export_vectors
+    from splade_lucene.pipeline.progress import progress
+
+    queries = None if args.queries is None else read_queries(args.queries, split=args.split)
+    options = {"bits": args.bits, "shards": args.shards or 1} if args.to == "ciff" else {}
+    with progress("exporting", "passages") as advance:
+        record = export_vectors(
+            args.out,
+            args.output,
+            args.to,
+            name=args.name,
+            queries=queries,
+            query_max_length=args.query_max_length,
+            hits=args.hits,
+            device=args.device,
+            precision=args.precision,
+            overwrite=args.overwrite,
+            advance=advance,
+            **options,
+        )
+    written = "" if record.queries is None else f", {record.queries:,} queries"
+    print(f"{args.output}: {record.documents:,} documents{written} for {args.to}; {args.output / 'NOTES.md'} says how to load them")
+    for remark in record.remarks:
+        print(remark, file=sys.stderr)
+    if record.empty:
+        print(f"{record.empty:,} passages without a token were left out and cannot be found", file=sys.stderr)
+    if args.load is not None:
+        from splade_lucene.integrations.qdrant import load_qdrant
+
+        with progress("loading", "points", record.documents) as advance:
+            held = load_qdrant(args.output, args.load, collection=args.name, overwrite=args.overwrite, advance=advance)
+        print(f"{args.load}: {held:,} points in the collection {args.name}")
