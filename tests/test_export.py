@@ -63,7 +63,7 @@ def write_out(out: Path, tiny: SpladeModel, vectors: Mapping[str, Mapping[str, i
     record = tiny.record()._asdict()
     writer = VectorWriter(out, encoder=record, settings={"max_length": 64, "contents": contents is not None})
     writer.write_shard([Passage(docid, "") for docid in vectors], [ImpactVector(docid, bag, contents) for docid, bag in vectors.items()])
-    writer.finish(1)
+    writer.finish()
     return out
 
 

@@ -20,7 +20,6 @@ from splade_lucene.records import ImpactVector
 
 # Postings made into bytes at a time.
 _CHUNK = 1 << 18
-_MAX_INT32 = (1 << 31) - 1
 
 _NOTES = """# CIFF
 
@@ -119,8 +118,6 @@ class CiffExporter(Exporter):
             _write(stream, _list_parts(postings))
         record = message_class("DocRecord")
         for number, length in enumerate(inverter.lengths):
-            if length > _MAX_INT32:
-                raise InputError(self.job.source, f"the impacts of a document add up to {length}, more than CIFF holds; give --bits")
             _write(stream, [record(docid=number, collection_docid=next(docids).rstrip("\n"), doclength=length).SerializeToString()])
 
 

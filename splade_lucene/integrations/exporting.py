@@ -17,7 +17,8 @@ from splade_lucene.integrations.registry import exporter_class
 from splade_lucene.interchange import Queries, as_queries
 from splade_lucene.pipeline.query_encoder import BoundEncoder, bind_encoder
 from splade_lucene.records import ImpactVector
-from splade_lucene.vectors.manifest import Manifest, check_vectors
+from splade_lucene.vectors.check import check_vectors
+from splade_lucene.vectors.manifest import Manifest
 from splade_lucene.vectors.reader import read_vectors
 
 FILE, FORMAT = "export.json", "splade_lucene export 1"
