@@ -1,0 +1,205 @@
+"""Puts the page together: one file, nothing fetched, nothing executed but the script that its policy names by checksum."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from splade_lucene.errors import SpladeLuceneError
+from splade_lucene.evaluation.report import plots, tables
+from splade_lucene.evaluation.report.queries import DETAILED_QUERIES, Difference, Queries, read_queries
+from splade_lucene.evaluation.result_files import QueryTime, read_latency
+from splade_lucene.evaluation.results import Average, Dataset, Results, Row, locate, read_results
+from splade_lucene.files import atomic_file
+
+FILE = "report.html"
+
+_OPEN_DATASETS = 3  # with more, their sections are folded
+_COSTS = ("median query latency, ms", "index size, MB", "FLOPS a query and document")
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Differences of one system: both widths of the plot and what stands around it."""
+
+    difference: Difference
+    label: str
+    colour: str
+    plots: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Section:
+    """All that the page shows of one data set."""
+
+    dataset: Dataset
+    quality: tables.Table
+    remarks: Sequence[str]
+    costs: tables.Table | None
+    significance: tables.Table | None
+    against_cost: Sequence[str]
+    queries: Queries
+    bars: Sequence[Bars]
+    latencies: Mapping[str, str]
+
+
+def write_report(folder: Path | str) -> Path:
+    """Writes ``report.html`` beside ``results.json``: one self-contained page of tables, plots and single queries.
+
+    Args:
+        folder: of the results.
+
+    Returns:
+        The page; it appears when it is whole.
+
+    Raises:
+        InputError: the results, or files that they name, are missing or malformed.
+        SpladeLuceneError: matplotlib or Jinja2 is not installed.
+    """
+    folder = Path(folder)
+    results = read_results(folder)
+    page = _render(results, [_section(results, dataset, folder) for dataset in results.datasets])
+    with atomic_file(folder / FILE) as stream:
+        # JSON may spell half a surrogate pair; UTF-8 cannot hold it.
+        stream.write(re.sub("[\ud800-\udfff]", "\ufffd", page))
+    return folder / FILE
+
+
+def _section(results: Results, dataset: Dataset, folder: Path) -> Section:
+    try:
+        queries = read_queries(results, dataset, folder)
+        names = tables.labels(results)
+        measure = queries.measure
+        rows = {system.name: results.row(dataset.name, system.name) for system in results.systems}
+        points = [_points(number, names[name], row, measure) for number, (name, row) in enumerate(rows.items()) if row]
+        return Section(
+            dataset=dataset,
+            quality=tables.quality_and_cost(results, dataset),
+            remarks=tables.remarks(results, dataset),
+            costs=tables.costs(results, dataset),
+            significance=tables.significance(results, dataset),
+            against_cost=_panels(points, measure),
+            queries=queries,
+            bars=[_bars(results, difference, measure) for difference in queries.differences],
+            latencies=_latencies(results, dataset, folder),
+        )
+    except ImportError as error:
+        raise SpladeLuceneError(f"the report needs {error.name}: pip install 'splade_lucene[report]'") from error
+
+
+def _points(number: int, label: str, row: Row, measure: str) -> Sequence[plots.Point | None]:
+    """The system in each of the planes of ``_COSTS``; None where its cost or its quality is not known."""
+    quality = row.scores.get(measure)
+    costs = (
+        row.timings.query_ms.p50 if row.timings else None,
+        row.cost.index_bytes / 1e6 if row.cost else None,
+        row.cost.flops if row.cost else None,
+    )
+    return [None if cost is None or quality is None else plots.Point(label, number, cost, quality) for cost in costs]
+
+
+def _panels(points: Sequence[Sequence[plots.Point | None]], measure: str) -> list[str]:
+    panels = zip(_COSTS, zip(*points, strict=True), strict=False)
+    known = [(cost, [point for point in panel if point]) for cost, panel in panels]
+    return [plots.quality_against_cost(panel, quality=measure, cost=cost) for cost, panel in known if panel]
+
+
+def _bars(results: Results, difference: Difference, measure: str) -> Bars:
+    label = results.systems[difference.number].label
+    title = f"{measure} of {label} minus {tables.labels(results)[results.baseline]}, query by query"
+    drawn = {width: plots.differences(difference.sorted, width=width, label=title) for width in plots.WIDTHS}
+    return Bars(difference, label, plots.series(difference.number), drawn)
+
+
+def _latencies(results: Results, dataset: Dataset, folder: Path) -> dict[str, str]:
+    if not dataset.latency:
+        return {}
+    read = read_latency(locate(dataset.latency, folder))
+    times: dict[int, tuple[str, list[QueryTime]]] = {
+        number: (system.label, list(read[system.name].values())) for number, system in enumerate(results.systems) if read.get(system.name)
+    }
+    return {width: plots.latencies(times, width=width) for width in plots.WIDTHS} if times else {}
+
+
+def _render(results: Results, sections: Sequence[Section]) -> str:
+    try:
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+    except ImportError as error:
+        raise SpladeLuceneError(f"the report needs {error.name}: pip install 'splade_lucene[report]'") from error
+
+    environment = Environment(
+        loader=PackageLoader("splade_lucene.evaluation.report", "assets"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    # tojson escapes <, >, & and ' so that no text can end the script element that holds it.
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
+    environment.filters["number"] = tables.number
+    environment.filters["flat"] = tables.flat
+    script = _asset("page.js")
+    systems = [
+        {"system": system, "colour": plots.series(number), "marker": plots.MARKERS[plots.marker(number)]}
+        for number, system in enumerate(results.systems)
+    ]
+    return environment.get_template("page.html").render(
+        results=results,
+        sections=sections,
+        systems=systems,
+        averages=_averages(results.averages),
+        overview=tables.overview(results) if len(results.datasets) > 1 else None,
+        measure=tables.main_measure(results),
+        baseline=tables.labels(results)[results.baseline],
+        identical_id_rule=tables.identical_id_rule(results),
+        first_open=_first_open(results),
+        unfolded=len(results.datasets) <= _OPEN_DATASETS,
+        detailed_queries=DETAILED_QUERIES,
+        alpha=tables.ALPHA,
+        machine=_machine(results.machine),
+        margins=_margins(),
+        style=_asset("page.css"),
+        script=script,
+        script_checksum=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+
+
+def _first_open(results: Results) -> int:
+    """The number of the system whose queries are shown at first: the first learned sparse one, else the first that is not the baseline."""
+    others = [(system.kind != "impact", number) for number, system in enumerate(results.systems) if system.name != results.baseline]
+    return min(others, default=(True, 0))[1]
+
+
+def _averages(averages: Sequence[Average]) -> dict[str, tuple[str, ...]]:
+    """Name of an average → the data sets that it is taken over."""
+    return {average.name: average.datasets for average in averages}
+
+
+def _machine(machine: Mapping[str, Any]) -> dict[str, Any]:
+    """The machine with its memory in gigabytes."""
+    memory = machine.get("memory_bytes")
+    return {
+        **{name: value for name, value in machine.items() if name != "memory_bytes"},
+        **({"memory": f"{memory / 1e9:.1f} GB"} if memory else {}),
+    }
+
+
+def _margins() -> dict[str, Any]:
+    """Where the bars begin and how far they reach, in percent of the plot."""
+    return {
+        name: {
+            "left": 100 * plots.MARGIN_LEFT / width,
+            "width": 100 * (width - plots.MARGIN_LEFT - plots.MARGIN_RIGHT) / width,
+        }
+        for name, width in plots.WIDTHS.items()
+    }
+
+
+def _asset(name: str) -> str:
+    return (files("splade_lucene.evaluation.report") / "assets" / name).read_text(encoding="utf-8")
