@@ -106,7 +106,7 @@ def index_collection(
         advance(added - said)
         said = added
     if failures:
-        raise JavaError(f"Anserini failed to index {input}: {jvm.reason(failures[0])}")
+        raise JavaError(f"Anserini failed to index {input}: {jvm.reason(failures[0])}{jvm.advice(failures[0])}")
     counters = indexer.getCounters()
     counts = Counts(
         counters.indexed.get(), counters.empty.get(), counters.skipped.get() + counters.unindexable.get() + counters.errors.get()

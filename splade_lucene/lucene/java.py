@@ -7,6 +7,7 @@ same method up on another object.
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,11 @@ def java_type(name: str) -> Any:
         return java_class({"void": "Void", "int": "Integer", "boolean": "Boolean"}[name]).TYPE
     full = f"[L{_CLASSES[name[:-2]]};" if name.endswith("[]") else _CLASSES[name]
     return java_class("Class").forName(full)
+
+
+# In a forked process the next call asks the JVM again, and is told that it is not one of that process.
+os.register_at_fork(after_in_child=java_class.cache_clear)
+os.register_at_fork(after_in_child=java_type.cache_clear)
 
 
 def open_reader(index: Path) -> Any:

@@ -17,6 +17,9 @@ from splade_lucene.errors import JavaError
 # Anserini's class files need it.
 MIN_JAVA = 21
 DEFAULT_HEAP = "2g"
+# With less, Java ends the process before anybody can say why.
+_MIN_HEAP_MIB = 32
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
 class _State:
@@ -26,6 +29,15 @@ class _State:
     jnius: Any = None
     # Java holds loggers weakly: without this reference the level set on it would be forgotten.
     silenced: Any = None
+    forked = False
+
+
+def _note_fork() -> None:
+    _State.forked = _State.jnius is not None
+    _State.lock = threading.Lock()  # another thread of the parent may have held it
+
+
+os.register_at_fork(after_in_child=_note_fork)
 
 
 def start(*, heap: str = DEFAULT_HEAP) -> None:
@@ -37,13 +49,18 @@ def start(*, heap: str = DEFAULT_HEAP) -> None:
         heap: the largest heap, as ``java -Xmx`` takes it (``512m``, ``4g``). Has no effect on a JVM that runs already.
 
     Raises:
-        JavaError: there is no Java of version 21 or later, no Anserini jar, or a JVM with other classes runs already.
+        JavaError: there is no Java of version 21 or later, no Anserini jar, the heap is too small to start with, a JVM with other
+            classes runs already, or this process was forked from one with a JVM.
     """
+    check_process()
     with _State.lock:
         if _State.jnius is not None:
             return
-        if not re.fullmatch(r"\d+[kmgKMG]?", heap):
+        size = re.fullmatch(r"(\d+)([kmg]?)", heap, re.IGNORECASE)
+        if not size:
             raise JavaError(f"{heap!r} is no size of a Java heap; write it like 512m or 4g")
+        if int(size[1]) * _UNITS[size[2].lower()] < _MIN_HEAP_MIB << 20:
+            raise JavaError(f"a Java heap of {heap} is too small to start with; give at least --java-heap {_MIN_HEAP_MIB}m")
         import jnius_config
 
         if not jnius_config.vm_running:
@@ -67,6 +84,24 @@ def start(*, heap: str = DEFAULT_HEAP) -> None:
         _State.jnius = jnius
 
 
+def check_process() -> None:
+    """Makes sure that the JVM is one of this process: of one that was forked only the calling thread is left, and calls never return.
+
+    Raises:
+        JavaError: this process was forked from one in which the JVM ran.
+    """
+    if _State.forked:
+        raise JavaError(
+            "this process was forked from one that runs Java, which does not survive that; start it with multiprocessing's method "
+            "'spawn' (or 'forkserver'), or use Java only after the fork"
+        )
+
+
+def forked() -> bool:
+    """Whether the JVM's objects here belong to a process that this one was forked from."""
+    return _State.forked
+
+
 def jnius() -> Any:
     """The ``jnius`` module, after :func:`start`."""
     start()
@@ -78,6 +113,11 @@ def reason(error: Exception) -> str:
     line = re.split(r"\.\s+(?=[A-Z])", str(error).splitlines()[0].removeprefix("JVM exception occurred: "))[0]
     kind, colon, message = line.partition(": ")
     return f"{kind.rpartition('.')[2]}: {message}" if colon else line
+
+
+def advice(error: Exception) -> str:
+    """What to do about a Java exception, as the end of a sentence; empty where there is nothing to say."""
+    return "; give Java more memory with --java-heap" if "OutOfMemoryError" in str(error) else ""
 
 
 def java_home() -> Path:

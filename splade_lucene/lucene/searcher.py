@@ -56,6 +56,8 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         try:
             self._reader = open_reader(self.index)
         except jvm.jnius().JavaException as error:
+            if memory := jvm.advice(error):
+                raise JavaError(f"opening {self.index} failed: {jvm.reason(error)}{memory}") from None
             raise IndexMismatchError(
                 f"{self.index}, written by Lucene {self.card.lucene}, cannot be opened by Lucene {lucene_version()} "
                 f"({jvm.reason(error)}); build the index again"
@@ -136,6 +138,7 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         Raises:
             InputError: the index has no such document.
         """
+        jvm.check_process()
         document = document_number(self._reader, docid)
         if document is None:
             raise InputError(
@@ -153,6 +156,7 @@ class LuceneSearcher(ABC, Generic[Prepared]):
 
     def document_frequencies(self, terms: Iterable[str]) -> dict[str, int]:
         """In how many documents each term occurs, fields added up."""
+        jvm.check_process()
         fields = list(self.card.settings.get("fields", {"contents": 1.0}))
         found: dict[str, int] = {}
         for text in terms:
@@ -161,8 +165,9 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         return found
 
     def close(self) -> None:
-        """Closes the index; searching afterwards fails."""
-        self._reader.close()
+        """Closes the index; searching afterwards fails. In a process forked from the one that opened it there is nothing to close."""
+        if not jvm.forked():
+            self._reader.close()
 
     def __enter__(self) -> Self:
         return self
@@ -188,11 +193,12 @@ class LuceneSearcher(ABC, Generic[Prepared]):
     def _top(self, prepared: Prepared, k: int) -> list[Hit]:
         if k < 1:
             raise ValueError(f"k is the number of hits and must be at least 1, not {k}")
+        jvm.check_process()
         try:
             query = upcast("Query", self._query(prepared))
             found = self._complete_top(query, k)
         except jvm.jnius().JavaException as error:
-            raise JavaError(f"searching {self.index} failed: {jvm.reason(error)}") from None
+            raise JavaError(f"searching {self.index} failed: {jvm.reason(error)}{jvm.advice(error)}") from None
         docids = self._docids
         hits = [Hit(docids[each["doc"]], each["score"]) for each in found]
         hits.sort(key=lambda hit: (-hit.score, hit.docid))
