@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shutil
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,6 +16,7 @@ from splade_lucene.encoding.model import SpladeModel
 from splade_lucene.errors import InputError
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher
 from splade_lucene.lucene.indexing import build_bm25_index, build_impact_index
+from splade_lucene.lucene.updating import update_impact_index
 from splade_lucene.pipeline.encoding import encode_collection
 from splade_lucene.pipeline.explaining import differences, explain_documents, explain_text
 from splade_lucene.pipeline.explanation_page import explanation_page
@@ -136,6 +138,21 @@ def test_impact_explanations_are_the_searchers_exact_scores(folder: Path, tiny: 
             }
             assert sum(match.product for match in found.matches) == found.score == scores.get(docid, 0)
             assert found.unmatched == {token: impact for token, impact in impacts.items() if token not in vector}
+
+
+def test_documents_of_every_segment_are_explained(folder: Path, tiny: SpladeModel, tmp_path: Path) -> None:
+    more = [Passage(f"{passage.id}-{copy}", passage.text, f"{passage.title} {copy}") for copy in "ab" for passage in PASSAGES]
+    encode_collection(more, tmp_path / "more", tiny, max_length=32, query_max_length=16)
+    (tmp_path / "gone").write_text("heat\n")
+    shutil.copytree(folder / "splade", tmp_path / "index")
+    update_impact_index(tmp_path / "index", add=tmp_path / "more", delete=tmp_path / "gone", optimize=False)
+    with ImpactSearcher(tmp_path / "index", model=tiny) as searcher:
+        hits = searcher.search(QUERY, 100)
+        assert {"glass", "glass-a", "glass-b"} < {hit.docid for hit in hits}
+        assert [searcher.explain(QUERY, hit.docid).score for hit in hits] == [hit.score for hit in hits]
+        assert [sum(match.product for match in searcher.explain(QUERY, hit.docid).matches) for hit in hits] == [hit.score for hit in hits]
+        with pytest.raises(InputError, match="has no document 'heat'"):
+            searcher.explain(QUERY, "heat")
 
 
 @pytest.mark.parametrize("index", ["flat", "fields"])

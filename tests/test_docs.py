@@ -1,0 +1,231 @@
+"""Every command on the pages in ``docs/`` is run here; a page that promises what does not work fails.
+
+The convention for pages:
+
+- A fenced block of ``bash`` is a list of commands, run with ``bash -euo pipefail``; one of ``python`` is run as a script. The blocks of a
+  page run in their order in one folder, which is empty but for the material below; the Python blocks of a page share their names. A
+  command that ends with another status than 0 fails the test. Whatever is not meant to be run (output, file formats) is ``text``,
+  ``json`` or the like, never ``bash``, ``sh``, ``console`` or ``python``.
+- A block that cannot be run here (it needs a download, a server, a GPU) has a line of its own right before it that says why::
+
+      <!-- not run: downloads 440 MB from the hub -->
+
+- Commands name this material, real data cut to a size that is encoded in seconds, and nothing else that they did not make:
+
+  ==================  ================================================================================================
+  ``passages.jsonl``  80 docstrings of Python's standard library, ``{"id": …, "contents": …}``
+  ``queries.tsv``     the 12 questions to them, ``id<TAB>text``
+  ``qrels.tsv``       TREC judgments
+  ``dataset/``        the same as a BEIR folder
+  ``my-splade/``      a model folder as ``save_pretrained`` writes it: the small model that ``tiny`` names
+  ``scifact/``        80 passages and 12 queries of BEIR's SciFact, a BEIR folder, and ``scifact.zip``; likewise ``nfcorpus``:
+                      where the collections are not beside the repository, pages that name them are skipped
+  ==================  ================================================================================================
+
+- Use ``--model tiny`` or ``--model my-splade``: no model hub is within reach of the tests.
+- Commands of ``splade-lucene`` that need no shell are called in the tests' process, which spares them the start of Python and Java.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from unittest import mock
+
+import pytest
+
+from splade_lucene.cli.main import main
+from splade_lucene.collections import pydocs
+from splade_lucene.collections.passages import read_passages
+from splade_lucene.collections.queries import read_qrels, read_queries
+from splade_lucene.encoding.loading import find_model
+from splade_lucene.records import Passage, Qrel, Query
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+BEIR = ("scifact", "nfcorpus")
+QUERIES, PASSAGES = 12, 80
+RUN = {"bash", "python"}
+# Names that readers take for commands too, under which they would not be run.
+MISLEADING = {"", "sh", "shell", "console", "shell-session", "zsh", "py", "pycon", "ipython"}
+
+
+class Block(NamedTuple):
+    """A fenced block: where it is, in which language, and why it is not run, if it is not."""
+
+    line: int
+    language: str
+    code: str
+    reason: str | None
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    lines = enumerate(page.read_text(encoding="utf-8").splitlines(), start=1)
+    before = ""
+    for number, line in lines:
+        fence = re.fullmatch(r"\s*(`{3,}|~{3,})\s*(\S*).*", line)
+        if fence:
+            code = []
+            for _, inner in lines:
+                if inner.strip() == fence.group(1):
+                    break
+                code.append(inner)
+            else:
+                raise ValueError(f"{page.name}, line {number}: the block never ends")
+            comment = re.fullmatch(r"<!-- not run:(.*)-->", before.strip())
+            yield Block(number, fence.group(2), "\n".join(code), comment.group(1).strip() if comment else None)
+        before = line
+
+
+@pytest.fixture(scope="session")
+def material(tmp_path_factory: pytest.TempPathFactory, real_collection: Callable[[str], Path], tiny: object) -> Path:
+    """The folder that each page gets a copy of."""
+    folder = tmp_path_factory.mktemp("material")
+    passages = pydocs.passages()
+    queries, qrels = pydocs.questions({passage.id for passage in passages})
+    passages, queries, qrels = cut(passages, queries, qrels)
+    with (folder / "passages.jsonl").open("w", encoding="utf-8") as stream:
+        stream.writelines(json.dumps({"id": each.id, "contents": each.contents}) + "\n" for each in passages)
+    (folder / "queries.tsv").write_text("".join(f"{qid}\t{text}\n" for qid, text in queries), encoding="utf-8")
+    (folder / "qrels.tsv").write_text("".join(f"{qid} 0 {docid} {relevance}\n" for qid, docid, relevance in qrels), encoding="utf-8")
+    write_beir(folder / "dataset", passages, queries, qrels)
+    (folder / "my-splade").mkdir()
+    for file in find_model("tiny").folder.iterdir():
+        if file.suffix in {".json", ".safetensors"}:
+            (folder / "my-splade" / file.name).symlink_to(file)
+    for name in BEIR:
+        with contextlib.suppress(pytest.skip.Exception):
+            source = real_collection(name)
+            write_beir(folder / name, *cut(list(read_passages(source)), read_queries(source), read_qrels(source)))
+            shutil.make_archive(str(folder / name), "zip", folder, name)
+    return folder
+
+
+def cut(
+    passages: Sequence[Passage], queries: Sequence[Query], qrels: Sequence[Qrel]
+) -> tuple[list[Passage], list[Query], list[Qrel]]:  # fmt: skip
+    """The first queries with few judgments, what is judged for them, and other passages to fill up."""
+    judged = {query.id: [qrel for qrel in qrels if qrel.query_id == query.id] for query in queries}
+    kept = [query for query in queries if 0 < len(judged[query.id]) <= PASSAGES // QUERIES][:QUERIES]
+    assert len(kept) == QUERIES
+    docids = {qrel.doc_id for query in kept for qrel in judged[query.id]}
+    others = (passage.id for passage in passages if passage.id not in docids)
+    docids |= {docid for docid, _ in zip(others, range(PASSAGES - len(docids)), strict=False)}
+    return [each for each in passages if each.id in docids], kept, [qrel for query in kept for qrel in judged[query.id]]
+
+
+def write_beir(folder: Path, passages: Sequence[Passage], queries: Sequence[Query], qrels: Sequence[Qrel]) -> None:
+    (folder / "qrels").mkdir(parents=True)
+    with (folder / "corpus.jsonl").open("w", encoding="utf-8") as stream:
+        stream.writelines(json.dumps({"_id": each.id, "title": each.title, "text": each.text}) + "\n" for each in passages)
+    with (folder / "queries.jsonl").open("w", encoding="utf-8") as stream:
+        stream.writelines(json.dumps({"_id": each.id, "text": each.text}) + "\n" for each in queries)
+    lines = ["query-id\tcorpus-id\tscore\n", *(f"{qid}\t{docid}\t{relevance}\n" for qid, docid, relevance in qrels)]
+    (folder / "qrels" / "test.tsv").write_text("".join(lines), encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_command_of_the_page_works(page: Path, material: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(material, tmp_path, symlinks=True, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for block in blocks(page):
+        if block.language not in RUN or block.reason:
+            continue
+        for name in BEIR:
+            if name in block.code and not (material / name).exists():
+                pytest.skip(f"names {name}, which is not beside the repository")
+        try:
+            if block.language == "bash":
+                run_bash(block.code)
+            else:
+                with mock.patch.dict(os.environ):
+                    exec(compile(block.code, f"{page.name}, line {block.line}", "exec"), names)
+        except BaseException as error:
+            error.add_note(f"in the block at {page.name}, line {block.line}:\n{block.code}")
+            raise
+
+
+def run_bash(code: str) -> None:
+    lines = [line for line in code.replace("\\\n", " ").splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    words = [plain_words(line) for line in lines]
+    if all(each and each[0] == "splade-lucene" for each in words):
+        for each in words:
+            assert each is not None
+            assert main(each[1:]) == 0, f"failed: {shlex.join(each)}"
+        return
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+    }
+    child = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", code], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    assert child.returncode == 0, f"exit status {child.returncode}:\n{child.stdout}{child.stderr}"
+
+
+def plain_words(line: str) -> list[str] | None:
+    """The words of a command that means the same without a shell, or None."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    words = list(lexer)
+    return None if any(set(word) <= set("();<>|&") for word in words) or re.search(r"[$`*~{]", line) else words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_page_keeps_to_the_convention(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    found = list(blocks(page))
+    for block in found:
+        place = f"{page.name}, line {block.line}"
+        assert block.reason != "", f"{place}: say why the block is not run"
+        assert block.reason is None or block.language in RUN, f"{place}: a block of {block.language!r} is never run; leave the comment out"
+        if block.language in MISLEADING:
+            command = re.search(r"^\s*(\$ |splade-lucene |python3? |pip )", block.code, re.MULTILINE)
+            assert command is None, f"{place}: commands are run when the block says bash or python"
+    assert text.count("<!-- not run:") == sum(block.reason is not None for block in found), f"{page.name}: a comment stands before no block"
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", re.sub(r"```.*?```", "", text, flags=re.DOTALL)):
+        assert (page.parent / target).exists(), f"{page.name}: the link to {target} leads nowhere"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("splade-lucene explain 'does it; work?' --top 3  # why", ["splade-lucene", "explain", "does it; work?", "--top", "3"]),
+        ("splade-lucene evaluate qrels a.trec > out", None),
+        ("splade-lucene evaluate qrels *.trec", None),
+        ("MODEL=tiny && splade-lucene demo", None),
+        ("splade-lucene encode $CORPUS out", None),
+    ],
+)
+def test_which_commands_need_a_shell(line: str, expected: list[str] | None) -> None:
+    assert plain_words(line) == expected
+
+
+@pytest.mark.parametrize("code", ["splade-lucene evaluate qrels.tsv nowhere.trec", "true | false | true", "exit 3"])
+def test_a_command_that_fails_is_noticed(code: str, material: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(material)
+    with pytest.raises(AssertionError):
+        run_bash(code)
+
+
+def test_blocks_are_read_as_written(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "text\n\n```bash\na \\\n  b\n```\n<!-- not run: needs a server -->\n```python\nc\n```\n\n````text\n```bash\nd\n```\n````\n"
+    )
+    assert list(blocks(page)) == [
+        Block(3, "bash", "a \\\n  b", None),
+        Block(8, "python", "c", "needs a server"),
+        Block(12, "text", "```bash\nd\n```", None),
+    ]
