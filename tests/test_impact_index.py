@@ -10,7 +10,8 @@ import pytest
 from splade_lucene.errors import IndexMismatchError, InputError, JavaError
 from splade_lucene.lucene import impact_writer, jvm
 from splade_lucene.lucene.card import FILE, folder_bytes, read_card
-from splade_lucene.lucene.docids import write_docids
+from splade_lucene.lucene.docids import FILE as DOCIDS
+from splade_lucene.lucene.docids import Docids, write_docids
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
 from splade_lucene.lucene.indexing import Engine, build_impact_index
 from splade_lucene.lucene.statistics import index_statistics
@@ -136,8 +137,8 @@ def test_a_list_of_docids_that_does_not_fit_the_index_is_refused(tmp_path: Path)
     write_docids(tmp_path / "index", ["a", "b"])
     with pytest.raises(IndexMismatchError, match="names 2 documents, the index has 1"):
         ImpactIndexSearcher(tmp_path / "index")
-    (tmp_path / "index" / "splade_lucene.ids").unlink()
-    with pytest.raises(IndexMismatchError, match=r"has no splade_lucene\.ids"):
+    (tmp_path / "index" / "splade_lucene.docids").unlink()
+    with pytest.raises(IndexMismatchError, match=r"has no splade_lucene\.docids"):
         ImpactIndexSearcher(tmp_path / "index")
 
 
@@ -304,3 +305,17 @@ def test_a_damaged_index_is_refused(tmp_path: Path) -> None:
     with pytest.raises(IndexMismatchError, match="cannot be opened") as caught:
         ImpactIndexSearcher(tmp_path / "index")
     assert "\n" not in str(caught.value)
+
+
+def test_docids_are_found_in_lucenes_own_file_or_kept(tmp_path: Path) -> None:
+    docids = ["ä", "b" * 300, "c", "😀"]
+    build_impact_index(write_vectors(tmp_path / "out", [ImpactVector(docid, {"x": 1}) for docid in docids]), tmp_path / "index")
+    assert list(Docids(tmp_path / "index" / DOCIDS)) == docids
+    head = json.loads((tmp_path / "index" / DOCIDS).read_bytes().split(b"\n")[0])
+    assert head["file"] is not None
+    write_docids(tmp_path, docids)
+    assert json.loads((tmp_path / DOCIDS).read_bytes().split(b"\n")[0])["file"] is None
+    assert list(Docids(tmp_path / DOCIDS)) == docids
+    assert Docids(tmp_path / DOCIDS).take([3, 0, 1]) == ["😀", "ä", "b" * 300]
+    write_docids(tmp_path, [])
+    assert list(Docids(tmp_path / DOCIDS)) == []

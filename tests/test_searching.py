@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,11 +11,13 @@ from typing import Literal
 
 import pytest
 
+from splade_lucene.cli.main import main
 from splade_lucene.collections.passages import read_passages
 from splade_lucene.collections.queries import read_qrels, read_queries
 from splade_lucene.encoding.model import SpladeModel
-from splade_lucene.errors import IndexMismatchError
+from splade_lucene.errors import IndexMismatchError, InputError
 from splade_lucene.evaluation.measures import score_run
+from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
 from splade_lucene.lucene.indexing import Engine, build_bm25_index, build_impact_index
 from splade_lucene.pipeline.encoding import encode_collection
 from splade_lucene.pipeline.searching import ImpactSearcher, open_searcher, query_latency, search_queries
@@ -60,6 +63,49 @@ def test_the_query_length_can_be_chosen(folder: Path, tiny: SpladeModel) -> None
     with ImpactSearcher(folder / "index", model=tiny, query_max_length=5) as searcher:
         (impacts,) = tiny.encode_queries([text], max_length=5, scale=50)
         assert searcher.search(text) == searcher.search_impacts(impacts)
+
+
+def test_a_query_can_be_cut_to_its_heaviest_tokens(folder: Path, tiny: SpladeModel) -> None:
+    with ImpactSearcher(folder / "index", model=tiny, query_top_k=3) as searcher:
+        (impacts,) = tiny.encode_queries([QUERIES[1].text], max_length=16, scale=50)
+        heaviest = dict(sorted(impacts.items(), key=lambda item: -item[1])[:3])
+        assert len(impacts) > 3
+        assert searcher.search(QUERIES[1].text) == searcher.search_impacts(heaviest)
+        assert search_queries(searcher, QUERIES).notes["encoder"]["query_top_k"] == 3
+    with pytest.raises(IndexMismatchError, match="--query-top-k"):
+        open_searcher(folder / "bm25", query_top_k=3)
+
+
+def test_more_queries_than_are_encoded_at_a_time(folder: Path, tiny: SpladeModel) -> None:
+    queries = {f"q{number}": QUERIES[number % 3].text for number in range(150)}
+    with ImpactSearcher(folder / "index", model=tiny) as searcher:
+        alone = {query.text: searcher.search(query.text, 5) for query in QUERIES}
+        for threads in (1, 3):
+            found = searcher.search_batch(queries, 5, threads)
+            assert found == {qid: alone[text] for qid, text in queries.items()}
+            assert list(found) == list(queries)
+
+
+def test_an_encoder_that_fails_ends_a_batch(folder: Path) -> None:
+    class Failing:
+        def encode_queries(self, texts: object) -> list[dict[str, int]]:
+            raise ValueError("no such language")
+
+    with ImpactIndexSearcher(folder / "index", Failing()) as searcher, pytest.raises(ValueError, match="no such language"):
+        searcher.search_batch({"q": "text"}, threads=2)
+
+
+def test_stored_text_is_shown(tiny: SpladeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    encode_collection(PASSAGES, tmp_path / "out", tiny, max_length=32, store_contents=True)
+    build_impact_index(tmp_path / "out", tmp_path / "index", store_contents=True)
+    (tmp_path / "queries.tsv").write_text("q1\tbroken glass\n")
+    command = ["search", *map(str, (tmp_path / "index", tmp_path / "queries.tsv", tmp_path / "run")), "--show", "1"]
+    assert main(command) == 0
+    assert re.search(r"q1: broken glass\n +1\. +\d+  glass  Glass Thermal stress is created", capsys.readouterr().out)
+    with ImpactIndexSearcher(tmp_path / "index") as searcher:
+        assert searcher.contents("sort") == PASSAGES[2].text
+        with pytest.raises(InputError, match="has no document 'nobody'"):
+            searcher.contents("nobody")
 
 
 @pytest.mark.parametrize("engine", ["lucene", "anserini", "bm25"])

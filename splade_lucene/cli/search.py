@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hits", type=positive, default=1000, help="hits of each query (default: %(default)s)")
     parser.add_argument("--split", help="only the queries that qrels/SPLIT.tsv judges (default: test for a folder, else all queries)")
     parser.add_argument("--query-max-length", type=positive, help="tokens a query is cut at (default: what the index says)")
+    parser.add_argument("--query-top-k", type=positive, help="search for so many tokens of a query, the heaviest: faster, no longer exact")
     parser.add_argument("--remove-query", action="store_true", help="leave out the document that has the query's id (BEIR's rule)")
+    parser.add_argument("--show", type=positive, metavar="N", help="print the first N hits of each query with the stored text")
     parser.add_argument("--tag", type=run_tag, help="the run's name, its sixth column (default: the name of the index)")
     add_threads(parser)
     add_device(parser)
@@ -36,8 +38,19 @@ def run(args: argparse.Namespace) -> None:
 
     queries = read_queries(args.queries, split=args.split)
     jvm.start(heap=args.java_heap)
-    with open_searcher(args.index, query_max_length=args.query_max_length, device=args.device, precision=args.precision) as searcher:
+    with open_searcher(
+        args.index,
+        query_max_length=args.query_max_length,
+        query_top_k=args.query_top_k,
+        device=args.device,
+        precision=args.precision,
+    ) as searcher:
         result = search_queries(searcher, queries, k=args.hits, threads=args.threads, remove_query=args.remove_query)
+        if args.show:
+            for query in queries:
+                print(f"{query.id}: {query.text}")
+                for rank, hit in enumerate(result.run[query.id][: args.show], start=1):
+                    print(f"{rank:6}. {hit.score:10.6g}  {hit.docid}  {searcher.contents(hit.docid) or ''}".rstrip())
     tag = args.tag or "-".join(args.index.resolve().name.split())
     write_run(args.output, result.run, tag=tag, notes=result.notes)
     hits = sum(map(len, result.run.values()))

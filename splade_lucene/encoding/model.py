@@ -193,20 +193,38 @@ class SpladeModel:
 
     @overload
     def encode_queries(
-        self, texts: Sequence[str], *, max_length: int | None = ..., scale: int = ..., weights: Literal[False] = ...
+        self,
+        texts: Sequence[str],
+        *,
+        max_length: int | None = ...,
+        scale: int = ...,
+        top_k: int | None = ...,
+        weights: Literal[False] = ...,
     ) -> list[dict[str, int]]: ...
 
     @overload
     def encode_queries(
-        self, texts: Sequence[str], *, max_length: int | None = ..., scale: int = ..., weights: Literal[True]
+        self,
+        texts: Sequence[str],
+        *,
+        max_length: int | None = ...,
+        scale: int = ...,
+        top_k: int | None = ...,
+        weights: Literal[True],
     ) -> list[dict[str, float]]: ...
 
     def encode_queries(
-        self, texts: Sequence[str], *, max_length: int | None = None, scale: int = DEFAULT_SCALE, weights: bool = False
+        self,
+        texts: Sequence[str],
+        *,
+        max_length: int | None = None,
+        scale: int = DEFAULT_SCALE,
+        top_k: int | None = None,
+        weights: bool = False,
     ) -> list[dict[str, int]] | list[dict[str, float]]:
         """Encodes queries: as :meth:`encode_documents`, cut at 24 tokens for prithivida's models and at 64 for others."""
         length = default_lengths(self.name).queries if max_length is None else max_length
-        return self._encode(texts, length, Quantization(scale), weights)
+        return self._encode(texts, length, Quantization(scale, top_k), weights)
 
     def _encode(
         self, texts: Sequence[str], max_length: int, quantization: Quantization, weights: bool

@@ -5,6 +5,8 @@ Lucene's hits carry document numbers; asking it for the docid of each takes far 
 
 from __future__ import annotations
 
+import json
+import mmap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,50 +17,77 @@ from splade_lucene.errors import IndexMismatchError
 from splade_lucene.lucene.functions import all_of, as_interface, chain, method
 from splade_lucene.lucene.java import java_class, java_type, upcast
 
-FILE = "splade_lucene.ids"
-_HEADER = np.dtype("<u8")
+FILE = "splade_lucene.docids"
 
 
 class Docids:
-    """Lucene's document numbers to docids. The file is mapped into memory, not read.
+    """Lucene's document numbers to docids. The text is mapped into memory, not read.
 
     Args:
-        file: what :func:`write_docids` wrote: the number of docids, where each ends, and their UTF-8 bytes.
+        file: what :func:`write_docids` wrote.
 
     Raises:
-        IndexMismatchError: the file is not as long as it says.
+        IndexMismatchError: the file, or the one that it refers to, is not as long as it says.
     """
 
     def __init__(self, file: Path) -> None:
-        size, width = file.stat().st_size, _HEADER.itemsize
-        count = int(np.fromfile(file, _HEADER, 1)[0]) if size >= width else -1
-        start = width * (1 + count)
-        if count < 0 or size < start:
-            raise IndexMismatchError(f"{file} is damaged; build the index again")
-        self._ends = np.memmap(file, _HEADER, "r", width, (count,)) if count else np.empty(0, _HEADER)
-        if size != start + (int(self._ends[-1]) if count else 0):
-            raise IndexMismatchError(f"{file} is damaged; build the index again")
-        self._text = memoryview(np.memmap(file, np.uint8, "r", start).data) if count else memoryview(b"")
+        damaged = IndexMismatchError(f"{file} is damaged; build the index again")
+        with file.open("rb") as stream:
+            try:
+                head = json.loads(stream.readline())
+                count, kind, other, start = head["documents"], np.dtype(head["lengths"]), head["file"], head["start"]
+            except (ValueError, KeyError, TypeError):
+                raise damaged from None
+            lengths = np.fromfile(stream, kind, count)
+            place = file.parent / other if other else file
+            start = start if other else stream.tell()
+        self._ends = np.cumsum(lengths, dtype=np.int64)
+        size = int(self._ends[-1]) if count else 0
+        if len(lengths) != count or not place.is_file() or place.stat().st_size < start + size:
+            raise damaged
+        self._text = memoryview(np.memmap(place, np.uint8, "r", start, (size,)).data) if size else memoryview(b"")
 
     def __len__(self) -> int:
         return len(self._ends)
 
     def __iter__(self) -> Iterator[str]:
-        return (self[document] for document in range(len(self)))
+        return iter(self.take(range(len(self))))
 
-    def __getitem__(self, document: int) -> str:
-        start = self._ends[document - 1] if document else 0
-        return bytes(self._text[start : self._ends[document]]).decode()
+    def take(self, documents: Sequence[int]) -> list[str]:
+        """The docids of documents."""
+        numbers = np.asarray(documents, np.int64)
+        ends = self._ends[numbers]
+        starts = np.where(numbers > 0, self._ends[numbers - 1], 0)
+        text = self._text
+        return [str(text[start:end], "utf-8") for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
 
 
 def write_docids(folder: Path, docids: Sequence[str]) -> None:
-    """Writes docids, in the order of Lucene's document numbers, into an index folder."""
+    """Writes docids, in the order of Lucene's document numbers, into an index folder.
+
+    A line of JSON, then the length of each in bytes, then the docids, unless one of Lucene's own files holds them in a row: its doc
+    values of the field ``id`` do, and then the line says where.
+    """
     encoded = [docid.encode() for docid in docids]
-    ends = np.cumsum([len(docid) for docid in encoded], dtype=_HEADER)
+    lengths = np.array([len(docid) for docid in encoded], np.int64)
+    kind = np.min_scalar_type(int(lengths.max(initial=0)))
+    text = b"".join(encoded)
+    name, start = _in_doc_values(folder, text)
     with (folder / FILE).open("wb") as stream:
-        np.array([len(encoded)], _HEADER).tofile(stream)
-        ends.tofile(stream)
-        stream.write(b"".join(encoded))
+        stream.write(json.dumps({"documents": len(encoded), "lengths": kind.str, "file": name, "start": start}).encode() + b"\n")
+        lengths.astype(kind).tofile(stream)
+        if name is None:
+            stream.write(text)
+
+
+def _in_doc_values(folder: Path, text: bytes) -> tuple[str | None, int]:
+    """The file of doc values that holds a text, byte for byte, and where in it; None if there is none."""
+    for file in sorted(folder.glob("*.dvd")) if text else ():
+        with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as values:
+            start = values.find(text)
+            if start >= 0:
+                return file.name, start
+    return None, 0
 
 
 def docids_of(reader: Any) -> list[str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
@@ -22,10 +23,16 @@ from splade_lucene.records import Hit
 
 # More terms than any vocabulary has; Lucene's default of 1,024 would refuse long queries.
 _MAX_CLAUSES = 1 << 20
+# Queries that are encoded together.
+_CHUNK = 64
 # One hit in so many is fetched beyond those asked for, and at least one, to see where the last one's ties end.
 _SPARE = 64
 
 Prepared = TypeVar("Prepared")
+
+
+def _chunks(qids: list[str]) -> Iterator[list[str]]:
+    return (qids[start : start + _CHUNK] for start in range(0, len(qids), _CHUNK))
 
 
 class Batch(NamedTuple):
@@ -94,11 +101,14 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         return self.run_batch(queries, k, threads).hits
 
     def run_batch(self, queries: Mapping[str, str], k: int = 1000, threads: int = 1) -> Batch:
-        """:meth:`search_batch` with the terms of each query and the times that it took."""
-        start = time.perf_counter()
-        prepared = dict(zip(queries, self._prepare(list(queries.values())), strict=True))
-        prepare_seconds = time.perf_counter() - start
+        """:meth:`search_batch` with the terms of each query and the times that it took.
+
+        With several threads, queries are searched for while others are encoded.
+        """
+        prepared: dict[str, Prepared] = {}
         found: dict[str, tuple[list[Hit], float]] = {}
+        waiting: SimpleQueue[str | None] = SimpleQueue()
+        prepare_seconds = 0.0
 
         def work(qids: Iterable[str]) -> None:
             for qid in qids:
@@ -106,24 +116,47 @@ class LuceneSearcher(ABC, Generic[Prepared]):
                 hits = self._top(prepared[qid], k)
                 found[qid] = hits, time.perf_counter() - began
 
-        def work_in_thread(qids: Iterable[str]) -> None:
+        def work_in_thread() -> None:
             try:
-                work(qids)
+                work(iter(waiting.get, None))
             finally:
                 jvm.jnius().detach()  # a thread that ends while attached to the JVM leaks its Java half
 
-        qids = list(queries)
-        if threads == 1:
-            work(qids)
-        else:
-            with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(work_in_thread, [qids[number::threads] for number in range(threads)]))
+        with ThreadPoolExecutor(threads) as pool:
+            workers = [pool.submit(work_in_thread) for _ in range(threads if threads > 1 else 0)]
+            try:
+                for chunk in _chunks(list(queries)):
+                    start = time.perf_counter()
+                    prepared.update(zip(chunk, self._prepare([queries[qid] for qid in chunk]), strict=True))
+                    prepare_seconds += time.perf_counter() - start
+                    if workers:
+                        for qid in chunk:
+                            waiting.put(qid)
+                    else:
+                        work(chunk)
+            finally:
+                for _ in workers:
+                    waiting.put(None)
+            for worker in workers:
+                worker.result()
         return Batch(
-            {qid: found[qid][0] for qid in qids},
-            {qid: self._terms(prepared[qid]) for qid in qids},
-            {qid: found[qid][1] for qid in qids},
+            {qid: found[qid][0] for qid in queries},
+            {qid: self._terms(prepared[qid]) for qid in queries},
+            {qid: found[qid][1] for qid in queries},
             prepare_seconds,
         )
+
+    def contents(self, docid: str) -> str | None:
+        """The text of a document, where the index was built with ``store_contents``; None where it was not.
+
+        Raises:
+            InputError: the index has no such document.
+        """
+        jvm.check_process()
+        document = self._document(docid)
+        stored = self._reader.storedFields().document(document).get("raw")
+        text: str | None = None if stored is None else json.loads(stored)["contents"]
+        return text
 
     def explain(self, text: str, docid: str) -> Explanation:
         """Takes the score of a document for a query apart.
@@ -139,11 +172,7 @@ class LuceneSearcher(ABC, Generic[Prepared]):
             InputError: the index has no such document.
         """
         jvm.check_process()
-        document = document_number(self._reader, docid)
-        if document is None:
-            raise InputError(
-                self.index, f"has no document {docid!r}; give a docid as a run shows it (passages without terms are not indexed)"
-            )
+        document = self._document(docid)
         prepared = self._prepare([text])[0]
         terms, matches = self._terms(prepared), self._matches(prepared, document)
         matched = {match.token for match in matches}
@@ -190,6 +219,14 @@ class LuceneSearcher(ABC, Generic[Prepared]):
     @abstractmethod
     def _matches(self, prepared: Prepared, document: int) -> list[Match]: ...
 
+    def _document(self, docid: str) -> int:
+        document = document_number(self._reader, docid)
+        if document is None:
+            raise InputError(
+                self.index, f"has no document {docid!r}; give a docid as a run shows it (passages without terms are not indexed)"
+            )
+        return document
+
     def _top(self, prepared: Prepared, k: int) -> list[Hit]:
         if k < 1:
             raise ValueError(f"k is the number of hits and must be at least 1, not {k}")
@@ -199,10 +236,9 @@ class LuceneSearcher(ABC, Generic[Prepared]):
             found = self._complete_top(query, k)
         except jvm.jnius().JavaException as error:
             raise JavaError(f"searching {self.index} failed: {jvm.reason(error)}{jvm.advice(error)}") from None
-        docids = self._docids
-        hits = [Hit(docids[each["doc"]], each["score"]) for each in found]
-        hits.sort(key=lambda hit: (-hit.score, hit.docid))
-        return hits[:k]
+        docids = self._docids.take([each["doc"] for each in found])
+        ordered = sorted(zip([-each["score"] for each in found], docids, strict=True))
+        return [Hit(docid, -score) for score, docid in ordered[:k]]
 
     def _complete_top(self, query: Any, k: int) -> list[dict[str, Any]]:
         """Lucene orders equal scores by document number: fetches until all hits that tie with the last one asked for are there."""

@@ -16,7 +16,7 @@ _PARTS = {
     "stored fields": (".fdt", ".fdx", ".fdm"),
     "doc values": (".dvd", ".dvm"),
     "norms": (".nvd", ".nvm"),
-    "docids": (".ids",),
+    "docids": (".docids",),
 }
 
 

@@ -19,10 +19,11 @@ class BoundEncoder:
         model: the model.
         max_length: tokens a query is cut at.
         scale: impacts are ``round(weight × scale)``.
+        top_k: keep so many tokens of a query, those of the largest weights; all if None.
     """
 
-    def __init__(self, model: SpladeModel, *, max_length: int, scale: int) -> None:
-        self._model, self._max_length, self._scale = model, max_length, scale
+    def __init__(self, model: SpladeModel, *, max_length: int, scale: int, top_k: int | None = None) -> None:
+        self._model, self._max_length, self._scale, self._top_k = model, max_length, scale, top_k
 
     @property
     def vocabulary(self) -> Sequence[str]:
@@ -31,7 +32,7 @@ class BoundEncoder:
 
     def encode_queries(self, texts: Sequence[str]) -> list[dict[str, int]]:
         """Encodes queries: for each token → impact."""
-        return self._model.encode_queries(texts, max_length=self._max_length, scale=self._scale)
+        return self._model.encode_queries(texts, max_length=self._max_length, scale=self._scale, top_k=self._top_k)
 
 
 def bind_encoder(
@@ -40,6 +41,7 @@ def bind_encoder(
     *,
     model: SpladeModel | None = None,
     query_max_length: int | None = None,
+    query_top_k: int | None = None,
     device: str = "auto",
     precision: str = "auto",
 ) -> BoundEncoder:
@@ -50,6 +52,7 @@ def bind_encoder(
         source: where the record is from, for messages.
         model: the encoder, if it is loaded already; otherwise the one that the record names is loaded.
         query_max_length: tokens a query is cut at; what the record says if None.
+        query_top_k: keep so many tokens of a query, those of the largest weights; all if None.
         device: for a model loaded here, as in :meth:`SpladeModel.load`.
         precision: likewise.
 
@@ -70,4 +73,4 @@ def bind_encoder(
             )
     max_length = record["query_max_length"] if query_max_length is None else query_max_length
     model.check_length(max_length)
-    return BoundEncoder(model, max_length=max_length, scale=record["scale"])
+    return BoundEncoder(model, max_length=max_length, scale=record["scale"], top_k=query_top_k)

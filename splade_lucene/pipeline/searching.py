@@ -28,6 +28,7 @@ class ImpactSearcher(ImpactIndexSearcher):
         index: the folder.
         model: the encoder, if it is loaded already; otherwise the one that the index names is loaded when first needed.
         query_max_length: tokens a query is cut at; what the index says if None.
+        query_top_k: search for so many tokens of a query, those of the largest weights: faster, no longer exact; all if None.
         device: for a model loaded here, as in :meth:`SpladeModel.load`.
         precision: likewise.
 
@@ -46,10 +47,12 @@ class ImpactSearcher(ImpactIndexSearcher):
         *,
         model: SpladeModel | None = None,
         query_max_length: int | None = None,
+        query_top_k: int | None = None,
         device: str = "auto",
         precision: str = "auto",
     ) -> None:
         super().__init__(index)
+        self.query_top_k = query_top_k
         self.query_max_length = self.card.encoder["query_max_length"] if query_max_length is None else query_max_length
         self._device, self._precision = device, precision
         self._loading = threading.Lock()
@@ -74,6 +77,7 @@ class ImpactSearcher(ImpactIndexSearcher):
             self.index,
             model=model,
             query_max_length=self.query_max_length,
+            query_top_k=self.query_top_k,
             device=self._device,
             precision=self._precision,
         )
@@ -95,18 +99,23 @@ class SearchResult(NamedTuple):
         return scored_docs(self.run)
 
 
-def open_searcher(index: Path | str, *, query_max_length: int | None = None, device: str = "auto", precision: str = "auto") -> (
-    ImpactSearcher | Bm25Searcher
-):  # fmt: skip
-    """Opens an index of either kind.
+def open_searcher(
+    index: Path | str,
+    *,
+    query_max_length: int | None = None,
+    query_top_k: int | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+) -> ImpactSearcher | Bm25Searcher:
+    """Opens an index of either kind; the options are those of :class:`ImpactSearcher`.
 
     Raises:
-        IndexMismatchError: the folder is no index of ours, or ``query_max_length`` is given for a BM25 index, which cuts nothing.
+        IndexMismatchError: the folder is no index of ours, or queries are to be cut for a BM25 index, which takes them whole.
     """
     if read_card(index).kind == "impact":
-        return ImpactSearcher(index, query_max_length=query_max_length, device=device, precision=precision)
-    if query_max_length is not None:
-        raise IndexMismatchError(f"{index} is a BM25 index, which does not cut queries; leave --query-max-length out")
+        return ImpactSearcher(index, query_max_length=query_max_length, query_top_k=query_top_k, device=device, precision=precision)
+    if query_max_length is not None or query_top_k is not None:
+        raise IndexMismatchError(f"{index} is a BM25 index, which does not cut queries; leave --query-max-length and --query-top-k out")
     return Bm25Searcher(index)
 
 
@@ -156,6 +165,8 @@ def search_queries(
     }
     if isinstance(searcher, ImpactSearcher):
         notes["encoder"] = {**card.encoder, "query_max_length": searcher.query_max_length}
+        if searcher.query_top_k is not None:
+            notes["encoder"]["query_top_k"] = searcher.query_top_k
         notes["encode_ms"] = batch.prepare_seconds * 1e3 / max(1, len(texts))
     return SearchResult(run, notes)
 
