@@ -29,8 +29,8 @@ def test_the_page_says_what_the_results_say(tmp_path: Path) -> None:
     page = page_of(tmp_path)
     said = (
         "0.6111", "0.6311", "0.7654", "0.6200 −0.0089", "12–5", "9.92", "5.9", "256/64 tokens",  # the table
-        "trec-covid</strong>: cannot be had", "dropped, for every system alike", "a note", "noted",
-        "nDCG@10 is −0.0089 off the published 0.6200", "judged queries without hits: 2", "left out",
+        "trec-covid</strong>: cannot be had", "a note", "noted",
+        "nDCG@10 is −0.0089 off the published 0.6200", "judged queries without hits: 2", "left out", "remove_query",
         "<0.0001", "155.5", "10 better", "9 worse", "8.0 GB", "splade_lucene",
     )  # fmt: skip
     assert [text for text in said if text not in page and text.replace("<", "&lt;") not in page] == []
@@ -66,7 +66,6 @@ def test_the_page_is_the_same_for_the_same_results(tmp_path: Path) -> None:
         ({"rows": (), "references": {}}, "No system has results on this data set."),
         ({"baseline": "splade"}, "compared with SPLADE tiny"),
         ({"settings": {}, "versions": {}, "machine": {}, "references": {}, "skipped": (), "notes": ()}, "0.6111"),
-        ({"settings": {"remove_query": False}}, "are kept, for every system alike"),
     ],
 )
 def test_evaluations_with_little_in_them_make_a_page(tmp_path: Path, sample: dict[str, object], says: str) -> None:
@@ -78,11 +77,13 @@ def test_runs_made_elsewhere_have_no_texts_and_no_cost(tmp_path: Path) -> None:
     results = write_sample(tmp_path)
     dataset = dataclasses.replace(results.datasets[0], latency=None, evidence=None, passages=None, documents=None, sha256=None, split=None)
     rows = tuple(dataclasses.replace(row, cost=None, timings=None) for row in results.rows)
-    write_results(tmp_path, dataclasses.replace(results, datasets=(dataset,), rows=rows))
+    systems = tuple(dataclasses.replace(system, kind="run") for system in results.systems)
+    write_results(tmp_path, dataclasses.replace(results, datasets=(dataset,), rows=rows, systems=systems))
     page = page_of(tmp_path)
     assert "10 better" in page and "0.6311" in page
     assert "Quality against cost" not in page and "FLOPS" not in page and "Latency</h3>" not in page
     assert read_queries(results, dataset, tmp_path).detailed == 0
+    assert "judged queries without hits" not in page  # the notes of a comparison say it
 
 
 def test_a_system_without_a_row_or_scores_is_left_out(tmp_path: Path) -> None:
@@ -91,11 +92,22 @@ def test_a_system_without_a_row_or_scores_is_left_out(tmp_path: Path) -> None:
     assert "BM25 + SPLADE" in page_of(tmp_path)
 
 
+def test_several_data_sets_are_summed_up_where_every_cost_is_known(tmp_path: Path) -> None:
+    results = write_sample(tmp_path, datasets=3, queries=2)
+    rows = tuple(dataclasses.replace(row, cost=None) if row.dataset == "set1" and row.system == "both" else row for row in results.rows)
+    rows = tuple(dataclasses.replace(row, scores={"nDCG@10": 0.3, "R@100": 0.9}) if row.dataset == "set2" else row for row in rows)
+    write_results(tmp_path, dataclasses.replace(results, rows=rows))
+    page = page_of(tmp_path)
+    assert "means over 2 data sets" in page and "Over set0, set2: those where" in page
+    assert f"SPLADE tiny: nDCG@10 {(0.6211 + 0.3) / 2:.4f}, index size, MB 5.945" in page
+    assert page.count("<li>a note</li>") == 1
+
+
 def test_many_data_sets_share_what_the_page_can_hold(tmp_path: Path) -> None:
     queries = DETAILED_QUERIES // 10
     results = write_sample(tmp_path, datasets=20, queries=queries)
     read = read_queries(results, results.datasets[3], tmp_path)
-    assert read.detailed == DETAILED_QUERIES // 20 < queries
+    assert read.detailed == DETAILED_QUERIES // 20 < queries == read.kept
     # Those that differ most: both ends of the sorted differences, not their middle.
     assert {f"q{number}" for number in (0, 1, queries - 1)} < set(read.payload["queries"])
     assert f"q{queries // 2}" not in read.payload["queries"]

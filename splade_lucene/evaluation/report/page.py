@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from splade_lucene.errors import SpladeLuceneError
@@ -110,6 +111,32 @@ def _panels(points: Sequence[Sequence[plots.Point | None]], measure: str) -> lis
     return [plots.quality_against_cost(panel, quality=measure, cost=cost) for cost, panel in known if panel]
 
 
+def _shared_datasets(results: Results) -> list[str]:
+    """The data sets on which the quality and the cost of every system are known."""
+    names = [system.name for system in results.systems]
+    rows = {dataset.name: [results.row(dataset.name, name) for name in names] for dataset in results.datasets}
+    return [name for name, each in rows.items() if all(row and row.cost and row.timings for row in each)]
+
+
+def _mean_panels(results: Results, datasets: Sequence[str]) -> list[str]:
+    """Quality against cost in the mean over data sets, each with the same weight."""
+    measure = tables.main_measure(results)
+    means = []
+    for number, system in enumerate(results.systems):
+        rows = [row for name in datasets if (row := results.row(name, system.name))]
+        points = [_points(number, system.label, row, measure) for row in rows]
+        known = [[point for point in plane if point] for plane in zip(*points, strict=True)]
+        means.append(
+            [
+                plots.Point(system.label, number, fmean(point.cost for point in plane), fmean(point.quality for point in plane))
+                if plane
+                else None
+                for plane in known
+            ]
+        )
+    return _panels(means, measure)
+
+
 def _bars(results: Results, difference: Difference, measure: str) -> Bars:
     label = results.systems[difference.number].label
     title = f"{measure} of {label} minus {tables.labels(results)[results.baseline]}, query by query"
@@ -145,6 +172,7 @@ def _render(results: Results, sections: Sequence[Section]) -> str:
     environment.filters["number"] = tables.number
     environment.filters["flat"] = tables.flat
     script = _asset("page.js")
+    shared = _shared_datasets(results)
     systems = [
         {"system": system, "colour": plots.series(number), "marker": plots.MARKERS[plots.marker(number)]}
         for number, system in enumerate(results.systems)
@@ -153,11 +181,12 @@ def _render(results: Results, sections: Sequence[Section]) -> str:
         results=results,
         sections=sections,
         systems=systems,
+        mean_datasets=shared,
+        mean_against_cost=_mean_panels(results, shared) if len(shared) > 1 else [],
         averages=_averages(results.averages),
         overview=tables.overview(results) if len(results.datasets) > 1 else None,
         measure=tables.main_measure(results),
         baseline=tables.labels(results)[results.baseline],
-        identical_id_rule=tables.identical_id_rule(results),
         first_open=_first_open(results),
         unfolded=len(results.datasets) <= _OPEN_DATASETS,
         detailed_queries=DETAILED_QUERIES,

@@ -19,7 +19,7 @@ WIDTHS = {"wide": 1060, "narrow": 340}
 """Plots that fill the page exist twice, for a screen and for a phone, since text in a scaled plot would become too small; pixels."""
 
 MARGIN_LEFT, MARGIN_RIGHT = 48, 8
-_PANEL = (340, 250)
+_PANEL = (340, 260)
 _LOGARITHMIC_FROM = 8  # largest over smallest value
 _MAX_STEPS = {"wide": 700, "narrow": 350}
 _LABEL_CHARACTERS = {"wide": 120, "narrow": 44}
@@ -66,7 +66,8 @@ def quality_against_cost(points: Sequence[Point], *, quality: str, cost: str) ->
     """
     costs = [point.cost for point in points]
     with style():
-        plane = axes(*_PANEL, left=MARGIN_LEFT, right=14)
+        plane = axes(*_PANEL, left=MARGIN_LEFT, right=14, top=24)
+        plane.set_title(quality, loc="left", x=-0.12, fontsize=11, color=colour("muted"))
         front = pareto_front(points)
         if len(front) > 1:
             plane.plot(

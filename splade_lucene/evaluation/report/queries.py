@@ -65,12 +65,14 @@ class Queries:
         differences: one a system other than the baseline.
         payload: for the script: ``ids``, ``scores`` by number of the system, and what is known of the queries and passages.
         detailed: how many queries the payload tells everything about.
+        kept: how many the evidence on disk does.
     """
 
     measure: str
     differences: Sequence[Difference] = ()
     payload: Mapping[str, Any] = field(default_factory=dict)
     detailed: int = 0
+    kept: int = 0
 
 
 def read_queries(results: Results, dataset: Dataset, folder: Path) -> Queries:
@@ -92,11 +94,12 @@ def read_queries(results: Results, dataset: Dataset, folder: Path) -> Queries:
         return Queries(measure)
     ids = list(base)
     gaps = {name: {qid: scores[name].get(qid, 0.0) - base[qid] for qid in ids} for name in numbers if name != results.baseline}
-    details = _Details(results, numbers)
+    details, kept = _Details(results, numbers), 0
     if dataset.evidence and dataset.passages:
         chosen = _chosen(ids, gaps, DETAILED_QUERIES // len(results.datasets))
         passages = read_evidence_passages(locate(dataset.passages, folder))
         for evidence in read_evidence(locate(dataset.evidence, folder)):
+            kept += 1
             if evidence.query_id in chosen:
                 details.add(evidence, passages, {name: gaps[name][evidence.query_id] for name in gaps})
     differences = []
@@ -115,7 +118,7 @@ def read_queries(results: Results, dataset: Dataset, folder: Path) -> Queries:
         "queries": details.queries,
         "passages": details.passages,
     }
-    return Queries(measure, differences, payload, len(details.queries))
+    return Queries(measure, differences, payload, len(details.queries), kept)
 
 
 def decisive_pair(winner: Sequence[str], loser: Sequence[str], relevant: Mapping[str, int]) -> tuple[str, str] | None:

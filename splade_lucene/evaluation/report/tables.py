@@ -14,6 +14,8 @@ ALPHA = 0.05
 
 UNKNOWN = "–"
 
+_PUBLISHED = {"bm25-flat": "BM25 flat", "bm25-multifield": "BM25 multifield", "splade-pp-ed": "SPLADE++ ED", "splade-v3": "SPLADE-v3"}
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -130,7 +132,7 @@ def quality_and_cost(results: Results, dataset: Dataset) -> Table:
         if not (name in rows and any(rows[name].published)):
             published = [Cell(number(scores.get(each))) for each in results.measures]
             filler = [Cell("")] * (len(columns) - len(published))
-            lines.append(TableRow(name, "published", (*published, *filler), aside=True))
+            lines.append(TableRow(_PUBLISHED.get(name, name), "published", (*published, *filler), aside=True))
     starts = frozenset({0, len(results.measures), len(results.measures) + compared})
     return Table(columns, tuple(lines), starts)
 
@@ -176,11 +178,10 @@ def significance(results: Results, dataset: Dataset) -> Table | None:
 def remarks(results: Results, dataset: Dataset) -> list[str]:
     """What a reader of a data set's figures should know, a sentence each."""
     said = list(dataset.notes)
-    if dataset.queries_without_relevant:
-        number_of = f"{dataset.queries_without_relevant:,}"
-        said.append(f"Judged queries without any relevant passage: {number_of}. They count 0 for every system, as in trec_eval.")
     for name, row in _rows(results, dataset).items():
         label = labels(results)[name]
+        if results.system(name).kind == "run":
+            continue  # the notes of a comparison say it already
         if row.missing:
             said.append(f"{label}: judged queries without hits: {row.missing:,}. They count 0.")
         if row.unjudged:
@@ -192,17 +193,6 @@ def remarks(results: Results, dataset: Dataset) -> list[str]:
                     "something differs from the published setting."
                 )
     return said
-
-
-def identical_id_rule(results: Results) -> str:
-    """The rule on hits that are the query itself, as a sentence; nothing where the results do not say."""
-    match results.settings.get("remove_query"):
-        case True:
-            return "A hit whose id equals the id of the query is dropped, for every system alike (BEIR's rule for ArguAna and Quora)."
-        case False:
-            return "Hits whose id equals the id of the query are kept, for every system alike."
-        case _:
-            return ""
 
 
 def lengths(results: Results, name: str) -> str:
@@ -219,7 +209,7 @@ def flat(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
         if isinstance(value, Mapping):
             pairs += [(f"{name}.{inner}", text) for inner, text in flat(value)]
         elif value is not None:
-            pairs.append((name.replace("_", " "), _text(value)))
+            pairs.append((name, _text(value)))
     return pairs
 
 

@@ -11,12 +11,14 @@
   };
   const number = (value, digits, sign) =>
     (sign && value > 0 ? "+" : "") + value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace("-", "−");
-  const score = (value, sign) => number(value, Number.isInteger(value) ? 0 : Math.abs(value) < 1 ? 4 : 2, sign);
+  // As many decimals as the largest of the scores that stand together needs.
+  const digits = (values) => (values.every(Number.isInteger) ? 0 : Math.max(...values.map(Math.abs)) < 1 ? 4 : 2);
   const name = ([docid, title]) => (title ? `“${title}”` : docid);
 
   function hits(data, query, system) {
     const list = element("ol", "hits");
     const found = query.top[system] || [];
+    const places = digits(found.map(([, value]) => value));
     found.forEach(([place, value], index) => {
       const [docid, title, text] = data.passages[place];
       const grade = query.grades[place];
@@ -27,23 +29,24 @@
             element("span", "id", docid), " ",
             grade ? element("span", "grade", grade === 1 ? "relevant" : `relevant (${grade})`) : "",
             element("div", "passage", title ? element("span", "title", title + " ") : "", text)),
-          element("span", "score", score(value, false))));
+          element("span", "score", number(value, places))));
     });
     return element("div", "", element("h5", "", data.systems[system]), found.length ? list : element("p", "empty", "no hits"));
   }
 
   function terms(data, [system, total, differences, others, rest], high, low) {
     const largest = Math.max(...differences.map(([, value]) => Math.abs(value)), 1e-9);
+    const places = digits([total, rest, ...differences.map(([, value]) => value)]);
     const grid = element("div", "terms");
     const line = (label, value, className) => {
       const bar = element("i", value >= 0 ? "for" : "against");
       bar.style.width = `${Math.min(50, (50 * Math.abs(value)) / largest)}%`;
-      grid.append(element("span", className, label), element("span", "bar", bar), element("span", "value", score(value, true)));
+      grid.append(element("span", className, label), element("span", "bar", bar), element("span", "value", number(value, places, true)));
     };
     differences.forEach(([term, value]) => line(term, value, ""));
     if (others) line(`${others} other${others === 1 ? "" : "s"}`, rest, "id");
     const better = total > 0 ? high : low;
-    const verdict = total === 0 ? "the same score" : `${score(Math.abs(total), false)} more for ${data.passages[better][0]}`;
+    const verdict = total === 0 ? "the same score" : `${number(Math.abs(total), places)} more for ${data.passages[better][0]}`;
     return element("div", "", element("h5", "", `${data.systems[system]}: ${verdict}`), differences.length ? grid : element("p", "empty", "no term matches either"));
   }
 
