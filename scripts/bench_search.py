@@ -1,24 +1,26 @@
 #!/usr/bin/env python
-"""Searching, side by side in one process: our searcher, stock Pyserini's LuceneImpactSearcher, and numpy over all postings.
+"""Searching, side by side in one process: our searcher, stock Pyserini's LuceneImpactSearcher, numpy over all postings, Seismic, BMP.
 
     .venv/bin/python scripts/bench_search.py ENCODED INDEX QUERIES [--count 500] [--threads 2]
 
 Single queries: one thread, encoding excluded (all systems get the same encoded queries), after a round to warm up; the order of the
 systems alternates from query to query, so that other work on the machine hits all alike. Batch: end to end, encoding included, each
-system in its own way. Every system's top k is compared with ours.
+system in its own way. Every system's top k is compared with ours, which equals numpy's. Seismic and BMP take part where they are
+installed (pip install pyseismic-lsr bmp); Seismic trades recall for speed, and BMP holds no impact above 255.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csc_matrix
+from search_peers import Bmp, Exhaustive, Impacts, Seismic, recall
 
 from splade_lucene.collections.queries import read_queries
 from splade_lucene.encoding.model import SpladeModel
@@ -27,41 +29,6 @@ from splade_lucene.evaluation.table import markdown_table
 from splade_lucene.lucene import jvm
 from splade_lucene.pipeline.searching import ImpactSearcher
 from splade_lucene.records import Hit, Query
-from splade_lucene.vectors.reader import read_vectors
-
-Impacts = dict[str, int]
-
-
-class Exhaustive:
-    """Adds up the postings of a query with numpy and sorts all documents."""
-
-    def __init__(self, encoded: Path) -> None:
-        rows, columns, values = [], [], []
-        self._docids: list[str] = []
-        self._columns: dict[str, int] = {}
-        for number, vector in enumerate(read_vectors(encoded)):
-            self._docids.append(vector.id)
-            columns += [self._columns.setdefault(token, len(self._columns)) for token in vector.vector]
-            values += vector.vector.values()
-            rows += [number] * len(vector.vector)
-        shape = (len(self._docids), len(self._columns))
-        self._matrix = csc_matrix((np.array(values, np.int32), (np.array(rows, np.int32), np.array(columns, np.int32))), shape)
-        order = np.argsort(np.array(self._docids))
-        self._rank = np.empty(len(order), np.int64)
-        self._rank[order] = np.arange(len(order))
-
-    def search(self, query: Impacts, k: int) -> list[Hit]:
-        """The k best documents, equal scores in the order of docids."""
-        scores = np.zeros(len(self._docids), np.int64)
-        matrix = self._matrix
-        for token, impact in query.items():
-            column = self._columns.get(token)
-            if column is not None:
-                part = slice(matrix.indptr[column], matrix.indptr[column + 1])
-                scores[matrix.indices[part]] += impact * matrix.data[part]
-        (found,) = scores.nonzero()
-        best = found[np.lexsort((self._rank[found], -scores[found]))[:k]]
-        return [Hit(self._docids[number], float(scores[number])) for number in best]
 
 
 def main() -> None:
@@ -78,9 +45,7 @@ def main() -> None:
     from pyserini.search.lucene import LuceneImpactSearcher
 
     queries = read_queries(args.queries)[: args.count]
-    began = time.perf_counter()
     ours = ImpactSearcher(args.index)
-    opened = {"splade_lucene": time.perf_counter() - began}
     model = SpladeModel.load(ours.card.encoder["model"])
     bound = {"max_length": ours.query_max_length, "scale": ours.card.encoder["scale"]}
     encoded = dict(zip([query.text for query in queries], model.encode_queries([query.text for query in queries], **bound), strict=True))
@@ -89,19 +54,24 @@ def main() -> None:
         def encode(self, text: str) -> Impacts:
             return encoded[text]
 
-    began = time.perf_counter()
     stock = LuceneImpactSearcher(str(args.index), Cached())
-    opened["LuceneImpactSearcher"] = time.perf_counter() - began
     exhaustive = Exhaustive(args.encoded)
+    others: dict[str, Any] = {}
+    for kind in (Seismic, Bmp):
+        try:
+            others[kind.__name__] = kind(args.encoded)
+        except ImportError as error:
+            print(f"without {kind.__name__}: {error}", file=sys.stderr)
     systems: dict[str, Callable[[str, int], list[Hit]]] = {
         "splade_lucene": lambda text, k: ours.search_impacts(encoded[text], k),
         "LuceneImpactSearcher": lambda text, k: [Hit(hit.docid, round(hit.score)) for hit in stock.search(text, k)],
         "numpy, exhaustive": lambda text, k: exhaustive.search(encoded[text], k),
+        **{name: lambda text, k, other=other: other.search(encoded[text], k) for name, other in others.items()},
     }
     rows = []
     for k in (10, 1000):
         seconds: dict[str, list[float]] = {name: [] for name in systems}
-        same = dict.fromkeys(systems, 0)
+        same, recalled = dict.fromkeys(systems, 0), dict.fromkeys(systems, 0.0)
         for warm in (False, True):
             for number, text in enumerate(encoded):
                 found = {}
@@ -112,17 +82,37 @@ def main() -> None:
                         seconds[name].append(time.perf_counter() - start)
                 for name in systems if warm else ():
                     same[name] += found[name] == found["splade_lucene"]
+                    recalled[name] += recall(found[name], found["splade_lucene"]) / len(encoded)
         for name, times in seconds.items():
             mean, p50, p99 = latency(times)
             rows.append({
                 "k": str(k), "one thread, encoding excluded": name, "mean ms": f"{mean:.2f}", "p50": f"{p50:.2f}",
                 "p90": f"{np.percentile(times, 90) * 1e3:.2f}", "p99": f"{p99:.2f}",
                 "ratio": f"{np.mean(seconds['LuceneImpactSearcher']) / np.mean(times):.2f}",
-                "same hits": f"{same[name]}/{len(encoded)}", "open ms": f"{opened[name] * 1e3:.0f}" if name in opened else "-",
+                "same hits": f"{same[name]}/{len(encoded)}", "recall": f"{recalled[name]:.3f}",
             })  # fmt: skip
     print(markdown_table(rows))
     print()
+    openers = {
+        "splade_lucene": lambda: ImpactSearcher(args.index),
+        "LuceneImpactSearcher": lambda: LuceneImpactSearcher(str(args.index), Cached()),
+    }
+    print(markdown_table(opening(openers)))
+    print()
     print(markdown_table(end_to_end(queries, ours, stock, model.name, args.threads)))
+
+
+def opening(openers: dict[str, Callable[[], object]]) -> list[dict[str, str]]:
+    """Rows of opening the index again in a JVM that is up; the first time in a process Java loads its classes, see bench_start.py."""
+    rows = []
+    for name, open_index in openers.items():
+        times = []
+        for _ in range(10):
+            start = time.perf_counter()
+            open_index()
+            times.append(time.perf_counter() - start)
+        rows.append({"opening": name, "ms, median of 10": f"{np.median(times) * 1e3:.1f}", "largest": f"{max(times) * 1e3:.1f}"})
+    return rows
 
 
 def end_to_end(queries: Sequence[Query], ours: ImpactSearcher, stock: Any, model: str, threads: int) -> list[dict[str, str]]:
