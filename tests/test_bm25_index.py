@@ -66,6 +66,22 @@ def test_equal_scores_keep_the_order_of_docids(index: Path) -> None:
     assert first.score > second.score > first.score - 1e-5
 
 
+@pytest.mark.parametrize("text", ["cracked glass, glass", "stress", "thermal glass panes"])
+def test_explanations_add_up_to_the_scores(index: Path, text: str) -> None:
+    with Bm25Searcher(index) as searcher:
+        hits = searcher.search(text)
+        assert hits
+        for hit in hits:
+            found = searcher.explain(text, hit.docid)
+            assert found.score == pytest.approx(hit.score, abs=1e-4)
+            assert sum(match.product for match in found.matches) == pytest.approx(found.score, rel=1e-6)
+            for match in found.matches:
+                assert match.idf is not None
+                assert match.frequency is not None
+                assert 0 < match.document_weight < match.idf  # the saturated term frequency is below 1
+                assert match.frequency >= 1
+
+
 def test_k1_and_b_change_the_scores(tmp_path: Path) -> None:
     scores = []
     for number, (k1, b) in enumerate([(0.9, 0.4), (1.2, 0.4), (0.9, 0.75)]):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -152,6 +153,26 @@ def test_queries_of_any_length(index: Path, vectors: list[ImpactVector]) -> None
 def test_a_query_without_a_matching_term_has_no_hits(index: Path, query: dict[str, int]) -> None:
     with ImpactIndexSearcher(index) as searcher:
         assert searcher.search_impacts(query) == []
+
+
+def test_explanations_are_the_vectors_and_add_up_to_the_scores(index: Path, vectors: list[ImpactVector]) -> None:
+    query = {**dict.fromkeys(NASTY, 3), "t1": 2, "nowhere": 7}
+
+    class Fixed:
+        def encode_queries(self, texts: Sequence[str]) -> list[dict[str, int]]:
+            return [query for _ in texts]
+
+    with ImpactIndexSearcher(index, Fixed()) as searcher:
+        scores = dict(searcher.search("text", 1000))
+        for vector in vectors[::5]:
+            found = searcher.explain("text", vector.id)
+            assert {match.token: match.document_weight for match in found.matches} == {
+                token: vector.vector[token] for token in query.keys() & vector.vector.keys()
+            }
+            assert sum(match.product for match in found.matches) == found.score == scores.get(vector.id, 0)
+            assert found.unmatched == {token: weight for token, weight in query.items() if token not in vector.vector}
+        with pytest.raises(InputError, match="has no document 'd400'"):
+            searcher.explain("text", "d400")
 
 
 def test_threads_change_nothing(index: Path, vectors: list[ImpactVector]) -> None:
