@@ -130,6 +130,8 @@ class ImpactIndexer(pt.Indexer):
         """
         if kwargs:
             raise TypeError(f"unknown options: {', '.join(kwargs)}")
+        if self.path.exists() and not self.overwrite:  # before a whole collection is encoded
+            raise InputError(self.path, "exists already; give another name or overwrite=True")
         encoder = self.encoder
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.path.parent, prefix=f".{self.path.name}.vectors.") as vectors:
