@@ -8,6 +8,8 @@ import json
 import pickle
 import re
 import shutil
+import subprocess
+import sys
 import textwrap
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatch
@@ -17,9 +19,11 @@ from typing import Any
 import huggingface_hub
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForMaskedLM, AutoTokenizer, BertModel, GPT2Config, safetensors_conversion
 
 from splade_lucene.encoding import loading
+from splade_lucene.encoding.bert import read_bert
 from splade_lucene.encoding.loading import find_model
 from splade_lucene.encoding.model import SpladeModel
 from splade_lucene.errors import ModelError
@@ -74,6 +78,55 @@ def test_the_longest_length_that_a_model_allows_is_one_that_it_can_read(random_m
         model.encode_documents([LONG], max_length=321)
     (vector,) = model.encode_documents([LONG], max_length=320, weights=True)
     assert distance(vector, card_recipe(random_model(family), [LONG], 320)[0]) < 1e-4
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_plain_bert_is_read_without_transformers_and_all_else_with_it(random_model: Callable[[str], Path], family: str) -> None:
+    assert (read_bert(random_model(family)) is not None) == (family == "bert")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"hidden_act": "relu"},
+        {"position_embedding_type": "relative_key"},
+        {"is_decoder": True},
+        {"tie_word_embeddings": False},
+        {"architectures": ["BertForSequenceClassification"]},
+        {"hidden_size": 64},
+        {"num_hidden_layers": 3},
+    ],
+    ids=str,
+)
+def test_a_variant_of_bert_is_left_to_transformers(folder: Path, change: dict[str, Any]) -> None:
+    assert read_bert(folder) is not None
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps(config | change), encoding="utf-8")
+    assert read_bert(folder) is None
+
+
+@pytest.mark.parametrize("old_names", [False, True], ids=["today's names", "names from TensorFlow"])
+def test_another_output_layer_than_the_embeddings_is_left_to_transformers(folder: Path, old_names: bool) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    if old_names:
+        tensors = {
+            name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): tensor
+            for name, tensor in tensors.items()
+        }
+        assert any(name.endswith("gamma") for name in tensors)
+    embeddings = tensors["bert.embeddings.word_embeddings.weight"]
+    for decoder, ours in ((embeddings.clone(), True), (embeddings + 1, False)):
+        save_file(tensors | {"cls.predictions.decoder.weight": decoder}, folder / "model.safetensors", metadata={"format": "pt"})
+        assert (read_bert(folder) is not None) == ours
+
+
+def test_tiny_is_loaded_and_used_without_the_modelling_code_of_transformers(tiny: SpladeModel) -> None:
+    code = (
+        "import sys; from splade_lucene import SpladeModel; SpladeModel.load('tiny', device='cpu').encode_queries(['a word']); "
+        "print(*(name for name in ('transformers.modeling_utils', 'torch._dynamo', 'scipy', 'sklearn') if name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout.strip(), done.stderr) == ("", "")
 
 
 def test_weights_in_several_files_load_as_those_in_one(folder: Path) -> None:

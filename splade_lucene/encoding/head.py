@@ -55,7 +55,7 @@ def _pool_packed(hidden: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
             first, into = 0, passage
             for length, alike in groupby(group):
                 count = len(list(alike))
-                part = products[first : first + count * length].unflatten(0, (count, length))
+                part = products[first : first + count * length].view(count, length, -1)
                 torch.amax(part, dim=1, out=pooled[into : into + count, start : start + tile])
                 first, into = first + count * length, into + count
         row, passage = row + len(rows), passage + len(group)

@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForMaskedLM, AutoTokenizer
+from transformers import AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
+from splade_lucene.encoding.bert import read_bert
 from splade_lucene.encoding.head import splade_max
 from splade_lucene.encoding.loading import ModelFiles, first_sentence
 from splade_lucene.encoding.words import Reading, read_words
@@ -34,6 +35,7 @@ class MlmNetwork:
     Attributes:
         tokens: the vocabulary, in the order of the output layer.
         max_positions: the largest number of tokens that can be read at once.
+        device_type: ``cpu``, ``cuda`` or what else torch calls it.
 
     Raises:
         ModelError: the folder holds no complete masked language model with its own tokenizer, or one whose logits are not just a
@@ -43,7 +45,7 @@ class MlmNetwork:
     def __init__(self, files: ModelFiles, *, device: str, precision: str) -> None:
         network, self._tokenizer = _load(files)
         self._tokenizing = threading.Lock()
-        self._device = device
+        self._device, self.device_type = device, torch.device(device).type
         output = network.get_output_embeddings()
         if not isinstance(output, torch.nn.Linear):
             raise ModelError(f"{files.name} ({network.config.model_type}) has no linear output layer; SPLADE needs an MLM head")
@@ -141,21 +143,32 @@ def _load(files: ModelFiles) -> tuple[Any, Any]:
     logs.set_verbosity_error()  # what it would warn of is checked below
     try:
         tokenizer = AutoTokenizer.from_pretrained(files.folder, local_files_only=True, trust_remote_code=False)
-        network, report = AutoModelForMaskedLM.from_pretrained(
-            files.folder,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            dtype=torch.float32,
-            output_loading_info=True,
-        )
+        # Plain BERT needs no transformers, whose modelling code takes seconds to import.
+        network: Any = read_bert(files.folder)
+        missing = []
+        if network is None:
+            network, missing = _load_with_transformers(files)
     except Exception as error:  # damaged files make safetensors, tokenizers and transformers raise whatever they like
         raise ModelError(f"{files.name} cannot be loaded as a masked language model ({first_sentence(error)})") from None
     finally:
         logs.set_verbosity(verbosity)
         if had_progress:
             logs.enable_progress_bar()
-    if report["missing_keys"]:
-        missing = ", ".join(sorted(report["missing_keys"])[:3])
-        raise ModelError(f"{files.name} lacks weights of a masked language model ({missing}); SPLADE needs the MLM head")
+    if missing:
+        raise ModelError(f"{files.name} lacks weights of a masked language model ({', '.join(missing[:3])}); SPLADE needs the MLM head")
     return network.eval(), tokenizer
+
+
+def _load_with_transformers(files: ModelFiles) -> tuple[Any, list[str]]:
+    """Any masked language model, and the names of the weights that it lacks."""
+    from transformers import AutoModelForMaskedLM
+
+    network, report = AutoModelForMaskedLM.from_pretrained(
+        files.folder,
+        local_files_only=True,
+        trust_remote_code=False,
+        use_safetensors=True,
+        dtype=torch.float32,
+        output_loading_info=True,
+    )
+    return network, sorted(report["missing_keys"])
