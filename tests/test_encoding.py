@@ -7,6 +7,7 @@ import json
 import random
 import shutil
 import textwrap
+import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -226,6 +227,40 @@ def test_the_examples_of_the_docstrings_are_true(module: object) -> None:
         runner.run(example)
     assert examples
     assert runner.summarize(verbose=False).failed == 0
+
+
+def too_many_tokens(model: SpladeModel, limit: int) -> Any:
+    """Lets the network run out of memory as a GPU does, with any batch of more than so many tokens; undone by ``remove()``."""
+
+    def check(_: torch.nn.Module, __: Any, batch: dict[str, torch.Tensor]) -> None:
+        if batch["input_ids"].numel() > limit:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+
+    return model._network._network.register_forward_pre_hook(check, with_kwargs=True)
+
+
+def test_a_batch_that_does_not_fit_is_halved_with_a_warning_and_nothing_is_lost(random_model: Callable[[str], Path]) -> None:
+    model = SpladeModel.load(str(random_model("bert")), device="cpu")
+    texts = [*LINES, LONG]
+    expected = model.encode_documents(texts, weights=True)
+    hook = too_many_tokens(model, 700)
+    with pytest.warns(RuntimeWarning, match=r"^the memory of the device is too small for \d+ tokens at once; going on with \d+$") as warned:
+        encoded = model.encode_documents(texts, weights=True)
+    assert len(warned) == 2  # from 2048 by way of 1024 to 512, and then no batch is tried that is known not to fit
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        again = model.encode_documents(texts, weights=True)
+    hook.remove()
+    for vectors in (encoded, again):
+        assert len(vectors) == len(expected)
+        assert max(distance(*pair) for pair in zip(vectors, expected, strict=True)) < 1e-5
+
+
+def test_a_single_text_that_does_not_fit_is_refused(random_model: Callable[[str], Path]) -> None:
+    model = SpladeModel.load(str(random_model("bert")), device="cpu")
+    too_many_tokens(model, 100)
+    with pytest.warns(RuntimeWarning), pytest.raises(ModelError, match=r"too small for \S+ to read a text of 256 tokens; give a smaller"):
+        model.encode_documents(["a word", LONG, LONG])
 
 
 def test_four_threads_at_once_encode_as_one_does(tiny: SpladeModel) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple, overload
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from splade_lucene.encoding.batching import batches_by_length
 from splade_lucene.encoding.defaults import DEFAULT_SCALE, default_lengths
@@ -17,8 +20,10 @@ from splade_lucene.errors import ModelError
 
 # The two special tokens and one of the text.
 _MIN_LENGTH = 3
-# Tokens a batch, padding included: large enough for matrix products to run at speed, small enough for any machine.
+# Tokens a batch, padding included: large enough for matrix products to run at speed, small enough for any machine; on a CPU small
+# enough for its caches (docs/encoding.md).
 _TOKEN_BUDGET = 4096
+_TOKEN_BUDGETS = {"cpu": 2048}
 
 
 class EncoderRecord(NamedTuple):
@@ -57,6 +62,7 @@ class SpladeModel:
     def __init__(self, files: ModelFiles, network: MlmNetwork, *, precision: str) -> None:
         """Use :meth:`load`."""
         self._files, self._network, self._precision = files, network, precision
+        self._budget = _TOKEN_BUDGETS.get(network.device_type, _TOKEN_BUDGET)
 
     @classmethod
     def load(cls, name: str, *, revision: str | None = None, device: str = "auto", precision: str = "auto") -> SpladeModel:
@@ -235,15 +241,56 @@ class SpladeModel:
         # A text without a token, which a tokenizer without special tokens makes of an empty one, stays an empty bag.
         filled = [position for position, ids in enumerate(token_ids) if ids]
         encoded: list[dict[str, Any]] = [{} for _ in texts]
-        for batch in batches_by_length([len(token_ids[position]) for position in filled], _TOKEN_BUDGET):
-            positions = [filled[each] for each in batch]
-            pooled = self._network.pooled_weights([token_ids[position] for position in positions]).numpy()
-            for position, row in zip(positions, pooled, strict=True):
+        for places, pooled in self._pool([token_ids[position] for position in filled]):
+            for place, row in zip(places, pooled, strict=True):
                 if weights:
                     entries = quantization.prune(row)
                     values = row[entries]
                 else:
                     entries, values = quantization.apply(row)
-                tokens = (self._network.tokens[entry] for entry in entries)
-                encoded[position] = dict(zip(tokens, values.tolist(), strict=True))
+                tokens = (self._network.tokens[entry] for entry in entries.tolist())
+                encoded[filled[place]] = dict(zip(tokens, values.tolist(), strict=True))
         return encoded
+
+    def _pool(self, token_ids: Sequence[list[int]]) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
+        """Pools batch by batch, in smaller ones from where the memory of a GPU is too small for those that were planned.
+
+        Args:
+            token_ids: of each text; each has at least one.
+
+        Yields:
+            Positions in ``token_ids``, together each once, and their weights: float32, texts × vocabulary.
+
+        Raises:
+            ModelError: a single text is too much.
+        """
+        for batch in batches_by_length([len(ids) for ids in token_ids], self._budget):
+            texts = [token_ids[position] for position in batch]
+            tokens = len(batch) * max(map(len, texts))
+            if len(batch) == 1 or tokens <= self._budget:  # which may have shrunk since the batches were planned
+                try:
+                    pooled = self._network.pooled_weights(texts).numpy()
+                except torch.OutOfMemoryError:
+                    pooled = None  # what follows should not keep alive what the exception holds on to
+                if pooled is not None:
+                    yield batch, pooled
+                    continue
+                self._shrink(tokens, alone=len(batch) == 1)
+            for places, part in self._pool(texts):
+                yield [batch[place] for place in places], part
+
+    def _shrink(self, tokens: int, *, alone: bool) -> None:
+        """Halves the budget after a batch of so many tokens was too much."""
+        if alone:
+            raise ModelError(
+                f"the memory of the device is too small for {self.name} to read a text of {tokens} tokens; "
+                "give a smaller --max-length, or --device cpu"
+            )
+        torch.cuda.empty_cache()
+        if self._budget > tokens // 2:  # otherwise another thread was here
+            self._budget = tokens // 2
+            warnings.warn(
+                f"the memory of the device is too small for {tokens} tokens at once; going on with {tokens // 2}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
