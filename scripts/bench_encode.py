@@ -1,0 +1,325 @@
+#!/usr/bin/env python
+"""Encoding, side by side: our encoder, stock Pyserini's SpladeDocumentEncoder and sentence-transformers' SparseEncoder.
+
+    .venv/bin/pip install -c scripts/constraints.txt -e '.[bench]'
+    .venv/bin/python scripts/bench_encode.py [CORPUS] [--model tiny|bert-base|DIR] [--max-length 256] [--count 256] [--threads 2]
+
+CORPUS is a collection of passages (by default the docstrings of Python's standard library); `bert-base` is a network of the size of
+BERT-base with random weights and the tokenizer of `tiny`, fine for speed. Every system is a process of its own with the same texts,
+lengths and threads. Rounds go from system to system; the best of each counts, since other work on the machine only adds time. Peers
+run with the batch size that was fastest on a part of the texts; Pyserini also with its default. What they return is not turned into
+bags of tokens in the time measured. GFLOP/s count products of tokens alone, not of padding, over the measured peak of a square matrix
+product. Memory is the most that the process grew by after
+loading the model. Differences are between impacts (on Pyserini's own scale for it).
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import multiprocessing
+import os
+import re
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from splade_lucene.evaluation.cost import latency
+from splade_lucene.evaluation.table import markdown_table
+
+Encode = Callable[[list[str], int, int], Any]
+Bags = list[dict[str, float]]
+# Pyserini quantizes round(weight / 5 · 256), ours here likewise for the comparison.
+_PYSERINI_SCALE = 256 / 5
+_PYSERINI_DEFAULT = 64
+
+
+def main() -> None:
+    """Measures and prints the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpus", nargs="?", type=Path)
+    parser.add_argument("--model", default="tiny")
+    parser.add_argument("--max-length", type=int, default=256)
+    parser.add_argument("--count", type=int, default=256, help="passages, spread over the corpus")
+    parser.add_argument("--queries", type=int, default=50, help="texts cut at 24 tokens and encoded one at a time")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--precision", default="auto", help="of ours")
+    parser.add_argument("--batches", type=int, nargs="+", default=[4, 8, 16, 32, 64], help="tried with the peers")
+    parser.add_argument("--systems", default="ours,pyserini,sentence-transformers")
+    args = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(args.threads)
+    os.environ.setdefault("OPENAI_API_KEY", "pyserini.encode wants one to be imported")
+    texts = read_texts(args.corpus, args.count)
+    made = Path(tempfile.mkdtemp(prefix="bench-encode-"))
+    try:
+        folder = model_folder(args.model, made)
+        workers = {name: Worker(name, folder, args.precision, args.threads) for name in args.systems.split(",")}
+        measure(args, texts, workers)
+        for worker in workers.values():
+            worker.stop()
+    finally:
+        shutil.rmtree(made)
+
+
+def measure(args: argparse.Namespace, texts: list[str], workers: dict[str, Worker]) -> None:
+    """Runs the rounds and prints the tables."""
+    first = workers["ours"]
+    lengths: list[int] = first.ask("lengths", texts, args.max_length)
+    flops = sum(first.ask("flops", each) * lengths.count(each) for each in set(lengths))
+    sample = texts[:: max(1, len(texts) // 64)]
+    rows: list[tuple[str, str, int]] = []
+    for name, worker in workers.items():
+        if name == "ours":
+            rows.append((name, "", 0))
+            continue
+        tried = {batch: worker.ask("time", sample, args.max_length, batch)[0] for batch in args.batches}
+        rows += [(name, f", batch {_PYSERINI_DEFAULT} (default)", _PYSERINI_DEFAULT)] * (name == "pyserini")
+        best = min(tried, key=lambda batch: tried[batch])
+        rows.append((name, f", batch {best} (its best)", best))
+    seconds: dict[tuple[str, str, int], list[tuple[float, float, int]]] = {row: [] for row in rows}
+    peaks: list[float] = []
+    for _, row in itertools.product(range(args.rounds), rows):
+        seconds[row].append(workers[row[0]].ask("time", texts, args.max_length, row[2]))
+        peaks.append(first.ask("peak"))
+    differences = {name: difference(name, first, worker, texts[:64], args.max_length) for name, worker in workers.items()}
+    slowest = min(each[0] for each in seconds[rows[1]]) if len(rows) > 1 else 0.0
+    table = []
+    for row, times in seconds.items():
+        wall, cpu = min(each[0] for each in times), min(each[1] for each in times)
+        table.append({
+            f"{args.model}, {args.max_length} tokens, {len(texts)} passages, {args.threads} threads": row[0] + row[1],
+            "passages/s": f"{len(texts) / wall:.1f}",
+            "tokens/s": f"{sum(lengths) / wall:,.0f}",
+            "ratio": f"{slowest / wall:.1f}",
+            "CPU ms a passage": f"{cpu * 1e3 / len(texts):.1f}",
+            "GFLOP/s": f"{flops / wall / 1e9:.0f}",
+            "of peak": f"{flops / wall / 1e9 / max(peaks):.0%}",
+            "most memory MB": f"{max(each[2] for each in times) / 1e6:,.0f}",
+            "largest difference": differences[row[0]],
+        })  # fmt: skip
+    print(f"{sum(lengths) / len(lengths):.0f} tokens a passage; measured peak {max(peaks):.0f} GFLOP/s (fp32, 2048 × 2048 × 2048)\n")
+    print(markdown_table(table))
+    print()
+    short = [" ".join(text.split()[:12]) for text in texts[: args.queries]]
+    print(markdown_table([latency_row(args, name, worker, short) for name, worker in workers.items()]))
+
+
+def latency_row(args: argparse.Namespace, name: str, worker: Worker, queries: list[str]) -> dict[str, str]:
+    """One text at a time, after a round to warm up."""
+    for _ in range(2):
+        times = [worker.ask("time", [query], 64, 1)[0] for query in queries]
+    times.sort()
+    return {
+        f"{args.model}, single queries, {args.threads} threads": name,
+        "mean ms": f"{latency(times).mean:.1f}",
+        "p50": f"{latency(times).p50:.1f}",
+        "p90": f"{times[int(0.9 * len(times))] * 1e3:.1f}",
+    }
+
+
+def difference(name: str, ours: Worker, other: Worker, texts: list[str], max_length: int) -> str:
+    """The largest difference between the impacts of two systems, and how many of all impacts differ."""
+    if name == "ours":
+        return "-"
+    scale = _PYSERINI_SCALE if name == "pyserini" else 100
+    mine: Bags = ours.ask("bags", texts, max_length)
+    theirs: Bags = other.ask("bags", texts, max_length)
+    largest, different, total = 0, 0, 0
+    for left, right in zip(mine, theirs, strict=True):
+        for token in left.keys() | right.keys():
+            weight = right.get(token, 0)
+            gap = abs(round(left.get(token, 0) * scale) - round(weight if name == "pyserini" else weight * scale))
+            largest, different, total = max(largest, gap), different + (gap > 0), total + 1
+    return f"{largest} ({different} of {total:,})"
+
+
+def read_texts(corpus: Path | None, count: int) -> list[str]:
+    """Texts spread evenly over a collection."""
+    if corpus is None:
+        from splade_lucene.collections import pydocs
+
+        texts = [passage.contents for passage in pydocs.passages()]
+    else:
+        from splade_lucene.collections.passages import read_passages
+
+        texts = [passage.contents for passage in read_passages(corpus)]
+    return texts[:: max(1, len(texts) // count)][:count]
+
+
+def model_folder(model: str, made: Path) -> Path:
+    """The folder of a model; that of a random BERT-base is made."""
+    from splade_lucene.encoding.loading import find_model
+
+    if model != "bert-base":
+        return find_model(model).folder
+    import torch
+    from transformers import AutoTokenizer, BertConfig, BertForMaskedLM
+
+    torch.manual_seed(0)
+    BertForMaskedLM(BertConfig()).save_pretrained(made)
+    AutoTokenizer.from_pretrained(find_model("tiny").folder).save_pretrained(made)
+    return made
+
+
+class Worker:
+    """A system in a process of its own.
+
+    Args:
+        system: its name.
+        folder: the model.
+        precision: of ours.
+        threads: of its matrix products.
+    """
+
+    def __init__(self, system: str, folder: Path, precision: str, threads: int) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        self._pipe, there = spawn.Pipe()
+        self._process = spawn.Process(target=serve, args=(there, system, folder, precision, threads), daemon=True)
+        self._process.start()
+        there.close()
+
+    def ask(self, what: str, *arguments: Any) -> Any:
+        """The answer of the process."""
+        self._pipe.send((what, arguments))
+        return self._pipe.recv()
+
+    def stop(self) -> None:
+        """Ends the process."""
+        self._pipe.close()
+        self._process.join()
+
+
+def serve(pipe: Connection, system: str, folder: Path, precision: str, threads: int) -> None:
+    """What the process of a system does until its pipe is closed."""
+    import torch
+
+    torch.set_num_threads(threads)
+    encode, bags, model = SYSTEMS[system](folder, precision)
+
+    encode(["a text to warm up"], 16, 1)
+    loaded = resident()
+
+    def timed(texts: list[str], max_length: int, batch: int) -> tuple[float, float, int]:
+        resident()
+        wall, cpu = time.perf_counter(), time.process_time()
+        encode(texts, max_length, batch)
+        return time.perf_counter() - wall, time.process_time() - cpu, most_resident() - loaded
+
+    answers: dict[str, Callable[..., Any]] = {
+        "time": timed,
+        "bags": bags,
+        "peak": matmul_peak,
+        "lengths": lambda texts, max_length: [len(ids) for ids in model.token_ids(texts, max_length)],
+        "flops": lambda tokens: useful_flops(folder, tokens),
+    }
+    while True:
+        try:
+            what, arguments = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(answers[what](*arguments))
+
+
+def ours(folder: Path, precision: str) -> tuple[Encode, Callable[[list[str], int], Bags], Any]:
+    """Texts to impacts."""
+    from splade_lucene.encoding.model import SpladeModel
+
+    model = SpladeModel.load(str(folder), device="cpu", precision=precision)
+    return (
+        lambda texts, max_length, batch: model.encode_documents(texts, max_length=max_length),
+        lambda texts, max_length: model.encode_documents(texts, max_length=max_length, weights=True),
+        model._network,
+    )
+
+
+def pyserini(folder: Path, precision: str) -> tuple[Encode, Callable[[list[str], int], Bags], Any]:
+    """Texts to impacts, on Pyserini's own scale."""
+    from splade_lucene.lucene import jvm
+
+    jvm.start()  # otherwise pyserini starts the Java of the system, whatever its version
+    from pyserini.encode import SpladeDocumentEncoder
+
+    encoder = SpladeDocumentEncoder(str(folder), device="cpu")
+
+    def encode(texts: Sequence[str], max_length: int, batch: int) -> Bags:
+        parts = (encoder.encode(texts[start : start + batch], max_length=max_length) for start in range(0, len(texts), batch))
+        return list(itertools.chain.from_iterable(parts))
+
+    return encode, lambda texts, max_length: encode(texts, max_length, 1), None
+
+
+def sentence_transformers(folder: Path, precision: str) -> tuple[Encode, Callable[[list[str], int], Bags], Any]:
+    """Texts to sparse tensors of weights."""
+    from sentence_transformers import SparseEncoder
+    from sentence_transformers.base.modules import Transformer
+    from sentence_transformers.sparse_encoder.modules import SpladePooling
+
+    encoder = SparseEncoder(modules=[Transformer(str(folder), transformer_task="fill-mask"), SpladePooling("max")], device="cpu")
+
+    def encode(texts: list[str], max_length: int, batch: int) -> Any:
+        encoder.max_seq_length = max_length
+        return encoder.encode(texts, batch_size=batch, show_progress_bar=False)
+
+    def bags(texts: list[str], max_length: int) -> Bags:
+        tokens = encoder.tokenizer.convert_ids_to_tokens(list(range(len(encoder.tokenizer))))
+        dense = encode(texts, max_length, 8).to_dense()
+        return [{tokens[entry]: float(row[entry]) for entry in row.nonzero().flatten().tolist()} for row in dense]
+
+    return encode, bags, None
+
+
+SYSTEMS: dict[str, Callable[[Path, str], tuple[Encode, Callable[[list[str], int], Bags], Any]]] = {
+    "ours": ours,
+    "pyserini": pyserini,
+    "sentence-transformers": sentence_transformers,
+}
+
+
+def useful_flops(folder: Path, tokens: int) -> float:
+    """Floating-point operations of the matrix products of one text without padding, of a network shaped as BERT."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    size, inner, layers = config["hidden_size"], config["intermediate_size"], config["num_hidden_layers"]
+    layer = 4 * size * size + 2 * size * inner + 2 * tokens * size
+    return 2.0 * tokens * (layers * layer + size * size + size * config["vocab_size"])
+
+
+def matmul_peak() -> float:
+    """GFLOP/s of the best of three large matrix products in fp32."""
+    import torch
+
+    size, best = 2048, float("inf")
+    left, right = torch.randn(size, size), torch.randn(size, size)
+    for _ in range(4):
+        start = time.perf_counter()
+        torch.mm(left, right)
+        best = min(best, time.perf_counter() - start)
+    return 2 * size**3 / best / 1e9
+
+
+def resident() -> int:
+    """Bytes of memory that this process holds; where the system allows, the mark of the most so far is set back to it."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return most_resident()
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    found = re.search(r"VmRSS:\s+(\d+) kB", status.read_text(encoding="ascii"))
+    return int(found[1]) * 1024 if found else most_resident()
+
+
+def most_resident() -> int:
+    """The most bytes that this process held since :func:`resident` was called, or ever."""
+    status = Path("/proc/self/status")
+    found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text(encoding="ascii")) if status.exists() else None
+    return int(found[1]) * 1024 if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+if __name__ == "__main__":
+    main()
