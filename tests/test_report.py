@@ -83,6 +83,7 @@ def test_runs_made_elsewhere_have_no_texts_and_no_cost(tmp_path: Path) -> None:
     assert "10 better" in page and "0.6311" in page
     assert "Quality against cost" not in page and "FLOPS" not in page and "Latency</h3>" not in page
     assert read_queries(results, dataset, tmp_path).detailed == 0
+    assert "published figure and how far" in page and "▲ ▼: better" in page
     assert "judged queries without hits" not in page  # the notes of a comparison say it
 
 
@@ -264,3 +265,11 @@ def test_half_characters_do_not_stop_the_page(tmp_path: Path) -> None:
     file = tmp_path / "set0" / "evidence.jsonl"
     file.write_text(file.read_text().replace("question 0", "half \\ud83d and \\u0000 nothing"))
     assert "half \ufffd and" in page_of(tmp_path)
+
+
+def test_marks_that_no_table_has_are_not_explained(tmp_path: Path) -> None:
+    results = write_sample(tmp_path, systems=1)
+    rows = tuple(dataclasses.replace(row, published={}) for row in results.rows)
+    write_results(tmp_path, dataclasses.replace(results, rows=rows))
+    page = page_of(tmp_path)
+    assert "published figure and how far" not in page and "▲ ▼: better" not in page

@@ -181,6 +181,8 @@ def _render(results: Results, sections: Sequence[Section]) -> str:
         results=results,
         sections=sections,
         systems=systems,
+        compared=any(row.comparisons for row in results.rows),
+        published=any(row.published for row in results.rows),
         mean_datasets=shared,
         mean_against_cost=_mean_panels(results, shared) if len(shared) > 1 else [],
         averages=_averages(results.averages),

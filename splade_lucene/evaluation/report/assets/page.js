@@ -68,7 +68,7 @@
     const facts = element("p", "facts", `${qid} · ${index + 1} of ${order.length} · ${data.measure} `,
       element("b", "", number(ours, 4)), ` from ${data.systems[system]}, `, element("b", "", number(theirs, 4)), ` from ${data.systems[data.baseline]}: `,
       element("b", ours > theirs ? "better" : ours < theirs ? "worse" : "", number(ours - theirs, 4, true)));
-    const parts = [element("h4", "", query ? query.text || qid : qid), facts];
+    const parts = [element("h4", "", (query && query.text) || `query ${qid}`), facts];
     if (query) {
       parts.push(element("p", "facts", `relevant passages: ${query.relevant}`));
       parts.push(element("div", "pair", hits(data, query, data.baseline), hits(data, query, system)));
