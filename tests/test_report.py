@@ -227,6 +227,13 @@ def test_numbers_are_written_alike(value: float | None, text: str) -> None:
     assert number(value) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.5, "+0.5000"), (-0.25, "−0.2500"), (0.00001, "±0.0000"), (-0.00001, "±0.0000"), (None, "–")]
+)
+def test_differences_have_a_sign(value: float | None, text: str) -> None:
+    assert number(value, sign=True) == text
+
+
 def test_a_difference_is_marked_only_when_both_tests_find_it(tmp_path: Path) -> None:
     results = write_sample(tmp_path)
     page = page_of(tmp_path)

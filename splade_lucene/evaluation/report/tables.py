@@ -83,6 +83,8 @@ def number(value: float | None, digits: int = 4, *, sign: bool = False) -> str:
     if value is None or not math.isfinite(value):
         return UNKNOWN
     text = f"{value:{'+' if sign else ''},.{digits}f}"
+    if sign and float(text.replace(",", "")) == 0:
+        return "±" + text[1:]
     return text.replace("-", "−")
 
 
