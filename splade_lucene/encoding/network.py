@@ -145,7 +145,7 @@ def _load(files: ModelFiles) -> tuple[Any, Any]:
         tokenizer = AutoTokenizer.from_pretrained(files.folder, local_files_only=True, trust_remote_code=False)
         # Plain BERT needs no transformers, whose modelling code takes seconds to import.
         network: Any = read_bert(files.folder)
-        missing = []
+        missing: list[str] = []
         if network is None:
             network, missing = _load_with_transformers(files)
     except Exception as error:  # damaged files make safetensors, tokenizers and transformers raise whatever they like
