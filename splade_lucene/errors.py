@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import zipfile
 from pathlib import Path
 
 _REMEDIES = {
@@ -25,7 +26,7 @@ class InputError(SpladeLuceneError):
         line: the line number, counted from 1.
     """
 
-    def __init__(self, path: Path | str, problem: str, line: int | None = None) -> None:
+    def __init__(self, path: Path | zipfile.Path | str, problem: str, line: int | None = None) -> None:
         self.path, self.problem, self.line = path, problem, line
         place = f"{path}" if line is None else f"{path}, line {line}"
         super().__init__(f"{place}: {problem}")

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import tempfile
+import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,9 @@ MAX_LINE = 1 << 25
 # Which bad lines of a collection were left out, beside what was made of the others.
 REJECTED = "rejected.jsonl"
 
+AnyPath = Path | zipfile.Path
+"""A file or folder, on disk or in a zip archive."""
+
 
 class Lines:
     """Iterates over the lines of a UTF-8 file, plain or gzip, and knows the number of the last one.
@@ -42,7 +46,7 @@ class Lines:
         number: the number of the line that was yielded last, counted from 1.
     """
 
-    def __init__(self, path: Path, bad: BadLines | None = None) -> None:
+    def __init__(self, path: AnyPath, bad: BadLines | None = None) -> None:
         self.path = path
         self.number = 0
         self._bad = BadLines() if bad is None else bad
@@ -60,8 +64,9 @@ class Lines:
                     text = self._text(raw, stream)
                     if text is not None:
                         yield text
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise InputError(self.path, f"damaged gzip data ({error}); fetch the file again", self.number or None) from None
+        except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
+            kind = "gzip" if isinstance(self.path, Path) else "zip"
+            raise InputError(self.path, f"damaged {kind} data ({error}); fetch the file again", self.number or None) from None
         except OSError as error:
             raise InputError(self.path, f"cannot be read ({error.strerror or error}); check its name and permissions") from None
 
@@ -81,12 +86,17 @@ class Lines:
             return None
 
     def _open(self) -> IO[bytes]:
-        if self.path.suffix == ".gz":
-            return gzip.open(self.path, "rb")  # type: ignore[return-value]  # GzipFile is IO[bytes] in all but name
-        return self.path.open("rb")
+        return open_bytes(self.path)
 
 
-def read_objects(path: Path, bad: BadLines | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
+def open_bytes(path: AnyPath) -> IO[bytes]:
+    """Opens a file, plain, gzip or in a zip archive, for its uncompressed bytes."""
+    if isinstance(path, Path) and path.suffix == ".gz":
+        return gzip.open(path, "rb")  # type: ignore[return-value]  # GzipFile is IO[bytes] in all but name
+    return path.open("rb")
+
+
+def read_objects(path: AnyPath, bad: BadLines | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yields ``(line number, object)`` for each non-empty line of a JSONL file, plain or gzip.
 
     Args:
@@ -108,7 +118,7 @@ def read_objects(path: Path, bad: BadLines | None = None) -> Iterator[tuple[int,
                 yield lines.number, item
 
 
-def parse_object(text: str, path: Path, line: int) -> dict[str, Any]:
+def parse_object(text: str, path: AnyPath, line: int) -> dict[str, Any]:
     """The JSON object in a line of a file.
 
     Raises:
@@ -125,7 +135,7 @@ def parse_object(text: str, path: Path, line: int) -> dict[str, Any]:
         raise InputError(path, f"not a JSON object ({reason}); correct or remove the line", line) from None
 
 
-def read_pairs(path: Path, bad: BadLines | None = None) -> Iterator[tuple[int, str, str]]:
+def read_pairs(path: AnyPath, bad: BadLines | None = None) -> Iterator[tuple[int, str, str]]:
     """Yields ``(line number, id, text)`` for each non-empty line ``id<TAB>text`` of a TSV file, plain or gzip.
 
     Args:

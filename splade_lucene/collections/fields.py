@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from splade_lucene.errors import InputError
+from splade_lucene.files import AnyPath
 from splade_lucene.ids import RULE, is_usable
 from splade_lucene.seen import SeenIds
 
@@ -14,7 +14,7 @@ _JSON_KINDS = {type(None): "null", bool: "true or false", int: "a number", float
 _SHOWN = 100
 
 
-def string_field(item: dict[str, Any], names: tuple[str, ...], file: Path, line: int) -> str:
+def string_field(item: dict[str, Any], names: tuple[str, ...], file: AnyPath, line: int) -> str:
     """The first of several alternative fields that a JSON line has, as text that can be written as UTF-8 again.
 
     Raises:
@@ -34,7 +34,7 @@ def string_field(item: dict[str, Any], names: tuple[str, ...], file: Path, line:
     raise InputError(file, f"the field {' or '.join(map(repr, names))} is missing; add it or remove the line", line)
 
 
-def check_id(name: str, seen: SeenIds, file: Path, line: int) -> None:
+def check_id(name: str, seen: SeenIds, file: AnyPath, line: int) -> None:
     """Refuses an id that TREC files or Lucene cannot carry or that is in ``seen``, and adds it there otherwise.
 
     Raises:

@@ -8,14 +8,14 @@ from pathlib import Path
 from splade_lucene.bad_lines import BadLines
 from splade_lucene.collections.fields import check_id, string_field
 from splade_lucene.errors import InputError
-from splade_lucene.files import read_objects, read_pairs
+from splade_lucene.files import AnyPath, read_objects, read_pairs
 from splade_lucene.records import Passage
 from splade_lucene.seen import SeenIds
 
 _SUFFIXES = (".jsonl", ".json", ".tsv")
 
 
-def read_passages(path: Path | str, bad: BadLines | None = None) -> Iterator[Passage]:
+def read_passages(path: AnyPath | str, bad: BadLines | None = None) -> Iterator[Passage]:
     """Streams the passages of a collection.
 
     Args:
@@ -33,7 +33,7 @@ def read_passages(path: Path | str, bad: BadLines | None = None) -> Iterator[Pas
     """
     bad = BadLines() if bad is None else bad
     seen = SeenIds()
-    for file in _files(Path(path)):
+    for file in _files(Path(path) if isinstance(path, str) else path):
         before = len(seen) + len(bad.rejected)
         for line, passage in _read(file, bad):
             try:
@@ -49,7 +49,7 @@ def read_passages(path: Path | str, bad: BadLines | None = None) -> Iterator[Pas
         raise InputError(first.file, f"{first.reason} (as all {len(bad.rejected)} lines of {path} are bad)", first.line)
 
 
-def _files(path: Path) -> list[Path]:
+def _files(path: AnyPath) -> list[AnyPath]:
     if path.is_file():
         if not _plain_suffix(path):
             raise InputError(path, f"unknown kind of file; passages come as {', '.join(_SUFFIXES)}, each also with .gz")
@@ -59,18 +59,18 @@ def _files(path: Path) -> list[Path]:
     for name in ("corpus.jsonl", "corpus.jsonl.gz"):
         if (path / name).is_file():
             return [path / name]
-    files = sorted(file for file in path.iterdir() if file.is_file() and _plain_suffix(file))
+    files = sorted((file for file in path.iterdir() if file.is_file() and _plain_suffix(file)), key=str)
     if not files:
         raise InputError(path, f"holds no corpus.jsonl and no {', '.join(_SUFFIXES)} file (plain or .gz)")
     return files
 
 
-def _plain_suffix(path: Path) -> str | None:
+def _plain_suffix(path: AnyPath) -> str | None:
     suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
     return suffix if suffix in _SUFFIXES else None
 
 
-def _read(file: Path, bad: BadLines) -> Iterator[tuple[int, Passage]]:
+def _read(file: AnyPath, bad: BadLines) -> Iterator[tuple[int, Passage]]:
     if _plain_suffix(file) == ".tsv":
         for number, docid, text in read_pairs(file, bad):
             yield number, Passage(docid, text)

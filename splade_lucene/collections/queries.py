@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 from splade_lucene.collections.fields import check_id, string_field
 from splade_lucene.errors import InputError
-from splade_lucene.files import Lines, read_objects, read_pairs
+from splade_lucene.files import AnyPath, Lines, read_objects, read_pairs
 from splade_lucene.records import Qrel, Query
 from splade_lucene.seen import SeenIds
 
 
-def read_queries(path: Path | str, *, split: str | None = None) -> list[Query]:
+def read_queries(path: AnyPath | str, *, split: str | None = None) -> list[Query]:
     """Reads queries.
 
     Args:
@@ -25,24 +26,24 @@ def read_queries(path: Path | str, *, split: str | None = None) -> list[Query]:
     Raises:
         InputError: the file is missing or malformed, an id is repeated, nothing is left, or there is no such split.
     """
-    path = Path(path)
+    path = Path(path) if isinstance(path, str) else path
     if path.is_dir():
         file = next((path / name for name in ("queries.jsonl", "queries.jsonl.gz") if (path / name).is_file()), None)
         if file is None:
             raise InputError(path, "holds no queries.jsonl; give a BEIR folder or a file of queries")
-        split = split or "test"
+        folder, split = path, split or "test"
     else:
-        file = path
+        file, folder = path, cast(AnyPath, path.parent)
     queries = _read_queries(file)
     if split is not None:
-        judged = {qrel.query_id for qrel in read_qrels(split_qrels(file.parent, split))}
+        judged = {qrel.query_id for qrel in read_qrels(split_qrels(folder, split))}
         queries = {qid: text for qid, text in queries.items() if qid in judged}
     if not queries:
         raise InputError(path, "holds no queries" if split is None else f"holds no queries of the split {split!r}")
     return [Query(qid, text) for qid, text in queries.items()]
 
 
-def split_qrels(folder: Path, split: str) -> Path:
+def split_qrels(folder: AnyPath, split: str) -> AnyPath:
     """The qrels file of a split of a BEIR folder.
 
     Raises:
@@ -50,12 +51,13 @@ def split_qrels(folder: Path, split: str) -> Path:
     """
     file = folder / "qrels" / f"{split}.tsv"
     if not file.is_file():
-        splits = sorted(each.stem for each in (folder / "qrels").glob("*.tsv"))
+        there = (folder / "qrels").iterdir() if (folder / "qrels").is_dir() else ()
+        splits = sorted(each.stem for each in there if each.suffix == ".tsv")
         raise InputError(file, f"no such split; there is {', '.join(splits) or 'none'}")
     return file
 
 
-def read_qrels(path: Path | str) -> list[Qrel]:
+def read_qrels(path: AnyPath | str) -> list[Qrel]:
     """Reads relevance judgments.
 
     Args:
@@ -68,7 +70,7 @@ def read_qrels(path: Path | str) -> list[Qrel]:
     Raises:
         InputError: the file is missing, empty or malformed, or judges a pair twice with different relevance.
     """
-    path = Path(path)
+    path = Path(path) if isinstance(path, str) else path
     if path.is_dir():
         path = split_qrels(path, "test")
     judgments: dict[tuple[str, str], int] = {}
@@ -91,7 +93,7 @@ def read_qrels(path: Path | str) -> list[Qrel]:
     return [Qrel(qid, docid, relevance) for (qid, docid), relevance in judgments.items()]
 
 
-def _read_queries(file: Path) -> dict[str, str]:
+def _read_queries(file: AnyPath) -> dict[str, str]:
     queries: dict[str, str] = {}
     seen = SeenIds()
     for number, qid, text in read_pairs(file) if file.name.endswith((".tsv", ".tsv.gz")) else _json_pairs(file):
@@ -100,6 +102,6 @@ def _read_queries(file: Path) -> dict[str, str]:
     return queries
 
 
-def _json_pairs(file: Path) -> Iterator[tuple[int, str, str]]:
+def _json_pairs(file: AnyPath) -> Iterator[tuple[int, str, str]]:
     for number, item in read_objects(file):
         yield number, string_field(item, ("_id", "id"), file, number), string_field(item, ("text", "contents"), file, number)

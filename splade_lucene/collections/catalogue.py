@@ -1,0 +1,105 @@
+"""Finds judged collections by what a user calls them: a folder, a zip, a BEIR name, all of BEIR, an ir_datasets id."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from splade_lucene.collections.beir_names import ALL, CQADUPSTACK, PUBLIC, ir_datasets_id
+from splade_lucene.collections.irds import IrDatasetsCollection
+from splade_lucene.collections.judged import BeirCollection, JudgedCollection, beir_folders
+from splade_lucene.errors import InputError, SpladeLuceneError
+from splade_lucene.files import AnyPath
+
+GROUPS = {"beir": PUBLIC, "cqadupstack": CQADUPSTACK}
+"""Names that stand for several collections."""
+
+
+class Candidate(NamedTuple):
+    """A collection that was asked for.
+
+    Attributes:
+        name: of the collection.
+        open: makes it available, which may take a download; raises InputError where it cannot be had.
+    """
+
+    name: str
+    open: Callable[[], JudgedCollection]
+
+
+def find_collections(specs: Sequence[str], *, split: str = "test", data: Path | None = None) -> list[Candidate]:
+    """What a list of names stands for. Nothing is read yet but the names of files.
+
+    Args:
+        specs: each a BEIR folder or zip, the name of a BEIR collection, ``beir`` for the 13 public ones, ``cqadupstack`` for its 12, or
+            an ir_datasets id.
+        split: of the judgments in folders and zips.
+        data: a folder where BEIR collections are looked for by name before ir_datasets is asked: ``scifact/`` or ``scifact.zip``.
+
+    Returns:
+        The candidates in the order of the names.
+
+    Raises:
+        SpladeLuceneError: two of them have the same name, so that their results could not be told apart.
+    """
+    candidates = [candidate for spec in specs for candidate in _find(spec, split, data)]
+    names = [candidate.name for candidate in candidates]
+    for name in names:
+        if names.count(name) > 1:
+            raise SpladeLuceneError(f"the data set {name} is named twice; name each once, and rename a folder that has another's name")
+    return candidates
+
+
+def _find(spec: str, split: str, data: Path | None) -> Iterator[Candidate]:
+    if spec in GROUPS:
+        for name in GROUPS[spec]:
+            yield from _find_beir(name, split, data)
+    elif Path(spec).exists():
+        yield from _on_disk(Path(spec), split)
+    elif spec in ALL:
+        yield from _find_beir(spec, split, data)
+    else:
+        yield Candidate(spec, lambda: IrDatasetsCollection(spec))
+
+
+def _find_beir(name: str, split: str, data: Path | None) -> Iterator[Candidate]:
+    forum = name.removeprefix("cqadupstack-")
+    places = [name, f"{name}.zip", *([f"cqadupstack/{forum}", "cqadupstack.zip"] if name in CQADUPSTACK else [])]
+    for place in places if data else ():
+        if data and (data / place).exists():
+            found = {each.name: each for each in _on_disk(data / place, split)}
+            yield found.get(name, Candidate(name, _missing(name, f"{data / place} does not hold it")))
+            return
+    known = ir_datasets_id(name)
+    if known:
+        yield Candidate(name, lambda: IrDatasetsCollection(known, name))
+    else:
+        where = data or "a folder"
+        hint = f"its owners hand it out and it cannot be downloaded; put its BEIR folder or zip into {where} and name that with --data"
+        yield Candidate(name, _missing(name, hint))
+
+
+def _on_disk(path: Path, split: str) -> Iterator[Candidate]:
+    try:
+        folders = beir_folders(path)
+    except InputError as error:
+        yield Candidate(path.stem, _failing(error))
+        return
+    for name, folder in folders.items():
+        yield Candidate(name, _opener(folder, name, split))
+
+
+def _opener(folder: AnyPath, name: str, split: str) -> Callable[[], JudgedCollection]:
+    return lambda: BeirCollection(folder, name, split)
+
+
+def _missing(name: str, reason: str) -> Callable[[], JudgedCollection]:
+    return _failing(InputError(name, reason))
+
+
+def _failing(error: InputError) -> Callable[[], JudgedCollection]:
+    def fail() -> JudgedCollection:
+        raise error
+
+    return fail

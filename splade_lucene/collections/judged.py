@@ -1,0 +1,133 @@
+"""Judged collections: a corpus, queries and relevance judgments, from a BEIR folder or from within a BEIR zip."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import cast
+
+from splade_lucene.collections.passages import read_passages
+from splade_lucene.collections.queries import read_qrels, read_queries, split_qrels
+from splade_lucene.errors import InputError
+from splade_lucene.files import AnyPath, open_bytes
+from splade_lucene.records import Passage, Qrel, Query
+
+_CORPUS = ("corpus.jsonl", "corpus.jsonl.gz")
+_BLOCK = 1 << 20
+
+
+class JudgedCollection(ABC):
+    """A corpus, queries and relevance judgments.
+
+    Args:
+        name: fit for a folder; BEIR's own name for BEIR's.
+        source: where it comes from, as the user would name it.
+        split: of the judgments, where the source has several under one name.
+    """
+
+    def __init__(self, name: str, source: str, split: str | None) -> None:
+        self.name, self.source, self.split = name, source, split
+
+    @abstractmethod
+    def passages(self) -> Iterator[Passage]:
+        """Streams the corpus; the same passages in the same order each time."""
+
+    @abstractmethod
+    def queries(self) -> list[Query]:
+        """The queries that are judged."""
+
+    @abstractmethod
+    def qrels(self) -> list[Qrel]:
+        """The judgments."""
+
+    @abstractmethod
+    def sha256(self) -> str:
+        """A checksum of the corpus: another one means other passages."""
+
+
+class BeirCollection(JudgedCollection):
+    """A collection in BEIR's layout: ``corpus.jsonl``, ``queries.jsonl``, ``qrels/SPLIT.tsv``.
+
+    Args:
+        root: the folder, on disk or in a zip, which is read as a stream and never unpacked.
+        name: see :class:`JudgedCollection`.
+        split: of the judgments.
+
+    Raises:
+        InputError: the queries or the judgments of the split cannot be had.
+    """
+
+    def __init__(self, root: AnyPath, name: str, split: str) -> None:
+        super().__init__(name, str(root).rstrip("/"), split)
+        self._root = root
+        self._queries = read_queries(root, split=split)
+        self._qrels = read_qrels(split_qrels(root, split))
+
+    def passages(self) -> Iterator[Passage]:
+        """See :meth:`JudgedCollection.passages`."""
+        return read_passages(self._root)
+
+    def queries(self) -> list[Query]:
+        """See :meth:`JudgedCollection.queries`."""
+        return self._queries
+
+    def qrels(self) -> list[Qrel]:
+        """See :meth:`JudgedCollection.qrels`."""
+        return self._qrels
+
+    def sha256(self) -> str:
+        """The SHA-256 of the uncompressed bytes of the corpus: the same for a folder and the zip that it came in."""
+        digest = hashlib.sha256()
+        with open_bytes(next(self._root / name for name in _CORPUS if (self._root / name).is_file())) as stream:
+            while block := stream.read(_BLOCK):
+                digest.update(block)
+        return digest.hexdigest()
+
+
+def beir_folders(path: Path) -> dict[str, AnyPath]:
+    """The BEIR collections in a folder or zip: itself, or those one level below (the forums of cqadupstack, say).
+
+    Args:
+        path: the folder or zip.
+
+    Returns:
+        Name → folder, which for a zip lies in the archive.
+
+    Raises:
+        InputError: there is none, or the zip is damaged, encrypted or names files outside itself.
+    """
+    found = _in_folder(path) if path.is_dir() else _in_zip(path)
+    if not found:
+        raise InputError(path, "holds no corpus.jsonl; give a BEIR folder or zip, or an ir_datasets id")
+    return found
+
+
+def _in_folder(path: Path) -> dict[str, AnyPath]:
+    own_name = path.resolve().name
+    if any((path / name).is_file() for name in _CORPUS):
+        parent = path.resolve().parent.name
+        return {f"{parent}-{own_name}" if parent == "cqadupstack" else own_name: path}
+    below = sorted(each for each in path.iterdir() if each.is_dir() and any((each / name).is_file() for name in _CORPUS))
+    return {f"{own_name}-{each.name}" if own_name == "cqadupstack" else each.name: each for each in below}
+
+
+def _in_zip(path: Path) -> dict[str, AnyPath]:
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise InputError(path, f"is no zip that can be read ({error}); fetch it again, or give a BEIR folder") from None
+    for member in archive.infolist():
+        if member.filename.startswith("/") or ".." in PurePosixPath(member.filename).parts or "\\" in member.filename:
+            raise InputError(path, f"names the file {member.filename!r}, which is outside the archive; do not trust it")
+        if member.flag_bits & 1:
+            raise InputError(path, f"the file {member.filename!r} is encrypted; unpack it and give the folder")
+    found: dict[str, AnyPath] = {}
+    for inside in archive.namelist():
+        *parents, file = PurePosixPath(inside).parts or ("",)
+        if file in _CORPUS[:1]:
+            name = "-".join(parents) if parents[:1] == ["cqadupstack"] else (parents or [path.stem])[-1]
+            found[name] = cast(AnyPath, zipfile.Path(archive, "".join(f"{parent}/" for parent in parents)))
+    return found
