@@ -36,8 +36,8 @@ class Evidence:
         text: its text.
         relevant: docid → grade, of the relevant passages only.
         top: system → its first hits, best first.
-        matches: system with an index → docid (of any system's top) → term → what the term adds to the score; largest first. A fusion
-            has none of its own: look at its components.
+        matches: system with an index → docid (of any system's top) → term → what the term adds to the score, largest first; a term of
+            a title field as ``title:term``. A fusion has none of its own: look at its components.
     """
 
     query_id: str

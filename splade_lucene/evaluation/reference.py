@@ -1,0 +1,106 @@
+"""Published figures to hold measured ones against: ``data/beir.json`` says where each comes from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from splade_lucene.evaluation.results import Published, System
+
+TOLERANCE = 0.0005
+"""A BM25 figure that is further off its published one is marked: BM25 has nothing that may differ."""
+
+_FILE = Path(__file__).parent / "data" / "beir.json"
+_MEASURES = ("nDCG@10", "R@100", "R@1000")
+# The checkpoints behind Anserini's figures.
+_CHECKPOINTS = {"naver/splade-cocondenser-ensembledistil": "splade-pp-ed", "naver/splade-v3": "splade-v3"}
+# k1, b and hits of Anserini's figures.
+_BM25_SETTINGS = (0.9, 0.4)
+HITS = 1000
+
+
+@cache
+def _data() -> Mapping[str, Any]:
+    data: Mapping[str, Any] = json.loads(_FILE.read_text(encoding="utf-8"))
+    return data
+
+
+def source() -> str:
+    """Where the figures come from, in a sentence."""
+    return str(_data()["source"])
+
+
+def references(dataset: str) -> dict[str, dict[str, float]]:
+    """The published figures of a BEIR collection: system → measure → figure; empty for other collections.
+
+    Those of ``cqadupstack`` are the means of its 12 forums.
+    """
+    known: Mapping[str, Mapping[str, Mapping[str, float]]] = _data()["datasets"]
+    forums = [systems for name, systems in known.items() if dataset == "cqadupstack" and name.startswith("cqadupstack-")]
+    rows = forums or ([known[dataset]] if dataset in known else [])
+    systems = rows[0] if rows else {}
+    return {name: {measure: sum(row[name][measure] for row in rows) / len(rows) for measure in _MEASURES} for name in systems}
+
+
+def published_system(system: System) -> str | None:
+    """The published system that has the settings of this one; None if none has.
+
+    BM25 must have the same k1, b and fields. SPLADE must have the same checkpoint; the lengths of the published runs are those of
+    Anserini's encoders.
+    """
+    if system.kind == "bm25" and (system.settings["k1"], system.settings["b"]) == _BM25_SETTINGS:
+        return {"contents": "bm25-flat", "contents title": "bm25-multifield"}.get(" ".join(sorted(system.settings["fields"])))
+    return _CHECKPOINTS.get(system.encoder.get("model", ""))
+
+
+def published_documents(dataset: str, system: System) -> int | None:
+    """How many documents the published index has; None if there is no such published figure."""
+    figures = _data()["datasets"].get(dataset, {}).get(published_system(system))
+    return int(figures["documents"]) if figures else None
+
+
+def published(dataset: str, system: System, scores: Mapping[str, float]) -> dict[str, Published]:
+    """The published figures beside a system's measured ones, where the settings match and there is one.
+
+    Args:
+        dataset: a BEIR collection.
+        system: the system.
+        scores: measure → measured.
+    """
+    known = references(dataset).get(published_system(system) or "", {})
+    return _beside(scores, known, system)
+
+
+def published_average(group: str, datasets: Sequence[str], system: System, scores: Mapping[str, float]) -> dict[str, Published]:
+    """The same for a mean over data sets.
+
+    Args:
+        group: the name of the average; prithivida's models have a published nDCG@10 for ``BEIR-13``.
+        datasets: over which the mean is.
+        system: the system.
+        scores: measure → measured.
+    """
+    quoted = _data()["published_averages"]["models"].get(system.encoder.get("model"), {}).get(group)
+    if quoted is not None:
+        return _beside(scores, {"nDCG@10": quoted / 100}, system)
+    name = published_system(system)
+    rows = [references(dataset).get(name or "", {}) for dataset in datasets]
+    if not rows or not all(rows):
+        return {}
+    return _beside(scores, {measure: sum(row[measure] for row in rows) / len(rows) for measure in _MEASURES}, system)
+
+
+def _beside(scores: Mapping[str, float], known: Mapping[str, float], system: System) -> dict[str, Published]:
+    return {
+        measure: Published(known[measure], value - known[measure], system.kind == "bm25" and _is_off(value, known[measure]))
+        for measure, value in scores.items()
+        if measure in known
+    }
+
+
+def _is_off(value: float, figure: float) -> bool:
+    # Both as they are printed: with four digits.
+    return abs(round(value, 4) - figure) > TOLERANCE + 1e-9
