@@ -174,6 +174,23 @@ def test_bm25_explanations_are_the_searchers_scores_and_the_formula(index: str, 
     assert (nothing.score, nothing.matches) == (0, [])
 
 
+@pytest.mark.parametrize("index", ["splade", "flat", "fields"])
+@pytest.mark.parametrize("query", [QUERY, "glass", "", "zzz the"])
+def test_contributions_are_the_explanations_of_many_documents(index: str, query: str, folder: Path, tiny: SpladeModel) -> None:
+    docids = [passage.id for passage in PASSAGES]
+    with ImpactSearcher(folder / index, model=tiny) if index == "splade" else Bm25Searcher(folder / index) as searcher:
+        found = searcher.contributions({"q1": query, "q2": "sorted list"}, {"q1": [*docids, "nowhere"], "q2": ["sort"]})
+        explained = {docid: searcher.explain(query, docid).matches for docid in docids}
+    assert list(found) == ["q1", "q2"]
+    assert list(found["q1"]) == docids
+    assert found["q2"]["sort"]
+    for docid, matches in explained.items():
+        names = [match.token if match.field == "contents" else f"{match.field}:{match.token}" for match in matches]
+        expected = dict(zip(names, (match.product for match in matches), strict=True))
+        assert found["q1"][docid] == pytest.approx(expected)
+        assert list(found["q1"][docid].values()) == sorted(found["q1"][docid].values(), reverse=True)
+
+
 def test_ranks_and_differences(folder: Path, tiny: SpladeModel) -> None:
     with ImpactSearcher(folder / "splade", model=tiny) as searcher:
         hits = searcher.search(QUERY)

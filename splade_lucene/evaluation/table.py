@@ -27,13 +27,13 @@ def cost_columns(notes: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def markdown_table(rows: Sequence[Mapping[str, str]]) -> str:
-    """Rows of equal keys as a Markdown table, the first column to the left, the others to the right."""
+def markdown_table(rows: Sequence[Mapping[str, str]], *, left: int = 1) -> str:
+    """Rows of equal keys as a Markdown table, the first ``left`` columns to the left, the others to the right."""
     header = list(rows[0])
     return tabulate(
         [[cell.replace("|", "\\|") for cell in row.values()] for row in rows],
         header,
         tablefmt="pipe",
         disable_numparse=True,
-        colalign=["left", *["right"] * (len(header) - 1)],
+        colalign=["left"] * left + ["right"] * (len(header) - left),
     )

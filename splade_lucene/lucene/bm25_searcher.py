@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from splade_lucene.lucene.card import Kind
-from splade_lucene.lucene.explanation import Match, bm25_matches
+from splade_lucene.lucene.explanation import Match, bm25_matches, explain_tree, term_contributions
 from splade_lucene.lucene.java import java_class
 from splade_lucene.lucene.searcher import LuceneSearcher
 from splade_lucene.records import Hit
@@ -68,6 +68,10 @@ class Bm25Searcher(LuceneSearcher[str]):
 
     def _matches(self, prepared: str, document: int) -> list[Match]:
         return bm25_matches(self._searcher, self._terms(prepared), self.card.settings["fields"], document)
+
+    def _contributions(self, prepared: str, documents: Sequence[int]) -> dict[int, dict[str, float]]:
+        query = self._query(prepared)
+        return {document: term_contributions(explain_tree(self._searcher, query, document)) for document in documents}
 
 
 def separate_ties(hits: Sequence[Hit]) -> list[Hit]:

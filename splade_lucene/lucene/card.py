@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from splade_lucene.errors import IndexMismatchError
@@ -27,6 +28,7 @@ class IndexCard(NamedTuple):
         encoder: for ``impact``, the encoder's record.
         settings: for ``impact`` how passages were encoded, for ``bm25`` ``k1``, ``b`` and the ``fields`` with their weights.
         rejected: for ``bm25``, how many bad lines of the collection were left out; ``rejected.jsonl`` lists them.
+        source: checksums of what it was built from, as far as the builder was told.
     """
 
     kind: Kind
@@ -36,12 +38,13 @@ class IndexCard(NamedTuple):
     encoder: Mapping[str, Any]
     settings: Mapping[str, Any]
     rejected: int = 0
+    source: Mapping[str, str] = MappingProxyType({})
 
 
 def write_card(index: Path, card: IndexCard) -> None:
     """Writes the card into an index folder."""
     with atomic_file(index / FILE) as stream:
-        json.dump({"format": FORMAT, **card._asdict()}, stream, indent=1)
+        json.dump({"format": FORMAT, **card._asdict(), "source": dict(card.source)}, stream, indent=1)
         stream.write("\n")
 
 

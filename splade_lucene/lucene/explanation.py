@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 from splade_lucene.lucene.java import java_class, upcast
+
+# How Lucene's explanation begins what one term adds.
+_WEIGHT = re.compile(r"weight\((\w+):(.*) in \d+\) \[", re.DOTALL)
 
 
 class Match(NamedTuple):
@@ -103,8 +108,30 @@ def explain_tree(searcher: Any, query: Any, document: int) -> dict[str, Any]:
     query = upcast("Query", query)
     explanation = searcher.explain(query, document)
     # One string instead of a call into Java for each part of each node.
-    tree: dict[str, Any] = json.loads(java_class("ObjectMapper")().writeValueAsString(explanation))
+    tree: dict[str, Any] = json.loads(_mapper().writeValueAsString(explanation))
     return tree
+
+
+@cache
+def _mapper() -> Any:
+    """One for all: a new one works out anew how to write each class."""
+    return java_class("ObjectMapper")()
+
+
+def term_contributions(tree: Mapping[str, Any]) -> dict[str, float]:
+    """What each term adds to a score, largest first, from Lucene's explanation of the whole query."""
+    found: dict[str, float] = {}
+    nodes = [tree]
+    while nodes:
+        node = nodes.pop()
+        weight = _WEIGHT.match(node["description"])
+        if weight:
+            field, term = weight.groups()
+            name = term if field == "contents" else f"{field}:{term}"
+            found[name] = found.get(name, 0.0) + node["value"]
+        else:
+            nodes.extend(node["details"])
+    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _postings(reader: Any, field: str, text: str) -> Iterator[tuple[int, Any]]:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from splade_lucene.errors import IndexMismatchError
 from splade_lucene.lucene.card import Kind
-from splade_lucene.lucene.explanation import Match, impact_matches
+from splade_lucene.lucene.explanation import Match, explain_tree, impact_matches, term_contributions
 from splade_lucene.lucene.java import java_class
 from splade_lucene.lucene.searcher import LuceneSearcher
 from splade_lucene.records import Hit
@@ -88,3 +88,13 @@ class ImpactIndexSearcher(LuceneSearcher[Mapping[str, int]]):
 
     def _matches(self, prepared: Mapping[str, int], document: int) -> list[Match]:
         return impact_matches(self._reader, prepared, document)
+
+    def _contributions(self, prepared: Mapping[str, int], documents: Sequence[int]) -> dict[int, dict[str, float]]:
+        query = self._query(prepared)
+        found = {}
+        for document in documents:
+            # ImpactSimilarity explains the document's impact alone, without the query's.
+            impacts = term_contributions(explain_tree(self._searcher, query, document))
+            products = {token: prepared[token] * impact for token, impact in impacts.items()}
+            found[document] = dict(sorted(products.items(), key=lambda item: (-item[1], item[0])))
+        return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
@@ -38,6 +38,7 @@ def build_impact_index(
     store_contents: bool = False,
     optimize: bool = True,
     overwrite: bool = False,
+    source: Mapping[str, str] | None = None,
     advance: Callable[[int], None] = lambda count: None,
 ) -> IndexCard:
     """Builds an impact index from a folder of vectors: term frequencies are the impacts.
@@ -50,6 +51,7 @@ def build_impact_index(
         store_contents: store the text of each passage, which ``encode`` must have kept.
         optimize: merge all segments into one; else there is one for each time that Lucene's buffer was full.
         overwrite: replace an existing index.
+        source: checksums of what it is built from, for the card.
         advance: told the number of documents added since the last call.
 
     Returns:
@@ -85,7 +87,13 @@ def build_impact_index(
                 advance=advance,
             )
         card = IndexCard(
-            "impact", manifest.passages - manifest.empty, manifest.empty, lucene_version(), manifest.encoder, manifest.settings
+            "impact",
+            manifest.passages - manifest.empty,
+            manifest.empty,
+            lucene_version(),
+            manifest.encoder,
+            manifest.settings,
+            source=source or {},
         )
         return finish(temporary, card)
 
@@ -100,6 +108,7 @@ def build_bm25_index(
     threads: int = 1,
     overwrite: bool = False,
     bad: BadLines | None = None,
+    source: Mapping[str, str] | None = None,
     advance: Callable[[int], None] = lambda count: None,
 ) -> IndexCard:
     """Builds a BM25 index with Anserini's own BEIR collections and English analyzer (Porter stemming, stop words).
@@ -113,6 +122,7 @@ def build_bm25_index(
         threads: the collection is split into so many files, each indexed by one thread.
         overwrite: replace an existing index.
         bad: what the reader of ``passages`` was told to go on past; ``rejected.jsonl`` in ``index`` lists it.
+        source: checksums of what it is built from, for the card.
         advance: told the number of documents added since the last call.
 
     Returns:
@@ -150,6 +160,7 @@ def build_bm25_index(
             {},
             {"k1": k1, "b": b, "fields": MULTIFIELD if multifield else FLAT},
             len(rejected),
+            source or {},
         )
         return finish(temporary, card)
 

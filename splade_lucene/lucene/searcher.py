@@ -183,6 +183,25 @@ class LuceneSearcher(ABC, Generic[Prepared]):
             {term: weight for term, weight in sorted(terms.items(), key=lambda item: -item[1]) if term not in matched},
         )
 
+    def contributions(self, queries: Mapping[str, str], docids: Mapping[str, Iterable[str]]) -> dict[str, dict[str, dict[str, float]]]:
+        """What the terms of queries add to the scores of documents: the numbers of :meth:`explain`, for many at once.
+
+        Args:
+            queries: query id → text.
+            docids: query id → documents.
+
+        Returns:
+            Query id → docid → term → what it adds, largest first; a term of another field than ``contents`` as ``field:term``. A
+            document that is not in the index is left out.
+        """
+        prepared = dict(zip(queries, self._prepare(list(queries.values())), strict=True))
+        found: dict[str, dict[str, dict[str, float]]] = {}
+        for qid in queries:
+            numbers = {docid: document_number(self._reader, docid) for docid in docids[qid]}
+            added = self._contributions(prepared[qid], [number for number in numbers.values() if number is not None])
+            found[qid] = {docid: added[number] for docid, number in numbers.items() if number is not None}
+        return found
+
     def document_frequencies(self, terms: Iterable[str]) -> dict[str, int]:
         """In how many documents each term occurs, fields added up."""
         jvm.check_process()
@@ -215,6 +234,9 @@ class LuceneSearcher(ABC, Generic[Prepared]):
 
     @abstractmethod
     def _query(self, prepared: Prepared) -> Any: ...
+
+    @abstractmethod
+    def _contributions(self, prepared: Prepared, documents: Sequence[int]) -> dict[int, dict[str, float]]: ...
 
     @abstractmethod
     def _matches(self, prepared: Prepared, document: int) -> list[Match]: ...

@@ -21,12 +21,12 @@ _PARTS = {
 
 
 class IndexStatistics(NamedTuple):
-    """Counts of the ``contents`` field, and the bytes of the whole index.
+    """Counts of all indexed fields of text together, and the bytes of the whole index.
 
     Attributes:
         documents: the number of documents.
-        terms: the number of distinct terms.
-        postings: the number of (term, document) pairs.
+        terms: the number of distinct terms, the same term in two fields counted twice.
+        postings: the number of (term, document) pairs, likewise.
         length: the mean number of distinct terms of a document.
         bits_per_posting: of the postings and the term dictionary.
         bytes: by part: postings, terms, stored fields, doc values, norms, docids, other.
@@ -53,12 +53,12 @@ def index_statistics(index: Path | str) -> IndexStatistics:
         IndexMismatchError: the folder is no finished index of ours.
     """
     index = Path(index)
-    read_card(index)
+    names = read_card(index).settings.get("fields", {"contents": 1.0})
     reader = open_reader(index)
     try:
         documents = reader.numDocs()
         leaves = reader.leaves()
-        fields = [leaves.get(number).reader().terms("contents") for number in range(leaves.size())]
+        fields = [leaves.get(number).reader().terms(name) for number in range(leaves.size()) for name in names]
         terms = sum(field.size() for field in fields if field is not None)
         postings = sum(field.getSumDocFreq() for field in fields if field is not None)
     finally:

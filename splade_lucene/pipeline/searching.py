@@ -15,6 +15,7 @@ from splade_lucene.interchange import Queries, as_queries, scored_docs
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher
 from splade_lucene.lucene.card import folder_bytes, read_card
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher, QueryEncoder
+from splade_lucene.lucene.statistics import index_statistics
 from splade_lucene.pipeline.query_encoder import BoundEncoder, bind_encoder
 
 if TYPE_CHECKING:
@@ -144,6 +145,7 @@ def search_queries(
         searcher.query_encoder()  # loading a model is no part of encoding a query
     batch = searcher.run_batch(texts, k + remove_query, threads)
     run: Run = dict(batch.hits)
+    own_passage = sum(any(hit.docid == qid for hit in hits) for qid, hits in run.items())
     if remove_query:
         run = {qid: [hit for hit in hits if hit.docid != qid][:k] for qid, hits in run.items()}
     terms = {term for bag in batch.terms.values() for term in bag}
@@ -156,9 +158,11 @@ def search_queries(
         "queries": len(texts),
         "queries_without_terms": sum(not bag for bag in batch.terms.values()),
         "terms_per_query": sum(map(len, batch.terms.values())) / max(1, len(texts)),
+        "terms_per_document": index_statistics(searcher.index).length,
         "hits": k,
         "threads": threads,
         "remove_query": remove_query,
+        "own_passage": own_passage,
         "settings": dict(card.settings),
         "search_ms": latency(list(batch.search_seconds.values()))._asdict(),
         "flops": flops(batch.terms.values(), searcher.document_frequencies(terms), card.documents),

@@ -1,0 +1,112 @@
+"""Evaluate zero-shot: both BM25s, SPLADE and their fusion on any number of data sets, quality and cost and significance side by side.
+
+Run the same command again to go on after an interruption. The exit status is 1 if a data set was skipped or a figure is not as expected.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from splade_lucene.cli.options import add_device, add_java_heap, add_threads, positive
+from splade_lucene.encoding.defaults import DEFAULT_MODEL, DEFAULT_SCALE, TINY
+
+HELP = "evaluate zero-shot on BEIR: BM25, SPLADE and fusion, with cost and significance"
+_MEASURES = "nDCG@10 R@100 R@1000 RR@10"
+_SYSTEMS = ("bm25-flat", "bm25-multifield", "splade", "fusion")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments."""
+    parser.add_argument(
+        "datasets",
+        metavar="DATASET",
+        nargs="*",
+        help="BEIR folder or zip, name of a BEIR collection, ir_datasets id, or beir for the 13 public ones",
+    )
+    parser.add_argument("--all", action="store_true", help="all 18 of BEIR, cqadupstack as the mean of its 12")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="where BEIR folders and zips are looked for by name before ir_datasets is")
+    parser.add_argument("--split", default="test", help="of the judgments in folders and zips (default: %(default)s)")
+    parser.add_argument(
+        "--model",
+        action="append",
+        metavar="ID|DIR|tiny",
+        help=f"hub id, local folder, or {TINY}; several times for several models (default: {DEFAULT_MODEL})",
+    )
+    parser.add_argument("--revision", help="branch, tag or commit on the hub, of a single --model")
+    parser.add_argument("--systems", nargs="+", choices=_SYSTEMS, default=list(_SYSTEMS), help="default: all")
+    parser.add_argument("--output", type=Path, default=Path("runs/beir"), help="folder to write (default: %(default)s)")
+    parser.add_argument("--measures", default=_MEASURES, help="ir_measures' names (default: %(default)r)")
+    parser.add_argument(
+        "--baseline", default="bm25-flat", metavar="SYSTEM", help="what the others are compared with (default: %(default)s)"
+    )
+    parser.add_argument("--max-length", type=positive, help="tokens a passage is cut at (default: 128 with prithivida's models, else 256)")
+    parser.add_argument("--query-max-length", type=positive, help="tokens a query is cut at (default: 24 with prithivida's, else 64)")
+    parser.add_argument("--scale", type=positive, default=DEFAULT_SCALE, help="impacts are round(weight × scale) (default: %(default)s)")
+    parser.add_argument("--hits", type=positive, default=1000, help="of each query (default: %(default)s)")
+    parser.add_argument(
+        "--keep-same-id",
+        action="store_true",
+        help="keep a passage with the query's id, which BEIR leaves out; for ids that agree by chance",
+    )
+    parser.add_argument("--expect", type=Path, metavar="FILE", help="YAML of expected scores; exit status 1 with the rows that differ")
+    parser.add_argument("--write-expect", type=Path, metavar="FILE", help="write the scores as such a file")
+    parser.add_argument(
+        "--index-threads", type=positive, default=1, help="of BM25; more make its size vary by some bytes (default: %(default)s)"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="throw away vectors of other passages or settings")
+    add_threads(parser)
+    add_device(parser)
+    add_java_heap(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Runs the command."""
+    models = args.model or [DEFAULT_MODEL]
+    if not args.datasets and not args.all:
+        args.usage_error("name a DATASET, or --all")
+    if args.revision and len(models) > 1:
+        args.usage_error("--revision is for a single --model")
+    from splade_lucene.collections.beir_names import ALL
+    from splade_lucene.collections.catalogue import find_collections
+    from splade_lucene.encoding.model import SpladeModel
+    from splade_lucene.errors import SpladeLuceneError
+    from splade_lucene.evaluation.expectations import find_unexpected, read_expectations, write_expectations
+    from splade_lucene.evaluation.measures import parse_measures
+    from splade_lucene.evaluation.report.page import write_report
+    from splade_lucene.evaluation.result_tables import markdown, unexpected_rows, write_tables
+    from splade_lucene.evaluation.table import markdown_table
+    from splade_lucene.lucene import jvm
+    from splade_lucene.pipeline.beir import evaluate
+    from splade_lucene.pipeline.beir_steps import Settings
+    from splade_lucene.pipeline.beir_systems import Lengths, plan_systems
+
+    expectations = read_expectations(args.expect) if args.expect else None
+    measures = [str(measure) for measure in parse_measures(args.measures)]
+    candidates = find_collections([*args.datasets, *(ALL if args.all else ())], split=args.split, data=args.data)
+    jvm.start(heap=args.java_heap)
+    wanted = models if {"splade", "fusion"} & set(args.systems) else []
+    loaded = [SpladeModel.load(name, revision=args.revision, device=args.device, precision=args.precision) for name in wanted]
+    systems = plan_systems(args.systems, loaded, Lengths(args.max_length, args.query_max_length, args.scale))
+    settings = Settings(
+        hits=args.hits,
+        remove_query=not args.keep_same_id,
+        threads=args.threads,
+        index_threads=args.index_threads,
+        overwrite=args.overwrite,
+    )
+    results = evaluate(candidates, args.output, systems, measures=measures, baseline=args.baseline, settings=settings)
+    write_tables(args.output, results)
+    page = write_report(args.output)
+    print(markdown(results))
+    print(f"{args.output}: results.json, table.md, table.csv, table.tex, {page.name}", file=sys.stderr)
+    if args.write_expect:
+        write_expectations(args.write_expect, results)
+    unexpected = find_unexpected(expectations, results) if expectations else []
+    if unexpected:
+        print(f"Not as {args.expect} expects:\n\n{markdown_table(unexpected_rows(unexpected))}\n")
+    problems = [f"{len(results.skipped)} data sets were skipped"] if results.skipped else []
+    problems += [f"{len(unexpected)} scores are not as expected"] if unexpected else []
+    if problems:
+        raise SpladeLuceneError(f"{' and '.join(problems)}; everything else is in {args.output}")

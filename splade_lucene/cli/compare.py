@@ -1,0 +1,42 @@
+"""Compare TREC runs with a baseline: scores, paired significance tests, wins and losses per query."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from splade_lucene.evaluation.measures import DEFAULT_MEASURES
+
+HELP = "compare TREC runs with a baseline, query by query"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments."""
+    parser.add_argument("qrels", type=Path, help="BEIR TSV or TREC qrels, or a BEIR folder for its test split")
+    parser.add_argument("baseline", metavar="BASELINE", type=Path, help="TREC run")
+    parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="TREC run")
+    parser.add_argument("--measures", default=DEFAULT_MEASURES, help="ir_measures' names (default: %(default)r)")
+    parser.add_argument("--output", type=Path, help="folder for results.json, tables, and the scores of each query")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Runs the command."""
+    from splade_lucene.evaluation.measures import parse_measures
+    from splade_lucene.evaluation.report.page import write_report
+    from splade_lucene.evaluation.result_files import write_scores
+    from splade_lucene.evaluation.result_tables import markdown, write_tables
+    from splade_lucene.evaluation.results import write_results
+    from splade_lucene.pipeline.comparing import RunComparison
+
+    measures = [str(measure) for measure in parse_measures(args.measures)]
+    comparison = RunComparison(args.qrels, [args.baseline, *args.runs], measures, args.output or Path())
+    results = comparison.results()
+    if args.output:
+        write_scores(args.output / "scores.csv", {name: judged.queries for name, judged in comparison.judged.items()})
+        write_results(args.output, results)
+        write_tables(args.output, results)
+        write_report(args.output)
+    print(markdown(results))
+    for warning in comparison.warnings():
+        print(warning, file=sys.stderr)

@@ -1,0 +1,101 @@
+"""Which systems an evaluation has, in the order of its table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from splade_lucene.errors import SpladeLuceneError
+from splade_lucene.evaluation.fusion import RANK_CONSTANT
+from splade_lucene.evaluation.results import System
+from splade_lucene.lucene.defaults import DEFAULT_B, DEFAULT_K1, FLAT, MULTIFIELD
+
+if TYPE_CHECKING:
+    from splade_lucene.encoding.model import SpladeModel
+
+KINDS = ("bm25-flat", "bm25-multifield", "splade", "fusion")
+BASELINE = "bm25-flat"
+# Of BM25 in the weighted sum. Never tuned: there are no queries but the test queries.
+WEIGHT = 0.5
+
+
+class Systems(NamedTuple):
+    """The systems of an evaluation.
+
+    Attributes:
+        all: in the order of the table.
+        models: name of a SPLADE system → its model.
+    """
+
+    all: tuple[System, ...]
+    models: Mapping[str, SpladeModel]
+
+
+class Lengths(NamedTuple):
+    """How all models encode: tokens a passage and a query are cut at (None for each model's default), and the scale."""
+
+    documents: int | None
+    queries: int | None
+    scale: int
+
+
+def plan_systems(kinds: Sequence[str], models: Sequence[SpladeModel], lengths: Lengths) -> Systems:
+    """The systems that were asked for.
+
+    Args:
+        kinds: some of :data:`KINDS`.
+        models: loaded; not needed where ``kinds`` has neither ``splade`` nor ``fusion``.
+        lengths: how they encode.
+
+    Raises:
+        SpladeLuceneError: fusion is wanted without what it joins.
+        ModelError: a length is more than a model can read.
+    """
+    if "fusion" in kinds and not {"bm25-flat", "splade"} <= set(kinds):
+        raise SpladeLuceneError("fusion joins bm25-flat and splade; name both among the systems, or leave fusion out")
+    systems = [_bm25(kind, label, fields) for kind, label, fields in _BM25 if kind in kinds]
+    names = _names(models) if "splade" in kinds else []
+    impact = [_splade(name, model, lengths) for name, model in zip(names, models, strict=False)]
+    systems += impact
+    if "fusion" in kinds:
+        systems += [fusion for system in impact for fusion in _fusions(system)]
+    return Systems(tuple(systems), {system.name: model for system, model in zip(impact, models, strict=False)})
+
+
+_BM25 = (("bm25-flat", "BM25 flat", FLAT), ("bm25-multifield", "BM25 multifield", MULTIFIELD))
+
+
+def _bm25(name: str, label: str, fields: Mapping[str, float]) -> System:
+    return System(name, label, "bm25", {"k1": DEFAULT_K1, "b": DEFAULT_B, "fields": fields})
+
+
+def _splade(name: str, model: SpladeModel, lengths: Lengths) -> System:
+    from splade_lucene.encoding.defaults import default_lengths
+
+    documents = default_lengths(model.name).documents if lengths.documents is None else lengths.documents
+    record = model.record(query_max_length=lengths.queries, scale=lengths.scale)
+    for length in (documents, record.query_max_length):
+        model.check_length(length)
+    return System(name, f"SPLADE {name.removeprefix('splade-')}", "impact", {"max_length": documents}, record._asdict())
+
+
+def _fusions(system: System) -> list[System]:
+    joined = ("bm25-flat", system.name)
+    label = f"BM25 flat + {system.label}"
+    return [
+        System(f"rrf-{system.name}", f"{label}, reciprocal rank", "fusion", {"method": "rrf", "constant": RANK_CONSTANT}, {}, joined),
+        System(f"sum-{system.name}", f"{label}, sum", "fusion", {"method": "min-max sum", "weight": WEIGHT}, {}, joined),
+    ]
+
+
+def _names(models: Sequence[SpladeModel]) -> list[str]:
+    """The last part of each model's name, the whole of it where two share that."""
+    short = [Path(model.name).name for model in models]
+    names = [last if short.count(last) == 1 else model.name for last, model in zip(short, models, strict=True)]
+    slugs = [f"splade-{re.sub(r'[^A-Za-z0-9._-]+', '-', name).strip('-.')}" for name in names]
+    if len(set(slugs)) < len(slugs):
+        twice = max(slugs, key=slugs.count)
+        raise SpladeLuceneError(f"two models would both be called {twice}; name each model once, in folders of other names")
+    return slugs
