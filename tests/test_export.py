@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from unittest import mock
 from urllib.parse import unquote
 
 import numpy as np
@@ -131,6 +133,18 @@ def test_loading_refuses_a_collection_that_exists_and_replaces_it_when_told(
     assert main([*command[:-1], "http://localhost:9", "--output", str(tmp_path / "z")]) == 1
     err = capsys.readouterr().err
     assert "Qdrant at http://localhost:9 failed after 0 points" in err
+
+
+@pytest.mark.parametrize(("engine", "package"), [("qdrant", "qdrant_client"), ("ciff", "google.protobuf")])
+def test_a_missing_package_is_one_sentence(
+    engine: str, package: str, tiny: SpladeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = write_out(tmp_path / "out", tiny, {"a": {"glass": 7}})
+    load = ["--load", str(tmp_path / "local")] if engine == "qdrant" else []
+    message_class.cache_clear()
+    with mock.patch.dict(sys.modules, {package: None}):
+        assert main(["export", str(out), "--to", engine, "--output", str(tmp_path / "x"), *load]) == 1
+    assert capsys.readouterr().err.endswith(f"run: pip install 'splade_lucene[{engine}]'\n")
 
 
 @pytest.fixture
