@@ -98,7 +98,7 @@ def measure(args: argparse.Namespace, texts: list[str], workers: dict[str, Worke
             f"{args.model}, {args.max_length} tokens, {len(texts)} passages, {args.threads} threads": row[0] + row[1],
             "passages/s": f"{len(texts) / wall:.1f}",
             "tokens/s": f"{sum(lengths) / wall:,.0f}",
-            "ratio": f"{slowest / wall:.1f}",
+            "ratio": f"{slowest / wall:.1f}" if slowest else "-",
             "CPU ms a passage": f"{cpu * 1e3 / len(texts):.1f}",
             "GFLOP/s": f"{flops / wall / 1e9:.0f}",
             "of peak": f"{flops / wall / 1e9 / max(peaks):.0%}",
