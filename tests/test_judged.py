@@ -141,6 +141,8 @@ def test_what_is_no_collection_is_refused_when_it_is_opened(tmp_path: Path) -> N
 def test_two_of_the_same_name_are_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(SpladeLuceneError, match="the data set toy is named twice"):
         find_collections([str(folder(tmp_path / "a" / "toy")), str(folder(tmp_path / "b" / "toy"))])
+    with pytest.raises(SpladeLuceneError, match="the data set scifact is named twice"):
+        find_collections(["scifact", "beir/scifact/test"])
 
 
 def test_beir_is_the_13_public_ones_and_all_are_29_collections() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from splade_lucene.collections.beir_names import ALL, CQADUPSTACK, PUBLIC, ir_datasets_id
+from splade_lucene.collections.beir_names import ALL, CQADUPSTACK, PUBLIC, collection_name, ir_datasets_id
 from splade_lucene.collections.irds import IrDatasetsCollection
 from splade_lucene.collections.judged import BeirCollection, JudgedCollection, beir_folders
 from splade_lucene.errors import InputError, SpladeLuceneError
@@ -60,7 +60,7 @@ def _find(spec: str, split: str, data: Path | None) -> Iterator[Candidate]:
     elif spec in ALL:
         yield from _find_beir(spec, split, data)
     else:
-        yield Candidate(spec, lambda: IrDatasetsCollection(spec))
+        yield Candidate(collection_name(spec), lambda: IrDatasetsCollection(spec))
 
 
 def _find_beir(name: str, split: str, data: Path | None) -> Iterator[Candidate]:
