@@ -22,6 +22,7 @@ from splade_lucene.encoding.batching import batches_by_length
 from splade_lucene.encoding.defaults import default_lengths
 from splade_lucene.encoding.head import splade_max
 from splade_lucene.encoding.model import SpladeModel
+from splade_lucene.encoding.quantization import Quantization
 from splade_lucene.errors import ModelError
 
 LONG = Path(textwrap.__file__).read_text(encoding="utf-8")
@@ -144,6 +145,17 @@ def test_bits_cap_impacts_and_change_no_other(tiny: SpladeModel, bits: int) -> N
     (capped,) = tiny.encode_documents([GLASS], bits=bits)
     assert max(impacts.values()) > 2**7
     assert list(capped.items()) == [(token, min(impact, 2**bits - 1)) for token, impact in impacts.items()]
+
+
+PRUNINGS = [{}, {"top_k": 20}, {"min_weight": 0.25}, {"bits": 7}, {"scale": 13, "top_k": 40, "min_weight": 0.1, "bits": 4}]
+
+
+@pytest.mark.parametrize("options", PRUNINGS, ids=str)
+def test_weights_kept_once_are_pruned_to_what_encoding_with_the_options_gives(tiny: SpladeModel, options: dict[str, Any]) -> None:
+    texts = [GLASS, "", *LINES[:30]]
+    pruned = [Quantization(**options).bag(weights) for weights in tiny.encode_documents(texts, weights=True)]
+    encoded = tiny.encode_documents(texts, **options)
+    assert [list(bag.items()) for bag in pruned] == [list(bag.items()) for bag in encoded]
 
 
 @pytest.mark.parametrize(

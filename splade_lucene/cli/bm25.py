@@ -28,14 +28,14 @@ def run(args: argparse.Namespace) -> None:
     """Runs the command."""
     from splade_lucene.bad_lines import BadLines
     from splade_lucene.cli.report import print_index, print_rejected
-    from splade_lucene.collections.passages import read_passages
+    from splade_lucene.collections.passages import estimate_passages, read_passages
     from splade_lucene.lucene import jvm
     from splade_lucene.lucene.indexing import build_bm25_index
     from splade_lucene.pipeline.progress import progress
 
     bad = BadLines(args.skip_bad)
     jvm.start(heap=args.java_heap)
-    with progress("indexing", "documents") as advance:
+    with progress("indexing", "documents", estimate_passages(args.corpus)) as advance:
         card = build_bm25_index(
             read_passages(args.corpus, bad),
             args.index,

@@ -28,6 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--store-contents", action="store_true", help="write the text of each passage beside its vector")
     parser.add_argument(
+        "--workers",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="processes that encode, one a GPU or a share of the cores; the result is the same for any number (default: %(default)s)",
+    )
+    parser.add_argument(
         "--shard",
         type=part,
         metavar="I/N",
@@ -49,31 +56,38 @@ def run(args: argparse.Namespace) -> None:
     """Runs the command."""
     from splade_lucene.bad_lines import BadLines
     from splade_lucene.cli.report import print_vectors
-    from splade_lucene.collections.passages import read_passages
-    from splade_lucene.encoding.model import SpladeModel
-    from splade_lucene.pipeline.encoding import encode_collection
+    from splade_lucene.collections.passages import estimate_passages, read_passages
+    from splade_lucene.pipeline.encoding import Settings
+    from splade_lucene.pipeline.encoding_workers import encode
     from splade_lucene.pipeline.progress import progress
     from splade_lucene.vectors.parts import Part
 
-    model = SpladeModel.load(args.model, revision=args.revision, device=args.device, precision=args.precision)
     bad = BadLines(args.skip_bad)
-    with progress("encoding", "passages") as advance:
-        manifest = encode_collection(
+    total = estimate_passages(args.corpus) // (args.shard[1] if args.shard else 1)
+    with progress("encoding", "passages", total) as advance:
+        manifest = encode(
             read_passages(args.corpus, bad),
             args.out,
-            model,
-            max_length=args.max_length,
-            query_max_length=args.query_max_length,
-            scale=args.scale,
-            top_k=args.top_k,
-            min_weight=args.min_weight,
-            bits=args.bits,
-            store_contents=args.store_contents,
-            shard_size=args.shard_size,
+            args.model,
+            workers=args.workers,
+            revision=args.revision,
+            device=args.device,
+            precision=args.precision,
+            settings=Settings(
+                max_length=args.max_length,
+                query_max_length=args.query_max_length,
+                scale=args.scale,
+                top_k=args.top_k,
+                min_weight=args.min_weight,
+                bits=args.bits,
+                store_contents=args.store_contents,
+                shard_size=args.shard_size,
+            ),
             part=Part(*args.shard) if args.shard else None,
             overwrite=args.overwrite,
             bad=bad,
             advance=advance,
+            skip=advance.skip,
         )
     print_vectors(args.out, manifest)
     if args.shard:

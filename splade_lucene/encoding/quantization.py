@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -74,3 +75,14 @@ class Quantization(NamedTuple):
         impacts = np.rint(weights[positions].astype(np.float64) * self.scale).astype(np.int64)
         positions, impacts = positions[impacts > 0], impacts[impacts > 0]
         return positions, impacts if self.limit is None else np.minimum(impacts, self.limit)
+
+    def bag(self, weights: Mapping[str, float]) -> dict[str, int]:
+        """Prunes and quantizes what ``encode_documents(…, weights=True)`` gave for a text: the impacts that it gives with these values.
+
+        Example:
+            >>> Quantization(top_k=2, bits=8).bag({"glass": 2.7, "pane": 0.4, "the": 0.1})
+            {'glass': 255, 'pane': 40}
+        """
+        tokens = list(weights)
+        positions, impacts = self.apply(np.fromiter(weights.values(), np.float32, len(tokens)))
+        return {tokens[position]: impact for position, impact in zip(positions.tolist(), impacts.tolist(), strict=True)}
