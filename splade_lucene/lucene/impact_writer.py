@@ -55,8 +55,9 @@ def add_impacts(writer: Any, lines: Path, *, store_contents: bool = False, advan
     path = java_class("Paths").get(str(lines.absolute()))
     reader = java_class("Files").newBufferedReader(path)
     try:
-        documents = reader.lines().map(_to_document(store_contents)).iterator()
-        documents = upcast("Iterator", documents)
+        lines_left, to_document = upcast("Iterator", reader.lines().iterator()), _to_document(store_contents)
+        # Not the stream's own map: it works ahead, while Lucene is still reading the fields of the document before.
+        documents = upcast("Iterator", java_class("Iterators").transform(lines_left, to_document))
         before = writer.getPendingNumDocs()
         while documents.hasNext():
             block = java_class("Iterators").limit(documents, _BLOCK)

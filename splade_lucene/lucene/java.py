@@ -18,6 +18,7 @@ _CLASSES = {
     name.rpartition(".")[2].replace("$", ""): name
     for name in (
         "com.fasterxml.jackson.databind.ObjectMapper",
+        "com.google.common.base.Function",
         "com.google.common.collect.Iterators",
         "io.anserini.analysis.AnalyzerUtils",
         "io.anserini.analysis.DefaultEnglishAnalyzer",
@@ -43,7 +44,6 @@ _CLASSES = {
         "java.nio.file.Paths",
         "java.util.HashMap",
         "java.util.Iterator",
-        "java.util.function.Function",
         "java.util.function.IntFunction",
         "java.util.stream.Collectors",
         "java.util.stream.IntStream",
