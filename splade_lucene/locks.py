@@ -26,9 +26,13 @@ def locked(path: Path) -> Iterator[None]:
         OSError: the folder that it is in cannot be written.
     """
     path = path.resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
     file = path.with_name(f".{path.name}.lock")
-    handle = _take(file, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = _take(file, path)
+    except OSError as error:
+        error.filename = str(path)
+        raise
     try:
         yield
     finally:

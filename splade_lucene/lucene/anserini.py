@@ -87,6 +87,10 @@ def index_collection(
     except java_exception as error:
         raise JavaError(f"Anserini refused to index {input}: {jvm.reason(error)}") from None
 
+    # What it would print of an exception on stdout is no sentence; what went wrong is found out by counting.
+    off = java_class("Level").OFF
+    java_class("Configurator").setRootLevel(off)
+
     def run() -> None:
         try:
             indexer.run()

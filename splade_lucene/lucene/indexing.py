@@ -13,6 +13,7 @@ from splade_lucene.bad_lines import BadLines
 from splade_lucene.errors import InputError, JavaError
 from splade_lucene.files import atomic_folder, write_rejected
 from splade_lucene.interchange import Passages, as_passages
+from splade_lucene.lucene import jvm
 from splade_lucene.lucene.anserini import index_collection
 from splade_lucene.lucene.card import FILE as CARD
 from splade_lucene.lucene.card import IndexCard, write_card
@@ -202,16 +203,21 @@ def finish(index: Path, card: IndexCard) -> IndexCard:
         card: what it must hold.
 
     Raises:
-        JavaError: it holds more or fewer documents.
+        JavaError: it cannot be opened, or holds more or fewer documents.
     """
-    reader = open_reader(index)
+    try:
+        reader = open_reader(index)
+    except jvm.jnius().JavaException as error:
+        problem = f"what was written to {index} is no index ({jvm.reason(error)}) and was removed"
+        raise JavaError(f"{problem}; is the disk full or read-only?") from None
     try:
         found = reader.numDocs()
         docids = docids_of(reader)
     finally:
         reader.close()
     if found != card.documents:
-        raise JavaError(f"the index holds {found} documents where {card.documents} were expected; it was removed")
+        problem = f"the index holds {found} documents where {card.documents} were expected and was removed"
+        raise JavaError(f"{problem}; is the disk full, or Java's heap too small (--java-heap)?")
     write_docids(index, docids)
     write_card(index, card)
     return card

@@ -81,6 +81,8 @@ _CLASSES = {
         "org.apache.lucene.store.FSDirectory",
         "org.apache.lucene.util.BytesRef",
         "org.apache.lucene.util.Version",
+        "org.apache.logging.log4j.Level",
+        "org.apache.logging.log4j.core.config.Configurator",
         "org.kohsuke.args4j.CmdLineParser",
     )
 }

@@ -15,7 +15,7 @@ from splade_lucene.pipeline.progress import Advance
 from splade_lucene.records import ImpactVector, Passage
 from splade_lucene.vectors.manifest import SHARD_SIZE, Manifest
 from splade_lucene.vectors.parts import Part
-from splade_lucene.vectors.writer import Needed, VectorWriter, write_shard
+from splade_lucene.vectors.writer import Needed, VectorWriter, alone, write_shard
 
 if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel
@@ -149,10 +149,11 @@ def encode_collection(
     out = Path(out)
     encoder = PassageEncoder(model, Settings(max_length, query_max_length, scale, top_k, min_weight, bits, store_contents, shard_size))
     stream = not_empty(passages, out)
-    writer = VectorWriter(out, encoder=encoder.encoder, settings=encoder.settings, part=part, overwrite=overwrite)
-    for needed, shard in needed_shards(stream, writer, shard_size, skip or advance):
-        writer.record(write_shard(out, needed, encoder.vectors(shard, advance), bits=bits))
-    return writer.finish(bad.rejected if bad else ())
+    with alone(out, part):
+        writer = VectorWriter(out, encoder=encoder.encoder, settings=encoder.settings, part=part, overwrite=overwrite)
+        for needed, shard in needed_shards(stream, writer, shard_size, skip or advance):
+            writer.record(write_shard(out, needed, encoder.vectors(shard, advance), bits=bits))
+        return writer.finish(bad.rejected if bad else ())
 
 
 def not_empty(passages: Passages, out: Path) -> Iterator[Passage]:

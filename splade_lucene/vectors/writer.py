@@ -6,12 +6,14 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from splade_lucene.bad_lines import Rejected
 from splade_lucene.errors import InputError
 from splade_lucene.files import atomic_file, file_sha256, write_rejected
+from splade_lucene.locks import locked
 from splade_lucene.records import ImpactVector, Passage
 from splade_lucene.vectors.manifest import (
     FILE,
@@ -40,6 +42,15 @@ class Needed(NamedTuple):
     number: int
     source_sha256: str
     passages: int
+
+
+def alone(out: Path, part: Part | None = None) -> AbstractContextManager[None]:
+    """Keeps other processes from writing the same folder of vectors, or the same part of it, while a block runs.
+
+    Raises:
+        InputError: another process is writing it.
+    """
+    return locked(out if part is None or part.of == 1 else out.resolve().with_name(f"{out.resolve().name}.{part.number}-of-{part.of}"))
 
 
 class VectorWriter:
