@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -21,6 +21,7 @@ import jsonlines
 
 from splade_lucene.bad_lines import BadLines, Rejected
 from splade_lucene.errors import InputError
+from splade_lucene.ids import RULE, is_usable
 from splade_lucene.locks import locked
 from splade_lucene.replacing import OLD, TEMPORARY, naming, prefix, remove_stale_files, remove_stale_folders, swap, to_disk
 
@@ -154,6 +155,17 @@ def read_pairs(path: AnyPath, bad: BadLines | None = None) -> Iterator[tuple[int
                 yield lines.number, name, text
             else:
                 bad.refuse(InputError(path, "no tab; a TSV line is id, tab, text", lines.number))
+
+
+def check_ids(names: Iterable[str], path: Path, line: int) -> None:
+    """Makes sure that every tool can carry the ids in a line.
+
+    Raises:
+        InputError: one is too long or holds a control character.
+    """
+    for name in names:
+        if not is_usable(name):
+            raise InputError(path, f"the id {name!r} cannot be used; {RULE}", line)
 
 
 @contextmanager

@@ -118,6 +118,7 @@ QRELS = {
     "two columns": (b"q1 d1\n", "qrels, line 1", r"2 columns; qrels have 3 \(BEIR\) or 4 \(TREC\)"),
     "a float": (b"q1 0 d1 1\nq1 0 d2 0.5\n", "qrels, line 2", "the relevance '0.5' is not an integer; write it as one"),
     "a corpus": (GOOD, "qrels, line 1", "columns; qrels have"),
+    "an id with NUL": (b"q1 0 d\x00 1\n", "qrels, line 1", ID_RULE),
     "a header only": (b"query-id\tcorpus-id\tscore\n", "qrels", "holds no judgments"),
     "a pair judged twice": (b"q1 0 d1 1\nq1 0 d1 0\n", "qrels, line 2", "were judged differently before; remove one"),
     "Latin-1": ("q1 0 é 1\n".encode("latin-1"), "qrels, line 1", "not UTF-8 .*; convert the file to UTF-8"),

@@ -59,6 +59,7 @@ def test_hits_are_ordered_by_score_and_docid_whatever_their_ranks(tmp_path: Path
         ("q1 Q0 d2 2 1.5 my tag", "7 columns"),
         ("q1 Q0 d2 2 high tag", "the score 'high' is not a number"),
         ("q1 Q0 d2 2 nan tag", "the score 'nan' is not a number"),
+        ("q1 Q0 d\x002 2 1.5 tag", r"the id 'd\\x002' cannot be used"),
         ("q1 Q0 d1 2 1.5 tag", "query 'q1' has the document 'd1' twice"),
     ],
 )

@@ -8,7 +8,7 @@ from typing import cast
 
 from splade_lucene.collections.fields import check_id, string_field
 from splade_lucene.errors import InputError
-from splade_lucene.files import AnyPath, Lines, read_objects, read_pairs
+from splade_lucene.files import AnyPath, Lines, check_ids, read_objects, read_pairs
 from splade_lucene.records import Qrel, Query
 from splade_lucene.seen import SeenIds
 
@@ -86,6 +86,7 @@ def read_qrels(path: AnyPath | str) -> list[Qrel]:
         except ValueError:
             raise InputError(path, f"the relevance {columns[-1]!r} is not an integer; write it as one", lines.number) from None
         pair = (columns[0], columns[-2])
+        check_ids(pair, path, lines.number)
         if judgments.setdefault(pair, relevance) != relevance:
             raise InputError(path, f"query {pair[0]!r} and document {pair[1]!r} were judged differently before; remove one", lines.number)
     if not judgments:

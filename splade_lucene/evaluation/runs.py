@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from splade_lucene.errors import InputError
-from splade_lucene.files import Lines, atomic_file, file_sha256
+from splade_lucene.files import Lines, atomic_file, check_ids, file_sha256
 from splade_lucene.ids import RULE, is_usable
 from splade_lucene.interchange import Run as AnyRun
 from splade_lucene.interchange import as_run
@@ -78,6 +78,7 @@ def read_run(path: Path | str) -> Run:
         if len(columns) != _COLUMNS:
             raise InputError(path, f"{len(columns)} columns; a TREC run has {_COLUMNS}: query Q0 document rank score tag", lines.number)
         qid, _, docid, _, number, _ = columns
+        check_ids((qid, docid), path, lines.number)
         try:
             score = float(number)
         except ValueError:
