@@ -97,6 +97,8 @@ VECTORS = {
     "an empty token": ('{"id":"d2","vector":{"":1}}', "the token '', which Lucene would split; leave it out"),
     "a token with half a surrogate pair": ('{"id":"d2","vector":{"\\ud800":1}}', "which Lucene would split; leave it out"),
     "no vector": ('{"id":"d2","contents":"two"}', "no object 'vector' of tokens with their impacts; add it or remove the line"),
+    "contents that are no text": ('{"id":"d2","vector":{},"contents":["two"]}', "the 'contents' of document 'd2' are no text; make them"),
+    "contents with half a surrogate pair": ('{"id":"d2","vector":{},"contents":"\\ud800"}', "are no text; make them a string"),
     "a list": ('{"id":"d2","vector":[1,2]}', "no object 'vector' of tokens with their impacts"),
     "an id with a space": ('{"id":"d 2","vector":{"a":1}}', ID_RULE),
     "an id that is a number": ('{"id":2,"vector":{"a":1}}', ID_RULE),

@@ -21,7 +21,7 @@ from splade_lucene.errors import InputError
 from splade_lucene.evaluation.runs import read_run, write_run
 from splade_lucene.files import Lines, atomic_file
 from splade_lucene.ids import is_usable
-from splade_lucene.lucene.docids import Docids, write_docids
+from splade_lucene.lucene.docids import FILE, Docids, write_docids
 from splade_lucene.lucene.impact_text import impact_text
 from splade_lucene.records import Hit, ImpactVector, Passage, Qrel, Query
 from splade_lucene.vectors.reader import read_vectors
@@ -212,8 +212,8 @@ def test_vectors_are_read_only_if_lucene_would_keep_them(docid: Any, token: str,
 def test_docids(names: list[str]) -> None:
     def work(folder: Path) -> list[str]:
         write_docids(folder, names)
-        docids = Docids(folder / "splade_lucene.ids")
-        return [docids[number] for number in range(len(docids))]
+        docids = Docids(folder / FILE)
+        return docids.take(range(len(docids)))
 
     assert in_folder(work) == names
 

@@ -81,4 +81,15 @@ def check_vector(item: dict[str, Any], known: set[str], file: Path, line: int) -
         raise InputError(
             file, f"the impacts of document {docid!r} add up to more than 2^31 - 1, all that Lucene counts; scale them down", line
         )
-    return ImpactVector(docid, vector, contents if isinstance(contents, str) else None)
+    if contents is not None and not _is_text(contents):
+        raise InputError(file, f"the 'contents' of document {docid!r} are no text; make them a string of whole characters", line)
+    return ImpactVector(docid, vector, contents)
+
+
+def _is_text(value: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        return value.isascii() or bool(value.encode())
+    except UnicodeEncodeError:  # half a surrogate pair
+        return False
