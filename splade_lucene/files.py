@@ -157,7 +157,7 @@ def read_pairs(path: AnyPath, bad: BadLines | None = None) -> Iterator[tuple[int
                 bad.refuse(InputError(path, "no tab; a TSV line is id, tab, text", lines.number))
 
 
-def check_ids(names: Iterable[str], path: Path, line: int) -> None:
+def check_ids(names: Iterable[str], path: AnyPath, line: int) -> None:
     """Makes sure that every tool can carry the ids in a line.
 
     Raises:
