@@ -77,6 +77,9 @@ def audit(packages: dict[str, importlib.metadata.Distribution]) -> int | None:
         last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         print(f"vulnerabilities: not looked up, the database cannot be reached ({last[:200]})", file=sys.stderr)
         return None
+    if done.stdout.count("could not be audited") >= len(packages):
+        print("vulnerabilities: not looked up, the package index that is set here has no database of them", file=sys.stderr)
+        return None
     print(f"\n{done.stdout.strip() or done.stderr.strip()}")
     return done.returncode
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from splade_lucene.ids import is_usable
-from splade_lucene.vectors.reader import is_token
+from splade_lucene.vectors.reader import is_text, is_token
 
 # Between a token and its impact; is_token refuses tokens that hold it.
 DELIMITER = "\x01"
@@ -73,7 +73,7 @@ class QuickReader:
                 contents = json.loads(tail[:-1])
             except ValueError:
                 return None
-            if not isinstance(contents, str) or not tail.endswith("}"):
+            if not is_text(contents) or not tail.endswith("}"):
                 return None
         elif body.endswith("}}"):
             body = body[:-2]

@@ -81,12 +81,13 @@ def check_vector(item: dict[str, Any], known: set[str], file: Path, line: int) -
         raise InputError(
             file, f"the impacts of document {docid!r} add up to more than 2^31 - 1, all that Lucene counts; scale them down", line
         )
-    if contents is not None and not _is_text(contents):
+    if contents is not None and not is_text(contents):
         raise InputError(file, f"the 'contents' of document {docid!r} are no text; make them a string of whole characters", line)
     return ImpactVector(docid, vector, contents)
 
 
-def _is_text(value: object) -> bool:
+def is_text(value: object) -> bool:
+    """Whether a value is text that can be written as UTF-8."""
     if not isinstance(value, str):
         return False
     try:
