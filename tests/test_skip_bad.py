@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from contextlib import redirect_stderr
 from pathlib import Path
 
 import pytest
 
 from splade_lucene.cli.main import main
-from splade_lucene.encoding.model import SpladeModel
 from splade_lucene.files import MAX_LINE
-from splade_lucene.pipeline import encoding
 from splade_lucene.vectors.manifest import read_manifest
 
 GOOD = [b'{"_id": "d%d", "text": "A pane of glass number %d."}' % (number, number) for number in range(10)]
@@ -26,14 +23,10 @@ BAD = [
     (b"x" * (MAX_LINE + 7), "longer than 32 MiB, which no passage is; write one passage a line, or split it"),
     (b'{"_id": "x", "text": "\\ud800"}', "the field 'text' holds half a surrogate pair, which is no character; write the whole character"),
 ]
-MODEL = ["--model", "tiny", "--max-length", "16"]
+MODEL = ["--model", "tiny", "--max-length", "16", "--shard-size", "4"]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def small_shards(tiny: SpladeModel) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encoding, "SHARD_SIZE", 4)
-        yield
+pytestmark = pytest.mark.usefixtures("tiny")
 
 
 @pytest.fixture(scope="module")
