@@ -23,6 +23,7 @@ from splade_lucene.records import Passage
 from splade_lucene.vectors.check import merge_parts
 from splade_lucene.vectors.manifest import read_manifest
 from splade_lucene.vectors.parts import Part
+from splade_lucene.vectors.writer import alone
 
 SETTINGS = Settings(max_length=32, query_max_length=16, top_k=50, min_weight=0.05, bits=8, store_contents=True, shard_size=3)
 PASSAGES = [Passage(f"d{number}", f"The glass of pane {number} “cracks” under thermal stress.", "Größe") for number in range(20)]
@@ -75,6 +76,12 @@ def test_a_part_can_have_workers_of_its_own(tiny: SpladeModel, encoded: Path, tm
     encode_collection(PASSAGES, out, tiny, **SETTINGS._asdict(), part=Part(1, 2))
     assert merge_parts(out).complete
     assert files(out) == files(encoded)
+
+
+def test_a_folder_that_another_process_writes_is_refused(tmp_path: Path) -> None:
+    with alone(tmp_path / "out"), pytest.raises(InputError, match="out"):
+        encode(PASSAGES, tmp_path / "out", "tiny", workers=2, settings=SETTINGS)
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_a_worker_refuses_is_one_sentence_and_leaves_nothing(tmp_path: Path) -> None:

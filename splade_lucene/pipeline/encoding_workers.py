@@ -23,7 +23,7 @@ from splade_lucene.pipeline.progress import Advance
 from splade_lucene.records import Passage
 from splade_lucene.vectors.manifest import Manifest, Shard
 from splade_lucene.vectors.parts import Part
-from splade_lucene.vectors.writer import Needed, VectorWriter
+from splade_lucene.vectors.writer import Needed, VectorWriter, alone
 
 # Shards that a worker has at a time: while it encodes one, the next is waiting for it.
 _AHEAD = 2
@@ -88,7 +88,7 @@ def encode(
         )
     job: dict[str, Any] = {"model": model, "revision": revision, "device": device, "precision": precision}
     job |= {"out": str(out), "settings": settings._asdict()}
-    with ExitStack() as stack:
+    with alone(out, part), ExitStack() as stack:
         pool = [stack.enter_context(_Worker({**job, "number": number}, workers)) for number in range(workers)]
         made_by = [worker.receive() for worker in pool]
         if any(each != made_by[0] for each in made_by):
