@@ -1,7 +1,7 @@
 """Fuses two runs, by their scores or by their ranks.
 
-ranx has both ways and gives the same scores, but importing it takes longer than fusing (it compiles with numba), and it brings numba,
-llvmlite, fastparquet and seaborn for what are twenty lines here.
+ranx has both ways, but importing it takes longer than fusing (it compiles with numba), and it brings numba, llvmlite,
+fastparquet and seaborn for what are twenty lines here.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -51,9 +52,9 @@ class FeatureExporter(Exporter):
         """The body of the request that makes the index; ``largest`` is the largest impact."""
         return {"mappings": {"properties": {FIELD: self.mapping(), "contents": {"type": "text"}}}}
 
+    @abstractmethod
     def mapping(self) -> Mapping[str, Any]:
         """Of the field."""
-        raise NotImplementedError
 
     def facts(self, rounded: int, largest: int) -> Mapping[str, Any]:
         """What the notes and ``export.json`` say; ``rounded`` is how many impacts the field cannot hold exactly."""
