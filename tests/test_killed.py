@@ -33,22 +33,23 @@ chance = random.Random(seed)
 def listing():
     return sorted(os.listdir(out / "vectors")) if (out / "vectors").is_dir() else []
 
-def ended(child, seconds):
+def ended(child, seconds, most):
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    while time.monotonic() < end and len(listing()) < most:
         if os.waitpid(child, os.WNOHANG)[0]:
             sys.exit("the run was over before it was killed often enough")
         time.sleep(0.001)
 
 for kill in range(kills):
     before = listing()
+    most = len(before) + chance.randint(1, 3)  # so that a fast machine is not done before the last kill
     child = os.fork()
     if child == 0:
         os._exit(main(command))
     if kill % 5:  # else while it still loads the model, or looks at what there is
         while listing() == before:
-            ended(child, 0.005)
-    ended(child, chance.uniform(0, 0.4))
+            ended(child, 0.005, most)
+    ended(child, chance.uniform(0, 0.4), most)
     os.kill(child, signal.SIGKILL)
     status = os.waitpid(child, 0)[1]
     assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL, status

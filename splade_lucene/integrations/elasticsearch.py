@@ -44,7 +44,7 @@ class ElasticsearchExporter(FeatureExporter):
     notes = _NOTES
     engine = "Elasticsearch"
 
-    def mapping(self) -> Mapping[str, Any]:
+    def mapping(self, largest: int) -> Mapping[str, Any]:
         """As in the base class."""
         return {"type": "sparse_vector", "index_options": {"prune": False}}
 

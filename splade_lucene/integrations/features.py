@@ -50,11 +50,11 @@ class FeatureExporter(Exporter):
 
     def index(self, largest: int) -> Mapping[str, Any]:
         """The body of the request that makes the index; ``largest`` is the largest impact."""
-        return {"mappings": {"properties": {FIELD: self.mapping(), "contents": {"type": "text"}}}}
+        return {"mappings": {"properties": {FIELD: self.mapping(largest), "contents": {"type": "text"}}}}
 
     @abstractmethod
-    def mapping(self) -> Mapping[str, Any]:
-        """Of the field."""
+    def mapping(self, largest: int) -> Mapping[str, Any]:
+        """Of the field; ``largest`` is the largest impact."""
 
     def facts(self, rounded: int, largest: int) -> Mapping[str, Any]:
         """What the notes and ``export.json`` say; ``rounded`` is how many impacts the field cannot hold exactly."""

@@ -66,7 +66,7 @@ class OpenSearchExporter(FeatureExporter):
     notes = _NOTES
     engine = "OpenSearch"
 
-    def mapping(self) -> Mapping[str, Any]:
+    def mapping(self, largest: int) -> Mapping[str, Any]:
         """As in the base class."""
         return {"type": "rank_features"}
 
@@ -97,10 +97,13 @@ class OpenSearchAnnExporter(FeatureExporter):
         return {str(vocabulary[token]): impact / self.job.scale for token, impact in impacts.items()}
 
     def index(self, largest: int) -> Mapping[str, Any]:
-        """As in the base class, with the setting and the parameters of the method."""
+        """As in the base class, with the setting that such fields need."""
+        return {"settings": {"index": {"sparse": True}}, **super().index(largest)}
+
+    def mapping(self, largest: int) -> Mapping[str, Any]:
+        """As in the base class, with the parameters of the method."""
         parameters = {"approximate_threshold": 1_000_000, "quantization_ceiling_ingest": largest / self.job.scale}
-        field = {"type": "sparse_vector", "method": {"name": "seismic", "parameters": parameters}}
-        return {"settings": {"index": {"sparse": True}}, "mappings": {"properties": {FIELD: field, "contents": {"type": "text"}}}}
+        return {"type": "sparse_vector", "method": {"name": "seismic", "parameters": parameters}}
 
     def facts(self, rounded: int, largest: int) -> Mapping[str, Any]:
         """As in the base class."""

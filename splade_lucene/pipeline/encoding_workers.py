@@ -188,11 +188,15 @@ class _Dealer:
                 return
             answer = worker.receive()
             with self._lock:
+                if self._stopped:  # nothing is recorded once the caller is told of an error
+                    return
+                self._stopped = True  # unless this goes well
                 if "done" in answer:
                     self._advance(answer["done"])
                 else:
                     self._writer.record(Shard(**answer["shard"]))
                     waiting.popleft()
+                self._stopped = False
 
     def _next(self) -> Task | None:
         with self._lock:
