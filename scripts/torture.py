@@ -9,6 +9,7 @@ all of its children too, as a scheduler does. See ``scripts/torture --help``.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import shutil
@@ -86,12 +87,26 @@ def run_file(here: Path) -> Any:
     return file_sha256(here / "run") if (here / "run").exists() else None
 
 
+def evaluation(here: Path) -> Any:
+    """Scores, costs, runs and evidence of a finished evaluation; times and dates differ each time."""
+    out = here / "evaluation"
+    if not (out / "results.json").exists():
+        return None
+    results = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    for row in results["rows"]:
+        del row["timings"]
+    names = ("scores.csv", "evidence.jsonl", "passages.jsonl", "runs/*.trec")
+    return results["rows"], {file.name: file_sha256(file) for name in names for file in (out / "collection").glob(name)}
+
+
 ENCODE = "encode {data}/corpus.jsonl {here}/out --model tiny --max-length 16 --shard-size 50"
 JOBS = [
     Job("encode", ENCODE, vectors),
+    Job("encode, 2 workers", f"{ENCODE} --workers 2", vectors),
     Job("index", "index {data}/out {here}/index", impact_index),
     Job("index, overwriting", "index {data}/out {here}/index --overwrite", impact_index, (("old-impact", "index"),)),
     Job("append", "index {data}/rest {here}/index --append", impact_index, (("old-impact", "index"),)),
+    Job("delete", "index {here}/index --delete {data}/delete.txt", impact_index, (("old-impact", "index"),)),
     Job("bm25", "bm25 {data}/corpus.jsonl {here}/index", bm25_index),
     Job("bm25, overwriting", "bm25 {data}/corpus.jsonl {here}/index --overwrite", bm25_index, (("old-bm25", "index"),)),
     Job("search", "search {data}/index {data}/queries.tsv {here}/run", run_file),
@@ -101,6 +116,7 @@ JOBS = [
         run_file,
         (("old-run", "run"), ("old-run.json", "run.json")),
     ),
+    Job("beir", "beir {data}/collection --output {here}/evaluation --model tiny --max-length 16 --hits 100", evaluation),
 ]
 
 
@@ -133,9 +149,7 @@ class Torture:
         self._prepare(passages)
 
     def _prepare(self, passages: int) -> None:
-        import json
-
-        self._data.mkdir()
+        (self._data / "collection" / "qrels").mkdir(parents=True)
         collection = pydocs.passages()[:passages]
         for name, part in (("corpus", collection), ("half", collection[: passages // 2]), ("rest", collection[passages // 2 :])):
             with (self._data / f"{name}.jsonl").open("w", encoding="utf-8") as stream:
@@ -143,6 +157,14 @@ class Torture:
         lines = [f"q{number}\t{' '.join(each.text.split()[:12])}\n" for number, each in enumerate(collection[:100])]
         (self._data / "queries.tsv").write_text("".join(lines), encoding="utf-8")
         (self._data / "few.tsv").write_text("".join(lines[:5]), encoding="utf-8")
+        (self._data / "delete.txt").write_text("".join(f"{each.id}\n" for each in collection[: passages // 4]), encoding="utf-8")
+        # The passage that a query was cut from is relevant to it.
+        shutil.copy2(self._data / "half.jsonl", self._data / "collection" / "corpus.jsonl")
+        asked = [json.dumps(dict(zip(("_id", "text"), line.strip().split("\t"), strict=True))) + "\n" for line in lines[:20]]
+        (self._data / "collection" / "queries.jsonl").write_text("".join(asked), encoding="utf-8")
+        judged = [f"q{number}\t{each.id}\t1\n" for number, each in enumerate(collection[:20])]
+        judgments = "query-id\tcorpus-id\tscore\n" + "".join(judged)
+        (self._data / "collection" / "qrels" / "test.tsv").write_text(judgments, encoding="utf-8")
         for command in (
             ENCODE.replace("{here}", "{data}"),
             ENCODE.replace("{here}/out", "{data}/half").replace("corpus", "half"),
@@ -253,8 +275,14 @@ class Torture:
     @staticmethod
     def _names(here: Path, *, deep: bool = True) -> list[str]:
         """What is in a folder; not deep, without the files of a Lucene index, whose names are Lucene's affair."""
+        # `index` is that of a job, `indexes` has those of an evaluation.
         walk = ((Path(place).relative_to(here), files + folders) for place, folders, files in os.walk(here))
-        return sorted(str(place / name) for place, names in walk if deep or place.name != "index" for name in names)
+        return sorted(
+            str(place / name)
+            for place, names in walk
+            if deep or not (place.name == "index" or place.parent.name == "indexes")
+            for name in names
+        )
 
     @staticmethod
     def _gone(group: int) -> bool:

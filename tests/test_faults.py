@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -186,6 +189,47 @@ def test_a_heap_too_small_for_the_work(tmp_path: Path) -> None:
     assert run([*command, "1g"]).returncode == 0
     with ImpactIndexSearcher(tmp_path / "index") as searcher:
         assert [hit.docid for hit in searcher.search_impacts({"0070001".ljust(200, "x"): 2})] == ["d7"]
+
+
+def test_java_dies(tmp_path: Path) -> None:
+    """A fault inside Java ends the process: Java's own handler writes its report and aborts."""
+    write_vectors(tmp_path / "out", [ImpactVector("old", {"glass": 1})])
+    assert main(["index", str(tmp_path / "out"), str(tmp_path / "index")]) == 0
+    write_vectors(tmp_path / "new", [ImpactVector(f"d{number}", {"glass": 2, f"pane{number}": 1}) for number in range(20_000)])
+    command = [sys.executable, "-m", "splade_lucene.cli.main", "index", str(tmp_path / "new"), str(tmp_path / "index"), "--overwrite"]
+    (tmp_path / "reports").mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    child = subprocess.Popen(command, cwd=tmp_path / "reports", env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not list(tmp_path.glob(".index.*.tmp/write.lock")):
+        assert child.poll() is None, "it was over before Java wrote"
+        time.sleep(0.001)
+    child.send_signal(signal.SIGSEGV)
+    assert child.wait() == -signal.SIGABRT
+    assert [file.name for file in (tmp_path / "reports").glob("hs_err*")] == [f"hs_err_pid{child.pid}.log"]
+    with ImpactIndexSearcher(tmp_path / "index") as searcher:
+        assert [hit.docid for hit in searcher.search_impacts({"glass": 1})] == ["old"]
+    assert main(command[3:]) == 0
+    with ImpactIndexSearcher(tmp_path / "index") as searcher:
+        assert len(searcher.search_impacts({"glass": 1}, 30_000)) == 20_000
+    assert names(tmp_path) == ["index", "new", "out", "reports"]
+
+
+@pytest.mark.parametrize("year", [1971, 2100])
+def test_a_clock_that_was_set_back_or_forward(year: int, given: Path, tmp_path: Path) -> None:
+    """Whatever the times of the files say: what is finished is known by its checksums, what is stale by its locks."""
+    then = datetime.datetime(year, 1, 1, tzinfo=datetime.UTC).timestamp()
+    collection, place = tmp_path / "given", tmp_path / "place"
+    shutil.copytree(given, collection)
+    made = place / "encode" / "made"
+    shutil.copytree(given / "out", made)
+    manifest = json.loads((made / "manifest.json").read_text())
+    (made / "manifest.json").write_text(json.dumps({**manifest, "complete": False}))  # as if killed just before the end
+    for command in COMMANDS:
+        for file in [tmp_path, *tmp_path.rglob("*")]:
+            os.utime(file, (then, then))
+        finish(command, collection, place)
+    for command in ("index", "bm25"):
+        assert main([*arguments(command, collection, place), "--overwrite"]) == 0
 
 
 def test_killed_at_many_moments(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from splade_lucene.cli.main import main
 from splade_lucene.collections.beir_names import ALL, CQADUPSTACK, LICENSED, PUBLIC, collection_name, ir_datasets_id
 from splade_lucene.collections.catalogue import find_collections
 from splade_lucene.collections.irds import IrDatasetsCollection
@@ -101,6 +102,19 @@ def test_a_zip_that_names_files_outside_itself_is_refused(tmp_path: Path, name: 
     (candidate,) = find_collections([str(tmp_path / "toy.zip")])
     with pytest.raises(InputError, match="which is outside the archive; do not trust it"):
         candidate.open()
+
+
+def test_a_zip_that_explodes_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = packed(tmp_path / "toy.zip", "toy/")
+    with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED, compresslevel=9) as archive, archive.open("toy/more.bin", "w") as stream:
+        for _ in range(1100):
+            stream.write(b" " * (1 << 20))
+    assert file.stat().st_size < 2_000_000
+    with pytest.raises(InputError, match=r"toy\.zip: would unpack to 1\.2 GB, and the limit is 1\.0; raise it with --max-unpacked"):
+        find_collections([str(file)], max_unpacked=10**9)[0].open()
+    assert main(["beir", str(file), "--output", str(tmp_path / "out"), "--systems", "bm25-flat", "--max-unpacked", "1"]) == 1
+    assert "would unpack to 1.2 GB" in capsys.readouterr().err
+    check(find_collections([str(file)])[0].open())
 
 
 def test_a_damaged_zip_is_refused(tmp_path: Path) -> None:

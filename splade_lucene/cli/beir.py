@@ -27,6 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--all", action="store_true", help="all 18 of BEIR, cqadupstack as the mean of its 12")
     parser.add_argument("--data", type=Path, metavar="DIR", help="where BEIR folders and zips are looked for by name before ir_datasets is")
+    parser.add_argument(
+        "--max-unpacked", type=positive, metavar="GB", default=8, help="a zip that would unpack to more is refused (default: %(default)s)"
+    )
     parser.add_argument("--split", default="test", help="of the judgments in folders and zips (default: %(default)s)")
     parser.add_argument(
         "--model",
@@ -84,7 +87,8 @@ def run(args: argparse.Namespace) -> None:
 
     expectations = read_expectations(args.expect) if args.expect else None
     measures = [str(measure) for measure in parse_measures(args.measures)]
-    candidates = find_collections([*args.datasets, *(ALL if args.all else ())], split=args.split, data=args.data)
+    specs = [*args.datasets, *(ALL if args.all else ())]
+    candidates = find_collections(specs, split=args.split, data=args.data, max_unpacked=args.max_unpacked * 10**9)
     jvm.start(heap=args.java_heap)
     wanted = models if {"splade", "fusion"} & set(args.systems) else []
     loaded = [SpladeModel.load(name, revision=args.revision, device=args.device, precision=args.precision) for name in wanted]

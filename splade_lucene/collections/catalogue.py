@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from splade_lucene.collections.beir_names import ALL, CQADUPSTACK, PUBLIC, collection_name, ir_datasets_id
 from splade_lucene.collections.irds import IrDatasetsCollection
-from splade_lucene.collections.judged import BeirCollection, JudgedCollection, beir_folders
+from splade_lucene.collections.judged import MAX_UNPACKED, BeirCollection, JudgedCollection, beir_folders
 from splade_lucene.errors import InputError, SpladeLuceneError
 from splade_lucene.files import AnyPath
 
@@ -28,7 +28,17 @@ class Candidate(NamedTuple):
     open: Callable[[], JudgedCollection]
 
 
-def find_collections(specs: Sequence[str], *, split: str = "test", data: Path | None = None) -> list[Candidate]:
+class _Places(NamedTuple):
+    """Where and how collections are looked for."""
+
+    split: str
+    data: Path | None
+    max_unpacked: int
+
+
+def find_collections(
+    specs: Sequence[str], *, split: str = "test", data: Path | None = None, max_unpacked: int = MAX_UNPACKED
+) -> list[Candidate]:
     """What a list of names stands for. Nothing is read yet but the names of files.
 
     Args:
@@ -36,6 +46,7 @@ def find_collections(specs: Sequence[str], *, split: str = "test", data: Path | 
             an ir_datasets id.
         split: of the judgments in folders and zips.
         data: a folder where BEIR collections are looked for by name before ir_datasets is asked: ``scifact/`` or ``scifact.zip``.
+        max_unpacked: bytes; a zip that would unpack to more is refused when it is opened.
 
     Returns:
         The candidates in the order of the names.
@@ -43,7 +54,8 @@ def find_collections(specs: Sequence[str], *, split: str = "test", data: Path | 
     Raises:
         SpladeLuceneError: two of them have the same name, so that their results could not be told apart.
     """
-    candidates = [candidate for spec in specs for candidate in _find(spec, split, data)]
+    places = _Places(split, data, max_unpacked)
+    candidates = [candidate for spec in specs for candidate in _find(spec, places)]
     names = [candidate.name for candidate in candidates]
     for name in names:
         if names.count(name) > 1:
@@ -51,24 +63,24 @@ def find_collections(specs: Sequence[str], *, split: str = "test", data: Path | 
     return candidates
 
 
-def _find(spec: str, split: str, data: Path | None) -> Iterator[Candidate]:
+def _find(spec: str, places: _Places) -> Iterator[Candidate]:
     if spec in GROUPS:
         for name in GROUPS[spec]:
-            yield from _find_beir(name, split, data)
+            yield from _find_beir(name, places)
     elif Path(spec).exists():
-        yield from _on_disk(Path(spec), split)
+        yield from _on_disk(Path(spec), places)
     elif spec in ALL:
-        yield from _find_beir(spec, split, data)
+        yield from _find_beir(spec, places)
     else:
         yield Candidate(collection_name(spec), lambda: IrDatasetsCollection(spec))
 
 
-def _find_beir(name: str, split: str, data: Path | None) -> Iterator[Candidate]:
-    forum = name.removeprefix("cqadupstack-")
-    places = [name, f"{name}.zip", *([f"cqadupstack/{forum}", "cqadupstack.zip"] if name in CQADUPSTACK else [])]
-    for place in places if data else ():
+def _find_beir(name: str, places: _Places) -> Iterator[Candidate]:
+    forum, data = name.removeprefix("cqadupstack-"), places.data
+    inside = [name, f"{name}.zip", *([f"cqadupstack/{forum}", "cqadupstack.zip"] if name in CQADUPSTACK else [])]
+    for place in inside if data else ():
         if data and (data / place).exists():
-            found = {each.name: each for each in _on_disk(data / place, split)}
+            found = {each.name: each for each in _on_disk(data / place, places)}
             yield found.get(name, Candidate(name, _missing(name, f"{data / place} does not hold it")))
             return
     known = ir_datasets_id(name)
@@ -80,14 +92,14 @@ def _find_beir(name: str, split: str, data: Path | None) -> Iterator[Candidate]:
         yield Candidate(name, _missing(name, hint))
 
 
-def _on_disk(path: Path, split: str) -> Iterator[Candidate]:
+def _on_disk(path: Path, places: _Places) -> Iterator[Candidate]:
     try:
-        folders = beir_folders(path)
+        folders = beir_folders(path, max_unpacked=places.max_unpacked)
     except InputError as error:
         yield Candidate(path.stem, _failing(error))
         return
     for name, folder in folders.items():
-        yield Candidate(name, _opener(folder, name, split))
+        yield Candidate(name, _opener(folder, name, places.split))
 
 
 def _opener(folder: AnyPath, name: str, split: str) -> Callable[[], JudgedCollection]:

@@ -17,6 +17,8 @@ from splade_lucene.records import Passage, Qrel, Query
 
 _CORPUS = ("corpus.jsonl", "corpus.jsonl.gz")
 _BLOCK = 1 << 20
+MAX_UNPACKED = 8 * 10**9
+"""Bytes in all files of a zip; of BEIR's own, BioASQ's alone has more."""
 
 
 class JudgedCollection(ABC):
@@ -87,19 +89,20 @@ class BeirCollection(JudgedCollection):
         return digest.hexdigest()
 
 
-def beir_folders(path: Path) -> dict[str, AnyPath]:
+def beir_folders(path: Path, *, max_unpacked: int = MAX_UNPACKED) -> dict[str, AnyPath]:
     """The BEIR collections in a folder or zip: itself, or those one level below (the forums of cqadupstack, say).
 
     Args:
         path: the folder or zip.
+        max_unpacked: bytes that all files of a zip may have together.
 
     Returns:
         Name → folder, which for a zip lies in the archive.
 
     Raises:
-        InputError: there is none, or the zip is damaged, encrypted or names files outside itself.
+        InputError: there is none, or the zip is damaged, encrypted, too large or names files outside itself.
     """
-    found = _in_folder(path) if path.is_dir() else _in_zip(path)
+    found = _in_folder(path) if path.is_dir() else _in_zip(path, max_unpacked)
     if not found:
         raise InputError(path, "holds no corpus.jsonl; give a BEIR folder or zip, or an ir_datasets id")
     return found
@@ -114,7 +117,7 @@ def _in_folder(path: Path) -> dict[str, AnyPath]:
     return {f"{own_name}-{each.name}" if own_name == "cqadupstack" else each.name: each for each in below}
 
 
-def _in_zip(path: Path) -> dict[str, AnyPath]:
+def _in_zip(path: Path, max_unpacked: int) -> dict[str, AnyPath]:
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError) as error:
@@ -124,6 +127,12 @@ def _in_zip(path: Path) -> dict[str, AnyPath]:
             raise InputError(path, f"names the file {member.filename!r}, which is outside the archive; do not trust it")
         if member.flag_bits & 1:
             raise InputError(path, f"the file {member.filename!r} is encrypted; unpack it and give the folder")
+    # What a file claims to have is all that zipfile reads of it.
+    if (size := sum(member.file_size for member in archive.infolist())) > max_unpacked:
+        problem = (
+            f"would unpack to {size / 1e9:.1f} GB, and the limit is {max_unpacked / 1e9:.1f}; raise it with --max-unpacked if you trust it"
+        )
+        raise InputError(path, problem)
     found: dict[str, AnyPath] = {}
     for inside in archive.namelist():
         *parents, file = PurePosixPath(inside).parts or ("",)
