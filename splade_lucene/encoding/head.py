@@ -44,14 +44,18 @@ def _pool_packed(hidden: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
     packed, lengths = hidden[mask], mask.sum(dim=1).tolist()
     pooled = hidden.new_empty((len(lengths), len(weight)))
     threads = torch.get_num_threads()
-    columns = _COLUMNS * max(1, threads // 4)
+    most, columns = _ROWS * min(threads, 4), _COLUMNS * max(1, threads // 4)
+    # Written over and over: memory that comes fresh from the system costs more than the reduction.
+    buffer = hidden.new_empty(max([most, *lengths]) * columns)
     row = passage = 0
-    for group in _groups(lengths, _ROWS * min(threads, 4)):
+    for group in _groups(lengths, most):
         rows = packed[row : row + sum(group)]
         # A group of few tokens, such as a single query, can take more of the vocabulary at once.
-        tile = max(columns, _ROWS * min(threads, 4) * columns // len(rows))
+        tile = len(buffer) // len(rows)
         for start in range(0, len(weight), tile):
-            products = rows @ weight[start : start + tile].T
+            entries = weight[start : start + tile]
+            products = buffer[: len(rows) * len(entries)].view(len(rows), len(entries))
+            torch.mm(rows, entries.T, out=products)
             first, into = 0, passage
             for length, alike in groupby(group):
                 count = len(list(alike))
