@@ -41,14 +41,18 @@ class Docids:
             lengths = np.fromfile(stream, kind, count)
             place = file.parent / other if other else file
             start = start if other else stream.tell()
-        self._ends = np.cumsum(lengths, dtype=np.int64)
-        size = int(self._ends[-1]) if count else 0
-        if len(lengths) != count or not place.is_file() or place.stat().st_size < start + size:
+        # Where each docid begins in the file, and the last one ends.
+        self._bounds = np.cumsum(np.concatenate(([start], lengths)), dtype=np.int64)
+        end = int(self._bounds[-1])
+        if len(lengths) != count or not place.is_file() or place.stat().st_size < end:
             raise damaged
-        self._text = memoryview(np.memmap(place, np.uint8, "r", start, (size,)).data) if size else memoryview(b"")
+        self._text: mmap.mmap | bytes = b""
+        if end:
+            with place.open("rb") as stream:
+                self._text = mmap.mmap(stream.fileno(), end, access=mmap.ACCESS_READ)
 
     def __len__(self) -> int:
-        return len(self._ends)
+        return len(self._bounds) - 1
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.take(range(len(self))))
@@ -56,10 +60,8 @@ class Docids:
     def take(self, documents: Sequence[int]) -> list[str]:
         """The docids of documents."""
         numbers = np.asarray(documents, np.int64)
-        ends = self._ends[numbers]
-        starts = np.where(numbers > 0, self._ends[numbers - 1], 0)
-        text = self._text
-        return [str(text[start:end], "utf-8") for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+        starts, ends, text = self._bounds[numbers], self._bounds[numbers + 1], self._text
+        return [text[start:end].decode() for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
 
 
 def write_docids(folder: Path, docids: Sequence[str]) -> None:

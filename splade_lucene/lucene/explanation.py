@@ -139,6 +139,7 @@ def _postings(reader: Any, field: str, text: str) -> Iterator[tuple[int, Any]]:
     term = java_class("Term")(field, text)
     leaves = reader.leaves()
     for leaf in (leaves.get(number) for number in range(leaves.size())):
-        postings = leaf.reader().postings(term)
+        leaf_reader = leaf.reader()
+        postings = leaf_reader.postings(term)
         if postings is not None:
             yield leaf.docBase, postings

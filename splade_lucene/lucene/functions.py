@@ -13,14 +13,26 @@ from splade_lucene.lucene.java import java_class, java_type, upcast
 
 def method(owner: str, name: str, returns: str, *parameters: str) -> Any:
     """The handle of an instance method; its first parameter is the object, unless ``bindTo`` sets it."""
-    kind = _signature(returns, *parameters)
-    return _general(_lookup().findVirtual(java_type(owner), name, kind))
+    lookup, of, kind = _lookup(), java_type(owner), _signature(returns, *parameters)
+    return _general(lookup.findVirtual(of, name, kind))
+
+
+def static_method(owner: str, name: str, returns: str, *parameters: str) -> Any:
+    """The handle of a static method."""
+    lookup, of, kind = _lookup(), java_type(owner), _signature(returns, *parameters)
+    return _general(lookup.findStatic(of, name, kind))
+
+
+def field(owner: str, name: str, kind: str) -> Any:
+    """A function from an object to one of its fields."""
+    lookup, of, held = _lookup(), java_type(owner), java_type(kind)
+    return _general(lookup.findGetter(of, name, held))
 
 
 def constructor(owner: str, *parameters: str) -> Any:
     """The handle of a constructor."""
-    kind = _signature("void", *parameters)
-    return _general(_lookup().findConstructor(java_type(owner), kind))
+    lookup, of, kind = _lookup(), java_type(owner), _signature("void", *parameters)
+    return _general(lookup.findConstructor(of, kind))
 
 
 def element(array: str, index: int) -> Any:
@@ -78,5 +90,6 @@ def _signature(returns: str, *parameters: str) -> Any:
 
 
 def _general(handle: Any) -> Any:
-    kind = java_class("MethodType").genericMethodType(handle.type().parameterCount())
-    return handle.asType(kind)
+    kind = handle.type()
+    general = java_class("MethodType").genericMethodType(kind.parameterCount())
+    return handle.asType(general)

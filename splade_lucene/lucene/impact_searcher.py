@@ -46,7 +46,8 @@ class ImpactIndexSearcher(LuceneSearcher[Mapping[str, int]]):
         super().__init__(index)
         self._encoder = encoder
         number = java_class("Class").forName("java.lang.Float")
-        self._weights = self._json.readerForMapOf(number)
+        mapper = java_class("ObjectMapper")()
+        self._weights = mapper.readerForMapOf(number)
         self._generator = java_class("BagOfWordsQueryGenerator")()
 
     def search_impacts(self, impacts: Mapping[str, int], k: int = 10) -> list[Hit]:

@@ -2,7 +2,8 @@
 
 A rule for every call: pyjnius keeps the object of a method in a place that all objects of its class share, from the moment the method
 is looked up. So arguments are made before the call, never inside its parentheses: while they are made, another thread could look the
-same method up on another object.
+same method up on another object. And where several threads can be, the object has a variable of its own: an object that only that
+place holds ends when another thread puts its own there, in the middle of the call.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 from splade_lucene.lucene import jvm
 
+_PRIMITIVES = {"void": "Void", "boolean": "Boolean", "int": "Integer", "float": "Float"}
 _CLASSES = {
     name.rpartition(".")[2].replace("$", ""): name
     for name in (
@@ -42,11 +44,16 @@ _CLASSES = {
         "java.lang.invoke.MethodType",
         "java.nio.file.Files",
         "java.nio.file.Paths",
+        "java.util.Arrays",
         "java.util.HashMap",
         "java.util.Iterator",
         "java.util.function.IntFunction",
+        "java.util.function.ToDoubleFunction",
+        "java.util.function.ToIntFunction",
         "java.util.stream.Collectors",
+        "java.util.stream.DoubleStream",
         "java.util.stream.IntStream",
+        "java.util.stream.Stream",
         "org.apache.lucene.analysis.TokenStream",
         "org.apache.lucene.analysis.Tokenizer",
         "org.apache.lucene.analysis.core.WhitespaceTokenizer",
@@ -74,7 +81,9 @@ _CLASSES = {
         "org.apache.lucene.search.BoostQuery",
         "org.apache.lucene.search.IndexSearcher",
         "org.apache.lucene.search.Query",
+        "org.apache.lucene.search.ScoreDoc",
         "org.apache.lucene.search.TermQuery",
+        "org.apache.lucene.search.TopDocs",
         "org.apache.lucene.search.similarities.BM25Similarity",
         "org.apache.lucene.search.similarities.Similarity",
         "org.apache.lucene.store.Directory",
@@ -101,10 +110,11 @@ def java_class(name: str) -> Any:
 
 @cache
 def java_type(name: str) -> Any:
-    """The ``java.lang.Class`` of a class by its short name, of ``void`` and ``int``, or of an array (``String[]``)."""
-    if name in {"void", "int", "boolean"}:
-        return java_class({"void": "Void", "int": "Integer", "boolean": "Boolean"}[name]).TYPE
-    full = f"[L{_CLASSES[name[:-2]]};" if name.endswith("[]") else _CLASSES[name]
+    """The ``java.lang.Class`` of a class by its short name, of a primitive type (``int``), or of an array (``String[]``, ``int[]``)."""
+    if name in _PRIMITIVES:
+        return java_class(_PRIMITIVES[name]).TYPE
+    of, array, _ = name.partition("[]")
+    full = f"[{of[0].upper()}" if array and of in {"int", "double"} else f"[L{_CLASSES[of]};" if array else _CLASSES[of]
     return java_class("Class").forName(full)
 
 

@@ -7,8 +7,8 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from operator import itemgetter
 from pathlib import Path
-from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
@@ -19,12 +19,13 @@ from splade_lucene.lucene.docids import FILE as DOCIDS
 from splade_lucene.lucene.docids import Docids
 from splade_lucene.lucene.explanation import Explanation, Match, document_number, explain_tree
 from splade_lucene.lucene.java import java_class, lucene_version, open_reader, upcast
+from splade_lucene.lucene.top_docs import read_top_docs
 from splade_lucene.records import Hit
 
 # More terms than any vocabulary has; Lucene's default of 1,024 would refuse long queries.
 _MAX_CLAUSES = 1 << 20
-# Queries that are encoded together.
-_CHUNK = 64
+# Queries that are encoded, and then searched for, together.
+_CHUNK = 256
 # One hit in so many is fetched beyond those asked for, and at least one, to see where the last one's ties end.
 _SPARE = 64
 
@@ -72,7 +73,6 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         self._searcher = java_class("IndexSearcher")(upcast("IndexReader", self._reader))
         similarity = upcast("Similarity", self._similarity())
         self._searcher.setSimilarity(similarity)
-        self._json = java_class("ObjectMapper")()
         self._docids = self._open_docids()
 
     def search(self, text: str, k: int = 10) -> list[Hit]:
@@ -103,11 +103,11 @@ class LuceneSearcher(ABC, Generic[Prepared]):
     def run_batch(self, queries: Mapping[str, str], k: int = 1000, threads: int = 1) -> Batch:
         """:meth:`search_batch` with the terms of each query and the times that it took.
 
-        With several threads, queries are searched for while others are encoded.
+        Queries are encoded and searched for by turns, a chunk at a time: both can use all cores, and side by side they only get into
+        each other's way.
         """
         prepared: dict[str, Prepared] = {}
         found: dict[str, tuple[list[Hit], float]] = {}
-        waiting: SimpleQueue[str | None] = SimpleQueue()
         prepare_seconds = 0.0
 
         def work(qids: Iterable[str]) -> None:
@@ -116,29 +116,23 @@ class LuceneSearcher(ABC, Generic[Prepared]):
                 hits = self._top(prepared[qid], k)
                 found[qid] = hits, time.perf_counter() - began
 
-        def work_in_thread() -> None:
+        def work_in_thread(qids: Iterable[str]) -> None:
             try:
-                work(iter(waiting.get, None))
+                work(qids)
             finally:
                 jvm.jnius().detach()  # a thread that ends while attached to the JVM leaks its Java half
 
         with ThreadPoolExecutor(threads) as pool:
-            workers = [pool.submit(work_in_thread) for _ in range(threads if threads > 1 else 0)]
-            try:
-                for chunk in _chunks(list(queries)):
-                    start = time.perf_counter()
-                    prepared.update(zip(chunk, self._prepare([queries[qid] for qid in chunk]), strict=True))
-                    prepare_seconds += time.perf_counter() - start
-                    if workers:
-                        for qid in chunk:
-                            waiting.put(qid)
-                    else:
-                        work(chunk)
-            finally:
-                for _ in workers:
-                    waiting.put(None)
-            for worker in workers:
-                worker.result()
+            for chunk in _chunks(list(queries)):
+                start = time.perf_counter()
+                prepared.update(zip(chunk, self._prepare([queries[qid] for qid in chunk]), strict=True))
+                prepare_seconds += time.perf_counter() - start
+                if threads == 1:
+                    work(chunk)
+                else:
+                    left = iter(chunk)
+                    for worker in [pool.submit(work_in_thread, left) for _ in range(threads)]:
+                        worker.result()
         return Batch(
             {qid: found[qid][0] for qid in queries},
             {qid: self._terms(prepared[qid]) for qid in queries},
@@ -154,7 +148,9 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         """
         jvm.check_process()
         document = self._document(docid)
-        stored = self._reader.storedFields().document(document).get("raw")
+        fields = self._reader.storedFields()
+        found = fields.document(document)
+        stored = found.get("raw")
         text: str | None = None if stored is None else json.loads(stored)["contents"]
         return text
 
@@ -255,26 +251,23 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         jvm.check_process()
         try:
             query = upcast("Query", self._query(prepared))
-            found = self._complete_top(query, k)
+            documents, scores = self._complete_top(query, k)
         except jvm.jnius().JavaException as error:
             raise JavaError(f"searching {self.index} failed: {jvm.reason(error)}{jvm.advice(error)}") from None
-        docids = self._docids.take([each["doc"] for each in found])
-        ordered = sorted(zip([-each["score"] for each in found], docids, strict=True))
-        return [Hit(docid, -score) for score, docid in ordered[:k]]
+        hits = list(map(Hit, self._docids.take(documents), scores))
+        # Two sorts by one key each take half the time of one by two.
+        hits.sort(key=itemgetter(0))
+        hits.sort(key=itemgetter(1), reverse=True)
+        return hits[:k]
 
-    def _complete_top(self, query: Any, k: int) -> list[dict[str, Any]]:
+    def _complete_top(self, query: Any, k: int) -> tuple[list[int], list[float]]:
         """Lucene orders equal scores by document number: fetches until all hits that tie with the last one asked for are there."""
         fetch = k + max(1, k // _SPARE)
         while True:
-            found = self._score_docs(self._searcher.search(query, fetch))
-            if len(found) < fetch or found[-1]["score"] < found[k - 1]["score"]:
-                return found
+            documents, scores = read_top_docs(self._searcher.search(query, fetch))
+            if len(scores) < fetch or scores[-1] < scores[k - 1]:
+                return documents, scores
             fetch *= 4
-
-    def _score_docs(self, top: Any) -> list[dict[str, Any]]:
-        """One string for all hits: fetching them one by one through pyjnius takes as long as the search itself."""
-        found: list[dict[str, Any]] = json.loads(self._json.writeValueAsString(top))["scoreDocs"]
-        return found
 
     def _open_docids(self) -> Docids:
         file = self.index / DOCIDS
