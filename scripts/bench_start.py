@@ -4,8 +4,8 @@
     .venv/bin/python scripts/bench_start.py INDEX QUERIES [--rounds 5]
 
 The first query of QUERIES is searched for by the command in a process of its own; the best of the rounds counts, since other work on
-the machine only ever adds time. Then the same steps are timed one by one, in a process of their own too. They may add up to more than
-the whole, because the command loads the model while Java starts.
+the machine only ever adds time. Then the same steps are timed one by one, in a process of their own too; the command does them in the
+same order. (Importing torch in a thread while Java starts was slower: both need Python's lock.)
 """
 
 from __future__ import annotations

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import threading
-from importlib import import_module
 from pathlib import Path
 
 from splade_lucene.cli.options import add_device, add_java_heap, add_threads, positive, run_tag
@@ -36,13 +34,9 @@ def run(args: argparse.Namespace) -> None:
     from splade_lucene.evaluation.runs import write_run
     from splade_lucene.evaluation.table import cost_columns, markdown_table
     from splade_lucene.lucene import jvm
-    from splade_lucene.lucene.card import read_card
     from splade_lucene.pipeline.searching import open_searcher, search_queries
 
     queries = read_queries(args.queries, split=args.split)
-    if read_card(args.index).kind == "impact":
-        # Java and torch take seconds each to start, so both do at once.
-        threading.Thread(target=import_module, args=["splade_lucene.encoding.model"], daemon=True).start()
     jvm.start(heap=args.java_heap)
     with open_searcher(
         args.index,
