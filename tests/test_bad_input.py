@@ -393,6 +393,22 @@ def test_indexes(name: str, kind: str, good: Path, tmp_path: Path, refused: Call
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("kind", ["impact", "bm25"])
+def test_a_changed_byte_in_an_index_is_found_on_request(kind: str, good: Path, tmp_path: Path, refused: Callable[..., str]) -> None:
+    index = Path(shutil.copytree(good / kind, tmp_path / "index"))
+    assert main(["index-stats", str(index), "--check"]) == 0
+    file = next(index.glob("*.fdt"))
+    data = bytearray(file.read_bytes())
+    data[-17] ^= 1  # before the footer
+    file.write_bytes(data)
+    assert main(["index-stats", str(index)]) == 0
+    assert re.search(
+        r"is damaged \(CorruptIndexException: checksum failed .*; build the index again", refused("index-stats", index, "--check")
+    )
+    cut("*.doc", 40)(index)
+    assert re.search(f"cannot be opened by Lucene .*; {REBUILD}", refused("index-stats", index))
+
+
 def test_the_limit_of_a_line_is_exact(tmp_path: Path) -> None:
     (tmp_path / "fits").write_bytes(b"a" * (MAX_LINE - 1) + b"\nb")
     assert [len(line) for line in Lines(tmp_path / "fits")] == [MAX_LINE - 1, 1]

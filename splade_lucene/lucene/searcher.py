@@ -18,7 +18,8 @@ from splade_lucene.lucene.card import Kind, read_card
 from splade_lucene.lucene.docids import FILE as DOCIDS
 from splade_lucene.lucene.docids import Docids
 from splade_lucene.lucene.explanation import Explanation, Match, document_number, explain_tree
-from splade_lucene.lucene.java import java_class, lucene_version, open_reader, upcast
+from splade_lucene.lucene.java import java_class, upcast
+from splade_lucene.lucene.opening import open_index
 from splade_lucene.lucene.top_docs import read_top_docs
 from splade_lucene.records import Hit
 
@@ -61,15 +62,7 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         self.index = Path(index)
         self.card = read_card(index, self.kind)
         java_class("IndexSearcher").setMaxClauseCount(_MAX_CLAUSES)
-        try:
-            self._reader = open_reader(self.index)
-        except jvm.jnius().JavaException as error:
-            if memory := jvm.advice(error):
-                raise JavaError(f"opening {self.index} failed: {jvm.reason(error)}{memory}") from None
-            raise IndexMismatchError(
-                f"{self.index}, written by Lucene {self.card.lucene}, cannot be opened by Lucene {lucene_version()} "
-                f"({jvm.reason(error)}); build the index again"
-            ) from None
+        self._reader = open_index(self.index, self.card)
         self._searcher = java_class("IndexSearcher")(upcast("IndexReader", self._reader))
         similarity = upcast("Similarity", self._similarity())
         self._searcher.setSimilarity(similarity)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from splade_lucene.lucene.card import read_card
-from splade_lucene.lucene.java import open_reader
+from splade_lucene.lucene.opening import open_index
 
 # Lucene's file names by what they hold; the rest are headers and ours.
 _PARTS = {
@@ -50,11 +50,12 @@ def index_statistics(index: Path | str) -> IndexStatistics:
         The statistics.
 
     Raises:
-        IndexMismatchError: the folder is no finished index of ours.
+        IndexMismatchError: the folder is no finished index of ours, or cannot be opened.
     """
     index = Path(index)
-    names = read_card(index).settings.get("fields", {"contents": 1.0})
-    reader = open_reader(index)
+    card = read_card(index)
+    names = card.settings.get("fields", {"contents": 1.0})
+    reader = open_index(index, card)
     try:
         documents = reader.numDocs()
         leaves = reader.leaves()
