@@ -190,7 +190,8 @@ def write_encoded_queries(queries: Iterable[Query], encoder: QueryEncoder, path:
         raise InputError(path, "must end in .jsonl, or Pyserini takes it for the name of a model")
     count = 0
     with atomic_file(path) as stream:
-        for count, query in enumerate(queries, start=1):  # noqa: B007
+        for query in queries:
+            count += 1
             stream.write(json.dumps({"id": query.id, "contents": query.text, "vector": encoder.encode(query.text)}) + "\n")
     return count
 

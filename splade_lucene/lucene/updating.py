@@ -16,7 +16,8 @@ from splade_lucene.lucene.docids import Docids
 from splade_lucene.lucene.impact_stream import impact_stream
 from splade_lucene.lucene.impact_writer import add_impacts, delete_documents, impact_writer, merge
 from splade_lucene.lucene.indexing import check_contents, finish
-from splade_lucene.lucene.java import lucene_version, open_reader, stores
+from splade_lucene.lucene.java import lucene_version, stores
+from splade_lucene.lucene.opening import open_index
 from splade_lucene.vectors.check import check_vectors
 from splade_lucene.vectors.manifest import Manifest
 
@@ -64,7 +65,7 @@ def update_impact_index(
             _check_same(index, card, out, manifest)
         docids = [] if gone is None else _to_delete(gone, index)
         _share(index, temporary)
-        reader = open_reader(temporary)
+        reader = open_index(index, card)
         try:
             store_contents = stores(reader, "raw")
         finally:
