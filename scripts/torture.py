@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -37,6 +38,8 @@ _KILLS, _QUICK_KILLS = 104, 12
 # Kills of one job before it may finish.
 _MOST_IN_A_ROW = 3
 _PASSAGES, _QUICK_PASSAGES = 600, 300
+# What is said of a job that is done: of outputs, of documents to add, of documents to delete.
+_DONE = re.compile("already|the id .* was there before|no document .* in")
 
 
 class Job(NamedTuple):
@@ -216,8 +219,8 @@ class Torture:
                 self.problems.append(f"{job.name}, killed {moment}: neither the old nor the new result is there, but {str(left)[:200]}")
             groups.append(child.pid)
         done = subprocess.run(self._command(job.arguments, here), capture_output=True, text=True, check=False)
-        # Without --overwrite, a job that was killed after its last step is refused: it is done.
-        if done.returncode and not ("already" in done.stderr and job.result(here) == calm.result):
+        # A job that was killed after its last step is done, and refused a second time unless it overwrites.
+        if done.returncode and not (_DONE.search(done.stderr) and job.result(here) == calm.result):
             self.problems.append(f"{job.name}: the same command does not finish it: {done.stderr.strip()[-300:]}")
         elif job.result(here) != calm.result:
             self.problems.append(f"{job.name}: the result is another than undisturbed")

@@ -29,7 +29,7 @@ class Bm25Searcher(LuceneSearcher[str]):
         IndexMismatchError: ``index`` is no BM25 index.
 
     Example:
-        >>> with Bm25Searcher("runs/reproduce/scifact/index-bm25") as searcher:
+        >>> with Bm25Searcher("runs/reproduce/scifact/indexes/bm25-flat") as searcher:
         ...     searcher.search("0-dimensional biomaterials lack inductive properties.", k=1)
         [Hit(docid='10608397', score=6.5988)]
     """

@@ -37,7 +37,7 @@ class ImpactSearcher(ImpactIndexSearcher):
         IndexMismatchError: ``index`` is no impact index, or ``model`` is not the encoder that it was made with.
 
     Example:
-        >>> with ImpactSearcher("runs/reproduce/scifact/index-splade") as searcher:
+        >>> with ImpactSearcher("runs/reproduce/scifact/indexes/splade-tiny") as searcher:
         ...     searcher.search("0-dimensional biomaterials lack inductive properties.", k=2)
         [Hit(docid='10982689', score=119255.0), Hit(docid='1538080', score=102128.0)]
     """
