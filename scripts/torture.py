@@ -192,7 +192,7 @@ class Torture:
         times = [time.monotonic() - start for _ in self._changes(child, here)]
         seconds = time.monotonic() - start
         if child.wait():
-            raise SystemExit(f"torture: {job.name} fails undisturbed: {' '.join(map(str, child.args))}")  # type: ignore[arg-type]
+            raise SystemExit(f"torture: {job.name} fails undisturbed: {' '.join(self._command(job.arguments, here))}")
         return Undisturbed(job.result(here), self._names(here, deep=False), times[0], seconds, len(times))
 
     def old_result(self, job: Job) -> Any:

@@ -11,7 +11,7 @@ from splade_lucene.collections.beir_names import ALL, collection_name
 from splade_lucene.collections.judged import JudgedCollection
 from splade_lucene.errors import InputError
 from splade_lucene.interchange import as_passages, as_qrels, as_queries
-from splade_lucene.records import Passage, Qrel, Query
+from splade_lucene.records import Passage
 
 
 class IrDatasetsCollection(JudgedCollection):
@@ -43,14 +43,6 @@ class IrDatasetsCollection(JudgedCollection):
     def passages(self) -> Iterator[Passage]:
         """See :meth:`JudgedCollection.passages`."""
         return as_passages(self._dataset)
-
-    def queries(self) -> list[Query]:
-        """See :meth:`JudgedCollection.queries`."""
-        return self._queries
-
-    def qrels(self) -> list[Qrel]:
-        """See :meth:`JudgedCollection.qrels`."""
-        return self._qrels
 
     def sha256(self) -> str:
         """A SHA-256 over all passages."""

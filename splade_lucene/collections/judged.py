@@ -30,6 +30,9 @@ class JudgedCollection(ABC):
         split: of the judgments, where the source has several under one name.
     """
 
+    _queries: list[Query]
+    _qrels: list[Qrel]
+
     def __init__(self, name: str, source: str, split: str | None) -> None:
         self.name, self.source, self.split = name, source, split
 
@@ -37,13 +40,13 @@ class JudgedCollection(ABC):
     def passages(self) -> Iterator[Passage]:
         """Streams the corpus; the same passages in the same order each time."""
 
-    @abstractmethod
     def queries(self) -> list[Query]:
         """The queries that are judged."""
+        return self._queries
 
-    @abstractmethod
     def qrels(self) -> list[Qrel]:
         """The judgments."""
+        return self._qrels
 
     @abstractmethod
     def sha256(self) -> str:
@@ -71,14 +74,6 @@ class BeirCollection(JudgedCollection):
     def passages(self) -> Iterator[Passage]:
         """See :meth:`JudgedCollection.passages`."""
         return read_passages(self._root)
-
-    def queries(self) -> list[Query]:
-        """See :meth:`JudgedCollection.queries`."""
-        return self._queries
-
-    def qrels(self) -> list[Qrel]:
-        """See :meth:`JudgedCollection.qrels`."""
-        return self._qrels
 
     def sha256(self) -> str:
         """The SHA-256 of the uncompressed bytes of the corpus: the same for a folder and the zip that it came in."""
