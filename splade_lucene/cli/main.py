@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import importlib
+import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from splade_lucene import __version__
 from splade_lucene.errors import SpladeLuceneError, os_sentence
@@ -52,5 +55,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def process() -> NoReturn:
+    """The command ``splade-lucene``: :func:`main` as a process of its own.
+
+    It ends as soon as the work is done: taking Python apart after torch and Java were in it takes half a second, and nothing is left
+    to do but what ``atexit`` knows of.
+    """
+    status = main()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:  # nobody reads what was printed; Python knows how to end then
+        sys.exit(status)
+    atexit._run_exitfuncs()
+    os._exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    process()

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoTokenizer
-from transformers.utils import logging as transformers_logging
 
 from splade_lucene.encoding.bert import read_bert
 from splade_lucene.encoding.head import splade_max
 from splade_lucene.encoding.loading import ModelFiles, first_sentence
-from splade_lucene.encoding.words import Reading, read_words
+from splade_lucene.encoding.quiet import quiet_transformers
+from splade_lucene.encoding.tokenizer import Tokenizer, load_tokenizer
+from splade_lucene.encoding.words import Reading
 from splade_lucene.errors import ModelError
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -44,19 +43,18 @@ class MlmNetwork:
 
     def __init__(self, files: ModelFiles, *, device: str, precision: str) -> None:
         network, self._tokenizer = _load(files)
-        self._tokenizing = threading.Lock()
         self._device, self.device_type = device, torch.device(device).type
         output = network.get_output_embeddings()
         if not isinstance(output, torch.nn.Linear):
             raise ModelError(f"{files.name} ({network.config.model_type}) has no linear output layer; SPLADE needs an MLM head")
-        size = len(self._tokenizer)
+        size = len(self._tokenizer.tokens)
         if not 0 <= output.out_features - size <= _MOST_UNUSED:
             raise ModelError(
                 f"the tokenizer of {files.name} has {size} tokens, its output layer {output.out_features}; they do not belong together"
             )
         # Rows beyond the tokenizer only round the matrix up to a good size; they have no token and are left out.
-        self.tokens: list[str] = self._tokenizer.convert_ids_to_tokens(list(range(size)))
-        self.max_positions = min(_positions(network), self._tokenizer.model_max_length)
+        self.tokens = self._tokenizer.tokens
+        self.max_positions = min(_positions(network), self._tokenizer.max_length)
 
         sample = self._pad([self.token_ids(["A word, and another."], self.max_positions)[0]])
         with torch.inference_mode():
@@ -77,17 +75,11 @@ class MlmNetwork:
 
     def token_ids(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
         """Tokenizes texts, special tokens included, cut at ``max_length`` tokens."""
-        if not texts:
-            return []
-        with self._tokenizing:  # the truncation length is state of the tokenizer
-            encoding = self._tokenizer(list(texts), truncation=True, max_length=max_length, return_attention_mask=False)
-        ids: list[list[int]] = encoding["input_ids"]
-        return ids
+        return self._tokenizer.token_ids(texts, max_length) if texts else []
 
     def read_words(self, text: str, max_length: int) -> Reading:
         """The words of a text and their tokens, cut at ``max_length`` tokens."""
-        with self._tokenizing:
-            return read_words(self._tokenizer, text, max_length)
+        return self._tokenizer.read_words(text, max_length)
 
     def pooled_weights(self, token_ids: Sequence[list[int]]) -> Tensor:
         """Pools a batch.
@@ -108,9 +100,8 @@ class MlmNetwork:
 
     def _pad(self, token_ids: Sequence[list[int]]) -> dict[str, Tensor]:
         longest = max(map(len, token_ids))
-        padding = self._tokenizer.pad_token_id or 0
         return {
-            "input_ids": torch.tensor([ids + [padding] * (longest - len(ids)) for ids in token_ids]),
+            "input_ids": torch.tensor([ids + [self._tokenizer.padding] * (longest - len(ids)) for ids in token_ids]),
             "attention_mask": torch.tensor([[1] * len(ids) + [0] * (longest - len(ids)) for ids in token_ids]),
         }
 
@@ -136,13 +127,9 @@ class _PassThrough(torch.nn.Module):
         return hidden
 
 
-def _load(files: ModelFiles) -> tuple[Any, Any]:
-    logs: Any = transformers_logging
-    had_progress, verbosity = logs.is_progress_bar_enabled(), logs.get_verbosity()
-    logs.disable_progress_bar()
-    logs.set_verbosity_error()  # what it would warn of is checked below
+def _load(files: ModelFiles) -> tuple[Any, Tokenizer]:
     try:
-        tokenizer = AutoTokenizer.from_pretrained(files.folder, local_files_only=True, trust_remote_code=False)
+        tokenizer = load_tokenizer(files.folder)
         # Plain BERT needs no transformers, whose modelling code takes seconds to import.
         network: Any = read_bert(files.folder)
         missing: list[str] = []
@@ -150,10 +137,6 @@ def _load(files: ModelFiles) -> tuple[Any, Any]:
             network, missing = _load_with_transformers(files)
     except Exception as error:  # damaged files make safetensors, tokenizers and transformers raise whatever they like
         raise ModelError(f"{files.name} cannot be loaded as a masked language model ({first_sentence(error)})") from None
-    finally:
-        logs.set_verbosity(verbosity)
-        if had_progress:
-            logs.enable_progress_bar()
     if missing:
         raise ModelError(f"{files.name} lacks weights of a masked language model ({', '.join(missing[:3])}); SPLADE needs the MLM head")
     return network.eval(), tokenizer
@@ -163,12 +146,13 @@ def _load_with_transformers(files: ModelFiles) -> tuple[Any, list[str]]:
     """Any masked language model, and the names of the weights that it lacks."""
     from transformers import AutoModelForMaskedLM
 
-    network, report = AutoModelForMaskedLM.from_pretrained(
-        files.folder,
-        local_files_only=True,
-        trust_remote_code=False,
-        use_safetensors=True,
-        dtype=torch.float32,
-        output_loading_info=True,
-    )
+    with quiet_transformers():  # what it would warn of is checked by the caller
+        network, report = AutoModelForMaskedLM.from_pretrained(
+            files.folder,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
     return network, sorted(report["missing_keys"])

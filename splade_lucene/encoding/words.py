@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
-from splade_lucene.errors import ModelError
+from collections.abc import Iterable
+from typing import NamedTuple
 
 
 class Word(NamedTuple):
@@ -33,26 +32,17 @@ class Reading(NamedTuple):
     cut: bool
 
 
-def read_words(tokenizer: Any, text: str, max_length: int) -> Reading:
-    """Splits a text into words and their tokens.
+def join_tokens(tokens: Iterable[str], numbers: Iterable[int | None], offsets: Iterable[tuple[int, int]]) -> list[Word]:
+    """Puts the tokens of each word together.
 
     Args:
-        tokenizer: a tokenizer of transformers.
-        text: the text.
-        max_length: tokens it is cut at, special tokens included.
-
-    Raises:
-        ModelError: the tokenizer keeps no record of places in the text, as the ones written in Python.
+        tokens: of a text.
+        numbers: of the word that each is from; None for special tokens, which are left out.
+        offsets: where each begins and ends in the text.
     """
-    if not tokenizer.is_fast:
-        raise ModelError(
-            f"the tokenizer {type(tokenizer).__name__} cannot say which words its tokens come from; give a model with tokenizer.json"
-        )
-    encoding = tokenizer(text, truncation=True, max_length=max_length, return_offsets_mapping=True, return_overflowing_tokens=True)
-    tokens = tokenizer.convert_ids_to_tokens(encoding["input_ids"][0])
     words: dict[int, Word] = {}
-    for token, number, (start, end) in zip(tokens, encoding.word_ids(0), encoding["offset_mapping"][0], strict=True):
+    for token, number, (start, end) in zip(tokens, numbers, offsets, strict=True):
         if number is not None:
             first = words.get(number, Word(start, end, ()))
             words[number] = Word(first.start, max(first.end, end), (*first.tokens, token))
-    return Reading(list(words.values()), len(encoding["input_ids"]) > 1)
+    return list(words.values())

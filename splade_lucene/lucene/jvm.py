@@ -73,7 +73,7 @@ def start(*, heap: str = DEFAULT_HEAP) -> None:
         import jnius
 
         try:
-            jnius.autoclass("io.anserini.index.IndexCollection")
+            jnius.autoclass("io.anserini.search.similarity.ImpactSimilarity")
         except jnius.JavaException as error:
             raise JavaError(
                 "a JVM without Anserini's classes runs in this process already; call splade_lucene.lucene.jvm.start() before other "
