@@ -9,6 +9,7 @@ from typing import Any
 
 from splade_lucene.lucene.card import Kind
 from splade_lucene.lucene.explanation import Match, bm25_matches, explain_tree, term_contributions
+from splade_lucene.lucene.functions import method, with_first
 from splade_lucene.lucene.java import java_class
 from splade_lucene.lucene.searcher import LuceneSearcher
 from splade_lucene.records import Hit
@@ -37,13 +38,8 @@ class Bm25Searcher(LuceneSearcher[str]):
     kind: Kind = "bm25"
 
     def __init__(self, index: Path | str) -> None:
-        super().__init__(index)
         self._analyzer = java_class("DefaultEnglishAnalyzer").newDefaultInstance()
-        self._generator = java_class("BagOfWordsQueryGenerator")()
-        self._fields = java_class("HashMap")()
-        for field, weight in self.card.settings["fields"].items():
-            boost = java_class("Float")(weight)
-            self._fields.put(field, boost)
+        super().__init__(index)
 
     def _similarity(self) -> Any:
         return java_class("BM25Similarity")(self.card.settings["k1"], self.card.settings["b"])
@@ -61,10 +57,21 @@ class Bm25Searcher(LuceneSearcher[str]):
             counts[term] = counts.get(term, 0.0) + 1.0
         return counts
 
-    def _query(self, prepared: str) -> Any:
-        if self._fields.size() == 1:
-            return self._generator.buildQuery("contents", self._analyzer, prepared)
-        return self._generator.buildQuery(self._fields, self._analyzer, prepared)
+    def _text(self, prepared: str) -> str:
+        return prepared
+
+    def _to_query(self) -> Any:
+        generator = java_class("BagOfWordsQueryGenerator")()
+        weights = self.card.settings["fields"]
+        if len(weights) == 1:
+            kind, fields = "String", java_class("String")("contents")
+        else:
+            kind, fields = "Map", java_class("HashMap")()
+            for field, weight in weights.items():
+                boost = java_class("Float")(weight)
+                fields.put(field, boost)
+        build = method("BagOfWordsQueryGenerator", "buildQuery", "Query", kind, "Analyzer", "String")
+        return with_first(build, generator, fields, self._analyzer)
 
     def _matches(self, prepared: str, document: int) -> list[Match]:
         return bm25_matches(self._searcher, self._terms(prepared), self.card.settings["fields"], document)

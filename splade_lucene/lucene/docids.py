@@ -57,8 +57,8 @@ class Docids:
     def __iter__(self) -> Iterator[str]:
         return iter(self.take(range(len(self))))
 
-    def take(self, documents: Sequence[int]) -> list[str]:
-        """The docids of documents."""
+    def take(self, documents: Sequence[float]) -> list[str]:
+        """The docids of documents; their numbers may be floats, as Java's streams have them."""
         numbers = np.asarray(documents, np.int64)
         starts, ends, text = self._bounds[numbers], self._bounds[numbers + 1], self._text
         return [text[start:end].decode() for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]

@@ -136,4 +136,4 @@ def _to_document(store_contents: bool) -> Any:
         *([chain(the_raw, set_string.bindTo(raw))] if store_contents else []),
     ]
     function = chain(split, all_of(*actions, returning=always(document)))
-    return as_interface("Function", function)
+    return as_interface("GuavaFunction", function)

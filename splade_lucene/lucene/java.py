@@ -20,7 +20,6 @@ _CLASSES = {
     name.rpartition(".")[2].replace("$", ""): name
     for name in (
         "com.fasterxml.jackson.databind.ObjectMapper",
-        "com.google.common.base.Function",
         "com.google.common.collect.Iterators",
         "io.anserini.analysis.AnalyzerUtils",
         "io.anserini.analysis.DefaultEnglishAnalyzer",
@@ -47,13 +46,18 @@ _CLASSES = {
         "java.util.Arrays",
         "java.util.HashMap",
         "java.util.Iterator",
+        "java.util.Map",
+        "java.util.function.BiFunction",
+        "java.util.function.Function",
         "java.util.function.IntFunction",
         "java.util.function.ToDoubleFunction",
         "java.util.function.ToIntFunction",
+        "java.util.stream.Collector",
         "java.util.stream.Collectors",
         "java.util.stream.DoubleStream",
         "java.util.stream.IntStream",
         "java.util.stream.Stream",
+        "org.apache.lucene.analysis.Analyzer",
         "org.apache.lucene.analysis.TokenStream",
         "org.apache.lucene.analysis.Tokenizer",
         "org.apache.lucene.analysis.core.WhitespaceTokenizer",
@@ -94,7 +98,7 @@ _CLASSES = {
         "org.apache.logging.log4j.core.config.Configurator",
         "org.kohsuke.args4j.CmdLineParser",
     )
-}
+} | {"GuavaFunction": "com.google.common.base.Function"}
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,9 +19,10 @@ from splade_lucene.lucene.card import Kind, read_card
 from splade_lucene.lucene.docids import FILE as DOCIDS
 from splade_lucene.lucene.docids import Docids
 from splade_lucene.lucene.explanation import Explanation, Match, document_number, explain_tree
+from splade_lucene.lucene.functions import as_interface
 from splade_lucene.lucene.java import java_class, upcast
 from splade_lucene.lucene.opening import open_index
-from splade_lucene.lucene.top_docs import read_top_docs
+from splade_lucene.lucene.search_call import search_call, top_docs
 from splade_lucene.records import Hit
 
 # More terms than any vocabulary has; Lucene's default of 1,024 would refuse long queries.
@@ -29,6 +31,9 @@ _MAX_CLAUSES = 1 << 20
 _CHUNK = 256
 # One hit in so many is fetched beyond those asked for, and at least one, to see where the last one's ties end.
 _SPARE = 64
+
+# Functions are put together in one thread at a time; see java.py.
+_composing = threading.Lock()
 
 Prepared = TypeVar("Prepared")
 
@@ -67,6 +72,10 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         similarity = upcast("Similarity", self._similarity())
         self._searcher.setSimilarity(similarity)
         self._docids = self._open_docids()
+        with _composing:
+            to_query = self._to_query()
+            self._queries = as_interface("Function", to_query)
+            self._call = search_call(self._searcher, to_query)
 
     def search(self, text: str, k: int = 10) -> list[Hit]:
         """Searches for one query.
@@ -222,7 +231,11 @@ class LuceneSearcher(ABC, Generic[Prepared]):
     def _terms(self, prepared: Prepared) -> Mapping[str, float]: ...
 
     @abstractmethod
-    def _query(self, prepared: Prepared) -> Any: ...
+    def _text(self, prepared: Prepared) -> str: ...
+
+    @abstractmethod
+    def _to_query(self) -> Any:
+        """The handle of a Java function from what :meth:`_text` returns to Lucene's query."""
 
     @abstractmethod
     def _contributions(self, prepared: Prepared, documents: Sequence[int]) -> dict[int, dict[str, float]]: ...
@@ -243,8 +256,7 @@ class LuceneSearcher(ABC, Generic[Prepared]):
             raise ValueError(f"k is the number of hits and must be at least 1, not {k}")
         jvm.check_process()
         try:
-            query = upcast("Query", self._query(prepared))
-            documents, scores = self._complete_top(query, k)
+            documents, scores = self._complete_top(self._text(prepared), k)
         except jvm.jnius().JavaException as error:
             raise JavaError(f"searching {self.index} failed: {jvm.reason(error)}{jvm.advice(error)}") from None
         hits = list(map(Hit, self._docids.take(documents), scores))
@@ -253,11 +265,16 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         hits.sort(key=itemgetter(1), reverse=True)
         return hits[:k]
 
-    def _complete_top(self, query: Any, k: int) -> tuple[list[int], list[float]]:
+    def _query(self, prepared: Prepared) -> Any:
+        return upcast("Query", self._queries.apply(self._text(prepared)))
+
+    def _complete_top(self, text: str, k: int) -> tuple[list[float], list[float]]:
         """Lucene orders equal scores by document number: fetches until all hits that tie with the last one asked for are there."""
+        if not text:
+            return [], []
         fetch = k + max(1, k // _SPARE)
         while True:
-            documents, scores = read_top_docs(self._searcher.search(query, fetch))
+            documents, scores = top_docs(self._call, text, fetch)
             if len(scores) < fetch or scores[-1] < scores[k - 1]:
                 return documents, scores
             fetch *= 4
