@@ -29,9 +29,9 @@ def field(owner: str, name: str, kind: str) -> Any:
     return _general(lookup.findGetter(of, name, held))
 
 
-def constructor(owner: str, *parameters: str) -> Any:
-    """The handle of a constructor."""
-    lookup, of, kind = _lookup(), java_type(owner), _signature("void", *parameters)
+def constructor(of: Any, *parameters: str) -> Any:
+    """The handle of a constructor of a ``java.lang.Class``."""
+    lookup, kind = _lookup(), _signature("void", *parameters)
     return _general(lookup.findConstructor(of, kind))
 
 
@@ -81,12 +81,6 @@ def all_of(*actions: Any, returning: Any) -> Any:
         silent = action.asType(kind)
         last = java_class("MethodHandles").foldArguments(last, silent)
     return last
-
-
-def always(value: Any) -> Any:
-    """A function of one parameter that returns one and the same Java object."""
-    constant = java_class("MethodHandles").constant(java_type("Object"), value)
-    return java_class("MethodHandles").dropArguments(constant, 0, java_type("Object"))
 
 
 def as_interface(name: str, handle: Any) -> Any:

@@ -1,6 +1,6 @@
-"""Vectors from disk as lines that Lucene indexes, checked and formatted in a process of its own.
+"""Vectors in any form of JSON, as lines in the one form that is read in Java: checked and written again in a process of its own.
 
-Reading JSON holds Python's lock, and Java's loop needs none of it: in two processes both go at full speed, and Java reads from the pipe.
+Java has a loop of its own, so in two processes both go at full speed, and Java reads from the pipe.
 """
 
 from __future__ import annotations
@@ -11,35 +11,77 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from splade_lucene.errors import InputError, SpladeLuceneError
-from splade_lucene.files import Lines, parse_object
+from splade_lucene.files import Lines, read_objects
 from splade_lucene.lucene.docids import FILE as DOCIDS
 from splade_lucene.lucene.docids import Docids
-from splade_lucene.lucene.impact_text import Posted, QuickReader, impact_text
+from splade_lucene.records import ImpactVector
 from splade_lucene.seen import SeenIds
 from splade_lucene.vectors.manifest import SHARDS
 from splade_lucene.vectors.reader import check_vector
+from splade_lucene.vectors.writer import vector_line
+
+
+class Source(NamedTuple):
+    """Vectors that go into an index.
+
+    Attributes:
+        out: what ``encode`` wrote.
+        append_to: an index whose docids must not come again.
+        deleted: a file of those that may, one a line.
+    """
+
+    out: Path
+    append_to: Path | None = None
+    deleted: Path | None = None
+
+    def shards(self) -> list[Path]:
+        """The files of vectors, in order."""
+        return sorted((self.out / SHARDS).glob("*.jsonl"))
+
+    def read(self) -> Iterator[ImpactVector]:
+        """Reads the vectors, those that are empty too.
+
+        Raises:
+            InputError: a line is no vector or repeats an id.
+        """
+        seen, known = SeenIds(), set[str]()
+        gone = {line.strip() for line in Lines(self.deleted)} if self.deleted else set()
+        for docid in Docids(self.append_to / DOCIDS) if self.append_to else ():
+            if docid not in gone:
+                seen.add(docid)
+        for file in self.shards():
+            for line, item in read_objects(file):
+                vector = check_vector(item, known, file, line)
+                if not seen.add(vector.id):
+                    where = f"was there before, here or in {self.append_to}" if self.append_to else "was there before"
+                    raise InputError(file, f"the id {vector.id!r} {where}; ids must be unique, so rename or remove one", line)
+                yield vector
+
+    def check(self) -> None:
+        """Reads the vectors for nothing but the sentence that says which line is wrong.
+
+        Raises:
+            InputError: as from :meth:`read`.
+        """
+        for _ in self.read():
+            pass
 
 
 @contextmanager
-def impact_stream(out: Path, *, append_to: Path | None = None, deleted: Path | None = None) -> Iterator[Path]:
-    """Opens the vectors of a folder that ``encode`` wrote as a stream of lines; those that are empty are passed over.
-
-    Args:
-        out: the folder.
-        append_to: an index whose docids must not come again.
-        deleted: a file of those that may, one a line.
+def impact_stream(source: Source) -> Iterator[Path]:
+    """Opens vectors as a stream of lines, as ``encode`` writes them.
 
     Yields:
-        A file to read once: for each vector the docid, its text (see :func:`~splade_lucene.lucene.impact_text.impact_text`), and, where
-        the passage's text was kept, the JSON that Anserini stores in ``raw``, separated by tabs.
+        A file to read once.
 
     Raises:
         InputError: at the end of the block; a line is no vector or repeats an id.
     """
     # As a module and not as a fork: the JVM does not survive one.
-    command = [sys.executable, "-m", __name__, str(out), *(str(path) for path in (append_to, deleted) if path)]
+    command = [sys.executable, "-m", __name__, *(str(path) for path in source if path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         assert child.stdout is not None
         assert child.stderr is not None
@@ -52,59 +94,15 @@ def impact_stream(out: Path, *, append_to: Path | None = None, deleted: Path | N
     if child.returncode == 1 and failure.startswith("["):
         raise InputError(*json.loads(failure))
     if child.returncode:
-        raise SpladeLuceneError(f"reading {out} ended with status {child.returncode}: {failure.strip()[-500:]}")
-
-
-def read_posted(out: Path, append_to: Path | None = None, deleted: Path | None = None) -> Iterator[Posted]:
-    """Reads the vectors of a folder; those that are empty are passed over.
-
-    Args:
-        out: the folder.
-        append_to: an index whose docids must not come again.
-        deleted: a file of those that may, one a line.
-
-    Raises:
-        InputError: a line is no vector or repeats an id.
-    """
-    seen, known, quick = SeenIds(), set[str](), QuickReader()
-    gone = {line.strip() for line in Lines(deleted)} if deleted else set()
-    for docid in Docids(append_to / DOCIDS) if append_to else ():
-        if docid not in gone:
-            seen.add(docid)
-    for file in sorted((out / SHARDS).glob("*.jsonl")):
-        lines = Lines(file)
-        for line in lines:
-            if not line.strip():
-                continue
-            posted = quick.read(line)
-            if posted is None:
-                vector = check_vector(parse_object(line, file, lines.number), known, file, lines.number)
-                posted = Posted(vector.id, impact_text(vector.vector), vector.contents)
-            if not seen.add(posted.docid):
-                where = f"was there before, here or in {append_to}" if append_to else "was there before"
-                raise InputError(file, f"the id {posted.docid!r} {where}; ids must be unique, so rename or remove one", lines.number)
-            if posted.text:
-                yield posted
-
-
-def _raw(docid: str, contents: str) -> str:
-    item = {"id": docid, "contents": contents}
-    raw = json.dumps(item, ensure_ascii=False)
-    try:
-        raw.encode()
-    except UnicodeEncodeError:  # half a surrogate pair, which JSON can escape and UTF-8 cannot carry
-        return json.dumps(item)
-    return raw
+        raise SpladeLuceneError(f"reading {source.out} ended with status {child.returncode}: {failure.strip()[-500:]}")
 
 
 def main() -> int:
-    """The child: vectors of a folder to lines on stdout; the arguments are those of :func:`read_posted`."""
-    paths = map(Path, sys.argv[1:])
+    """The child: vectors to lines on stdout; the arguments are those of :class:`Source`."""
     write = sys.stdout.buffer.write
     try:
-        for docid, text, contents in read_posted(*paths):
-            raw = "" if contents is None else _raw(docid, contents)
-            write(f"{docid}\t{text}\t{raw}\n".encode())
+        for vector in Source(*map(Path, sys.argv[1:])).read():
+            write(vector_line(vector).encode())
     except InputError as error:
         print(json.dumps([str(error.path), error.problem, error.line]), file=sys.stderr)
         return 1

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from splade_lucene.errors import JavaError
 from splade_lucene.lucene import jvm
-from splade_lucene.lucene.functions import all_of, always, as_interface, chain, constructor, element, method, with_second
-from splade_lucene.lucene.impact_text import DELIMITER
-from splade_lucene.lucene.java import java_class, java_type, upcast
+from splade_lucene.lucene.functions import as_interface, constructor, with_first
+from splade_lucene.lucene.java import java_class, java_type, own_class, postings_of, upcast
 
-# A token of 255 characters, the delimiter and the impact must fit.
-_MAX_TERM_LENGTH = 1024
 # Documents that are handed to Lucene at a time, and between two reports of progress.
 _BLOCK = 1000
 # Megabytes of postings that Lucene holds before it writes a segment: an eighth of the default heap.
 _MEMORY_BUFFER = 256.0
+# What ImpactDocuments throws at a line of another form.
+_OTHER_FORM = "java.util.InputMismatchException"
+
+
+class OtherFormError(Exception):
+    """A line of a vector file is not of the form that is read in Java."""
 
 
 @contextmanager
@@ -43,22 +46,35 @@ def impact_writer(folder: Path) -> Iterator[Any]:
         raise JavaError(f"Lucene failed to write {folder} ({jvm.reason(error)}); {remedy}") from None
 
 
-def add_impacts(writer: Any, lines: Path, *, store_contents: bool = False, advance: Callable[[int], None] = lambda count: None) -> None:
+def add_impacts(
+    writer: Any,
+    files: Sequence[Path],
+    *,
+    checked: bool = False,
+    store_contents: bool = False,
+    advance: Callable[[int], None] = lambda count: None,
+) -> None:
     """Adds vectors to an index. The fields are Anserini's: ``id`` and ``contents``, and ``raw`` with the text if asked for.
+
+    The lines are read in Java (``classes/splade_lucene/ImpactDocuments.java``), which checks what
+    :func:`~splade_lucene.vectors.reader.read_vectors` does, but that no id and no token of a line comes twice.
 
     Args:
         writer: from :func:`impact_writer`.
-        lines: the vectors, as :func:`~splade_lucene.lucene.impact_stream.impact_stream` writes them.
+        files: of vectors, each to be read once.
+        checked: ids and tokens are known to be good.
         store_contents: store the text of each passage.
         advance: told the number of documents added since the last call.
+
+    Raises:
+        OtherFormError: a line, good or bad, is not as ``encode`` writes it.
     """
-    path = java_class("Paths").get(str(lines.absolute()))
-    reader = java_class("Files").newBufferedReader(path)
+    paths = java_class("String")("\0".join(str(file.absolute()) for file in files))
+    flags = [java_class("Boolean")(flag) for flag in (checked, store_contents)]
+    opened = with_first(constructor(own_class("ImpactDocuments"), "String", "boolean", "boolean"), paths, *flags)
+    documents = upcast("Iterator", as_interface("Iterable", opened).iterator())
+    before = writer.getPendingNumDocs()
     try:
-        lines_left, to_document = upcast("Iterator", reader.lines().iterator()), _to_document(store_contents)
-        # Not the stream's own map: it works ahead, while Lucene is still reading the fields of the document before.
-        documents = upcast("Iterator", java_class("Iterators").transform(lines_left, to_document))
-        before = writer.getPendingNumDocs()
         while documents.hasNext():
             block = java_class("Iterators").limit(documents, _BLOCK)
             constant = java_class("MethodHandles").constant(java_type("Iterator"), block)
@@ -67,6 +83,17 @@ def add_impacts(writer: Any, lines: Path, *, store_contents: bool = False, advan
             after = writer.getPendingNumDocs()
             advance(after - before)
             before = after
+    except jvm.jnius().JavaException as error:
+        if error.classname == _OTHER_FORM:
+            raise OtherFormError from None
+        raise
+
+
+def count_postings(writer: Any) -> int:
+    """The number of (term, document) pairs in an index that is being written; what is not on disk yet is written first."""
+    reader = java_class("DirectoryReader").open(writer)
+    try:
+        return postings_of(reader, ["contents"])
     finally:
         reader.close()
 
@@ -96,44 +123,3 @@ def _open(folder: Path) -> Any:
     path = java_class("Paths").get(str(folder.absolute()))
     directory = java_class("FSDirectory").open(path)
     return java_class("IndexWriter")(upcast("Directory", directory), config)
-
-
-def _to_document(store_contents: bool) -> Any:
-    r"""A Java function from a line to a Lucene document: always the same one, whose fields get new values.
-
-    In Java it would read::
-
-        line -> { var parts = line.split("\t"); id.setStringValue(parts[0]); docid.setBytesValue(new BytesRef(parts[0]));
-                  tokenizer.setReader(new StringReader(parts[1])); raw.setStringValue(parts[2]); return document; }
-    """
-    field = java_class("Field")
-    tokenizer = java_class("WhitespaceTokenizer")(_MAX_TERM_LENGTH)
-    tokens = java_class("DelimitedTermFrequencyTokenFilter")(upcast("TokenStream", tokenizer), DELIMITER)
-    kind = java_class("FieldType")()
-    options = java_class("IndexOptions").DOCS_AND_FREQS
-    kind.setIndexOptions(options)
-    kind.setTokenized(True)
-    kind.setOmitNorms(True)
-    kind.freeze()
-    empty = java_class("BytesRef")(b"")
-    docid = java_class("StringField")("id", "", java_class("FieldStore").YES)
-    values = java_class("BinaryDocValuesField")("id", empty)
-    contents = field("contents", upcast("TokenStream", tokens), kind)
-    raw = java_class("StoredField")("raw", "")
-    document = java_class("Document")()
-    for part in (docid, values, contents, *([raw] if store_contents else [])):
-        member = upcast("IndexableField", part)
-        document.add(member)
-
-    split = with_second(method("String", "split", "String[]", "String"), java_class("String")("\t"))
-    the_id, the_text, the_raw = (element("String[]", index) for index in range(3))
-    set_string, set_bytes = method("Field", "setStringValue", "void", "String"), method("Field", "setBytesValue", "void", "BytesRef")
-    set_reader = method("Tokenizer", "setReader", "void", "Reader").bindTo(tokenizer)
-    actions = [
-        chain(the_id, set_string.bindTo(docid)),
-        chain(the_id, constructor("BytesRef", "CharSequence"), set_bytes.bindTo(values)),
-        chain(the_text, constructor("StringReader", "String"), set_reader),
-        *([chain(the_raw, set_string.bindTo(raw))] if store_contents else []),
-    ]
-    function = chain(split, all_of(*actions, returning=always(document)))
-    return as_interface("GuavaFunction", function)

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -19,8 +20,8 @@ from splade_lucene.lucene.card import FILE as CARD
 from splade_lucene.lucene.card import IndexCard, write_card
 from splade_lucene.lucene.defaults import DEFAULT_B, DEFAULT_K1, FLAT, MULTIFIELD
 from splade_lucene.lucene.docids import docids_of, write_docids
-from splade_lucene.lucene.impact_stream import impact_stream
-from splade_lucene.lucene.impact_writer import add_impacts, impact_writer, merge
+from splade_lucene.lucene.impact_stream import Source
+from splade_lucene.lucene.impact_writing import write_impacts
 from splade_lucene.lucene.java import lucene_version, open_reader
 from splade_lucene.records import Passage
 from splade_lucene.vectors.check import check_vectors
@@ -70,10 +71,7 @@ def build_impact_index(
     _check_target(index)
     with atomic_folder(index, overwrite=overwrite) as temporary:
         if engine == "lucene":
-            with impact_writer(temporary) as writer, impact_stream(out) as lines:
-                add_impacts(writer, lines, store_contents=store_contents, advance=advance)
-                if optimize:
-                    merge(writer)
+            write_impacts(temporary, Source(out), manifest, store_contents=store_contents, optimize=optimize, advance=advance)
         else:
             for _ in read_vectors(out):
                 pass  # Anserini loses what it cannot read and says nothing: see to it that it can read everything
@@ -96,7 +94,7 @@ def build_impact_index(
             manifest.settings,
             source=source or {},
         )
-        return finish(temporary, card)
+        return finish(temporary, card, Source(out))
 
 
 def build_bm25_index(
@@ -195,14 +193,16 @@ def check_contents(out: Path, manifest: Manifest) -> None:
         raise InputError(out, "holds no text to store; encode with --store-contents")
 
 
-def finish(index: Path, card: IndexCard) -> IndexCard:
+def finish(index: Path, card: IndexCard, source: Source | None = None) -> IndexCard:
     """Counts the documents of an index, then writes their docids and at last the card.
 
     Args:
         index: the folder, still under its temporary name.
         card: what it must hold.
+        source: the vectors that were put into it.
 
     Raises:
+        InputError: a docid is there twice.
         JavaError: it cannot be opened, or holds more or fewer documents.
     """
     try:
@@ -218,6 +218,8 @@ def finish(index: Path, card: IndexCard) -> IndexCard:
     if found != card.documents:
         problem = f"the index holds {found} documents where {card.documents} were expected and was removed"
         raise JavaError(f"{problem}; is the disk full, or Java's heap too small (--java-heap)?")
+    if source is not None and any(docid == other for docid, other in pairwise(sorted(docids))):
+        source.check()
     write_docids(index, docids)
     write_card(index, card)
     return card

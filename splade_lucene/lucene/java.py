@@ -9,12 +9,14 @@ place holds ends when another thread puts its own there, in the middle of the ca
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from splade_lucene.lucene import jvm
 
+_OWN_CLASSES = Path(__file__).absolute().parent / "classes"
 _PRIMITIVES = {"void": "Void", "boolean": "Boolean", "int": "Integer", "float": "Float"}
 _CLASSES = {
     name.rpartition(".")[2].replace("$", ""): name
@@ -27,8 +29,6 @@ _CLASSES = {
         "io.anserini.index.IndexCollection$Args",
         "io.anserini.search.query.BagOfWordsQueryGenerator",
         "io.anserini.search.similarity.ImpactSimilarity",
-        "java.io.Reader",
-        "java.io.StringReader",
         "java.lang.Boolean",
         "java.lang.CharSequence",
         "java.lang.Class",
@@ -41,7 +41,7 @@ _CLASSES = {
         "java.lang.invoke.MethodHandleProxies",
         "java.lang.invoke.MethodHandles",
         "java.lang.invoke.MethodType",
-        "java.nio.file.Files",
+        "java.net.URLClassLoader",
         "java.nio.file.Paths",
         "java.util.Arrays",
         "java.util.HashMap",
@@ -58,26 +58,13 @@ _CLASSES = {
         "java.util.stream.IntStream",
         "java.util.stream.Stream",
         "org.apache.lucene.analysis.Analyzer",
-        "org.apache.lucene.analysis.TokenStream",
-        "org.apache.lucene.analysis.Tokenizer",
-        "org.apache.lucene.analysis.core.WhitespaceTokenizer",
-        "org.apache.lucene.analysis.miscellaneous.DelimitedTermFrequencyTokenFilter",
-        "org.apache.lucene.document.BinaryDocValuesField",
-        "org.apache.lucene.document.Document",
-        "org.apache.lucene.document.Field",
-        "org.apache.lucene.document.Field$Store",
-        "org.apache.lucene.document.FieldType",
-        "org.apache.lucene.document.StoredField",
-        "org.apache.lucene.document.StringField",
         "org.apache.lucene.index.BinaryDocValues",
         "org.apache.lucene.index.DirectoryReader",
         "org.apache.lucene.index.FieldInfos",
-        "org.apache.lucene.index.IndexOptions",
         "org.apache.lucene.index.IndexReader",
         "org.apache.lucene.index.IndexWriter",
         "org.apache.lucene.index.IndexWriterConfig",
         "org.apache.lucene.index.IndexWriterConfig$OpenMode",
-        "org.apache.lucene.index.IndexableField",
         "org.apache.lucene.index.LogDocMergePolicy",
         "org.apache.lucene.index.MergePolicy",
         "org.apache.lucene.index.MultiDocValues",
@@ -98,7 +85,7 @@ _CLASSES = {
         "org.apache.logging.log4j.core.config.Configurator",
         "org.kohsuke.args4j.CmdLineParser",
     )
-} | {"GuavaFunction": "com.google.common.base.Function"}
+}
 
 
 @cache
@@ -122,9 +109,22 @@ def java_type(name: str) -> Any:
     return java_class("Class").forName(full)
 
 
+@cache
+def own_class(name: str) -> Any:
+    """The ``java.lang.Class`` of a class of ours, compiled beside its source in the folder ``classes``.
+
+    It has a loader of its own, so that it is found in a JVM that somebody else started, too.
+    """
+    folder = java_class("Paths").get(str(_OWN_CLASSES)).toUri()
+    parent = java_type("IndexWriter").getClassLoader()
+    loader = java_class("URLClassLoader")([folder.toURL()], parent)
+    return loader.loadClass(f"splade_lucene.{name}")
+
+
 # In a forked process the next call asks the JVM again, and is told that it is not one of that process.
 os.register_at_fork(after_in_child=java_class.cache_clear)
 os.register_at_fork(after_in_child=java_type.cache_clear)
+os.register_at_fork(after_in_child=own_class.cache_clear)
 
 
 def open_reader(index: Path) -> Any:
@@ -138,6 +138,13 @@ def stores(reader: Any, field: str) -> bool:
     """Whether any document of an open index has a field."""
     every = upcast("IndexReader", reader)
     return java_class("FieldInfos").getMergedFieldInfos(every).fieldInfo(field) is not None
+
+
+def postings_of(reader: Any, fields: Iterable[str]) -> int:
+    """The number of (term, document) pairs in fields of an open index."""
+    leaves = reader.leaves()
+    every = [leaves.get(number).reader().terms(field) for number in range(leaves.size()) for field in fields]
+    return sum(terms.getSumDocFreq() for terms in every if terms is not None)
 
 
 def lucene_version() -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from splade_lucene.lucene.card import read_card
+from splade_lucene.lucene.java import postings_of
 from splade_lucene.lucene.opening import open_index
 
 # Lucene's file names by what they hold; the rest are headers and ours.
@@ -61,7 +62,7 @@ def index_statistics(index: Path | str) -> IndexStatistics:
         leaves = reader.leaves()
         fields = [leaves.get(number).reader().terms(name) for number in range(leaves.size()) for name in names]
         terms = sum(field.size() for field in fields if field is not None)
-        postings = sum(field.getSumDocFreq() for field in fields if field is not None)
+        postings = postings_of(reader, names)
     finally:
         reader.close()
     parts = dict.fromkeys([*_PARTS, "other"], 0)

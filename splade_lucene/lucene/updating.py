@@ -13,8 +13,8 @@ from splade_lucene.lucene.card import FILE as CARD
 from splade_lucene.lucene.card import IndexCard, read_card
 from splade_lucene.lucene.docids import FILE as DOCIDS
 from splade_lucene.lucene.docids import Docids
-from splade_lucene.lucene.impact_stream import impact_stream
-from splade_lucene.lucene.impact_writer import add_impacts, delete_documents, impact_writer, merge
+from splade_lucene.lucene.impact_stream import Source
+from splade_lucene.lucene.impact_writing import write_impacts
 from splade_lucene.lucene.indexing import check_contents, finish
 from splade_lucene.lucene.java import lucene_version, stores
 from splade_lucene.lucene.opening import open_index
@@ -72,17 +72,12 @@ def update_impact_index(
             reader.close()
         if out is not None and manifest is not None and store_contents:
             check_contents(out, manifest)
-        with impact_writer(temporary) as writer:
-            if docids:
-                delete_documents(writer, docids)
-            if out is not None:
-                with impact_stream(out, append_to=index, deleted=gone) as lines:
-                    add_impacts(writer, lines, store_contents=store_contents, advance=advance)
-            if optimize:
-                merge(writer)
+        source = None if out is None else Source(out, index, gone)
+        write_impacts(temporary, source, manifest, delete=docids, store_contents=store_contents, optimize=optimize, advance=advance)
         added, empty = (manifest.passages - manifest.empty, manifest.empty) if manifest else (0, 0)
         documents = card.documents - len(docids) + added
-        return finish(temporary, card._replace(documents=documents, empty=card.empty + empty, lucene=lucene_version()))
+        card = card._replace(documents=documents, empty=card.empty + empty, lucene=lucene_version())
+        return finish(temporary, card, source)
 
 
 def _check_same(index: Path, card: IndexCard, out: Path, manifest: Manifest) -> None:

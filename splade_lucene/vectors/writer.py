@@ -236,11 +236,7 @@ def write_shard(out: Path, needed: Needed, vectors: Iterable[ImpactVector], *, b
     written = empty = postings = capped = 0
     with atomic_file(file) as stream:
         for vector in vectors:
-            line: dict[str, Any] = {"id": vector.id}
-            if vector.contents is not None:
-                line["contents"] = vector.contents
-            line["vector"] = vector.vector
-            stream.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+            stream.write(vector_line(vector))
             written += 1
             empty += not vector.vector
             postings += len(vector.vector)
@@ -248,6 +244,15 @@ def write_shard(out: Path, needed: Needed, vectors: Iterable[ImpactVector], *, b
         if written != needed.passages:
             raise ValueError(f"{written} vectors for {needed.passages} passages")
     return Shard(file.name, written, empty, postings, file_sha256(file), needed.source_sha256, capped)
+
+
+def vector_line(vector: ImpactVector) -> str:
+    """A line of a shard. The Java that indexes them reads this form alone; see ``lucene/classes``."""
+    line: dict[str, Any] = {"id": vector.id}
+    if vector.contents is not None:
+        line["contents"] = vector.contents
+    line["vector"] = vector.vector
+    return json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
 def _others(out: Path) -> Iterator[Path]:

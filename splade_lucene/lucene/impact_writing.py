@@ -1,0 +1,80 @@
+"""Puts vectors into an index: read in Java where they are as ``encode`` writes them, else by way of Python's reader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+
+from splade_lucene.errors import JavaError
+from splade_lucene.lucene.impact_stream import Source, impact_stream
+from splade_lucene.lucene.impact_writer import OtherFormError, add_impacts, count_postings, delete_documents, impact_writer, merge
+from splade_lucene.vectors.manifest import Manifest
+
+
+def write_impacts(
+    folder: Path,
+    source: Source | None,
+    manifest: Manifest | None,
+    *,
+    delete: Sequence[str] = (),
+    store_contents: bool = False,
+    optimize: bool = True,
+    advance: Callable[[int], None] = lambda count: None,
+) -> None:
+    """Deletes documents from an index, new or there already, then adds others.
+
+    That no docid comes twice is left to the caller to see to.
+
+    Args:
+        folder: of the index.
+        source: the vectors to add, if any.
+        manifest: what it says of them.
+        delete: docids.
+        store_contents: store the text of each passage.
+        optimize: merge all segments into one.
+        advance: told the number of documents added since the last call; a negative one where reading begins again.
+
+    Raises:
+        InputError: a line is no vector or repeats an id.
+        JavaError: Lucene failed, or does not hold as many postings as the manifest says.
+    """
+    added = 0
+
+    def count(documents: int) -> None:
+        nonlocal added
+        added += documents
+        advance(documents)
+
+    def work(files: AbstractContextManager[Sequence[Path]], *, checked: bool) -> None:
+        with impact_writer(folder) as writer:
+            if delete:
+                delete_documents(writer, delete)
+            if source is not None and manifest is not None:
+                before = count_postings(writer)
+                with files as paths:
+                    add_impacts(writer, paths, checked=checked, store_contents=store_contents, advance=count)
+                found = count_postings(writer) - before
+                if found != manifest.postings:
+                    source.check()
+                    raise JavaError(
+                        f"{found:,} (term, document) pairs were indexed where {manifest.postings:,} were expected; "
+                        "no token may come twice in a vector, so encode again with --overwrite"
+                    )
+            if optimize:
+                merge(writer)
+
+    if source is None:
+        work(nullcontext([]), checked=False)
+        return
+    try:
+        work(nullcontext(source.shards()), checked=False)
+    except OtherFormError:
+        advance(-added)
+        work(_stream(source), checked=True)
+
+
+@contextmanager
+def _stream(source: Source) -> Iterator[list[Path]]:
+    with impact_stream(source) as lines:
+        yield [lines]
