@@ -65,7 +65,7 @@ def main() -> None:
             "seconds (each round)": ", ".join(f"{each:.1f}" for each in times),
             "documents/s": f"{documents / min(times):,.0f}",
             "ratio": f"{slowest / min(times):.1f}",
-            "index MB": f"{sizes[name] / 1e6:.1f}",
+            "index MB": f"{sizes[name] / 1e6:.2f}",
         }
         for name, times in seconds.items()
     ]

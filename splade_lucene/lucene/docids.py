@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import mmap
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,9 @@ class Docids:
             try:
                 head = json.loads(stream.readline())
                 count, kind, other, start = head["documents"], np.dtype(head["lengths"]), head["file"], head["start"]
-            except (ValueError, KeyError, TypeError):
+                lengths = np.frombuffer(zlib.decompress(stream.read(head["deflated"])), kind)
+            except (ValueError, KeyError, TypeError, zlib.error):
                 raise damaged from None
-            lengths = np.fromfile(stream, kind, count)
             place = file.parent / other if other else file
             start = start if other else stream.tell()
         # Where each docid begins in the file, and the last one ends.
@@ -67,17 +68,18 @@ class Docids:
 def write_docids(folder: Path, docids: Sequence[str]) -> None:
     """Writes docids, in the order of Lucene's document numbers, into an index folder.
 
-    A line of JSON, then the length of each in bytes, then the docids, unless one of Lucene's own files holds them in a row: its doc
-    values of the field ``id`` do, and then the line says where.
+    A line of JSON, then the length of each in bytes, deflated, then the docids, unless one of Lucene's own files holds them in a row:
+    its doc values of the field ``id`` do, and then the line says where.
     """
     encoded = [docid.encode() for docid in docids]
     lengths = np.array([len(docid) for docid in encoded], np.int64)
     kind = np.min_scalar_type(int(lengths.max(initial=0)))
     text = b"".join(encoded)
     name, start = _in_doc_values(folder, text)
+    deflated = zlib.compress(lengths.astype(kind).tobytes())
+    head = {"documents": len(encoded), "lengths": kind.str, "deflated": len(deflated), "file": name, "start": start}
     with (folder / FILE).open("wb") as stream:
-        stream.write(json.dumps({"documents": len(encoded), "lengths": kind.str, "file": name, "start": start}).encode() + b"\n")
-        lengths.astype(kind).tofile(stream)
+        stream.write(json.dumps(head).encode() + b"\n" + deflated)
         if name is None:
             stream.write(text)
 
