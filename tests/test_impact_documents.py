@@ -178,6 +178,14 @@ def test_vectors_in_another_form_give_the_same_index(tmp_path: Path) -> None:
     assert min(told) < 0
 
 
+def test_a_vector_without_the_text_to_store_is_noticed(tmp_path: Path) -> None:
+    vectors = [ImpactVector("d1", {"a": 1}, "text"), ImpactVector("d2", {"a": 1}, "text")]
+    out = write_vectors(tmp_path / "out", vectors, contents=True)
+    rewritten(out, lambda line: line.replace(',"contents":"text"', "") if "d2" in line else line)
+    with pytest.raises(InputError, match="has a vector without the text to store; encode again with --store-contents"):
+        build_impact_index(out, tmp_path / "index", store_contents=True)
+
+
 def test_a_token_that_comes_twice_is_noticed(tmp_path: Path) -> None:
     out = write_vectors(tmp_path / "out", [ImpactVector("d1", {"a": 1, "b": 2})])
     rewritten(out, lambda line: line.replace('"b"', '"a"'))

@@ -45,8 +45,8 @@ NASTY = [
 ]
 
 
-def write_vectors(out: Path, vectors: list[ImpactVector], shards: int = 1) -> Path:
-    writer = VectorWriter(out, encoder=ENCODER, settings={"max_length": 256, "contents": False})
+def write_vectors(out: Path, vectors: list[ImpactVector], shards: int = 1, *, contents: bool = False) -> Path:
+    writer = VectorWriter(out, encoder=ENCODER, settings={"max_length": 256, "contents": contents})
     for number in range(shards):
         part = vectors[number::shards]
         writer.write_shard([Passage(vector.id, "") for vector in part], part)
@@ -117,9 +117,7 @@ def test_hits_that_all_tie_come_in_the_order_of_docids(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("engine", ["lucene", "anserini"])
 def test_the_text_is_stored_if_asked_for(tmp_path: Path, engine: Engine) -> None:
-    writer = VectorWriter(tmp_path / "out", encoder=ENCODER, settings={"max_length": 256, "contents": True})
-    writer.write_shard([Passage("a", "")], [ImpactVector("a", {"x": 1}, "the “text” of it")])
-    writer.finish()
+    write_vectors(tmp_path / "out", [ImpactVector("a", {"x": 1}, "the “text” of it")], contents=True)
     build_impact_index(tmp_path / "out", tmp_path / "index", engine=engine, store_contents=True)
     simple = jvm.jnius().autoclass("io.anserini.search.SimpleImpactSearcher")(str(tmp_path / "index"))
     assert json.loads(simple.doc_raw("a"))["contents"] == "the “text” of it"

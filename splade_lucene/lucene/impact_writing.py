@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
-from splade_lucene.errors import JavaError
+from splade_lucene.errors import InputError, JavaError
 from splade_lucene.lucene.impact_stream import Source, impact_stream
 from splade_lucene.lucene.impact_writer import OtherFormError, add_impacts, count_postings, delete_documents, impact_writer, merge
 from splade_lucene.vectors.manifest import Manifest
@@ -36,7 +36,7 @@ def write_impacts(
         advance: told the number of documents added since the last call; a negative one where reading begins again.
 
     Raises:
-        InputError: a line is no vector or repeats an id.
+        InputError: a line is no vector, repeats an id, or lacks the text to store.
         JavaError: Lucene failed, or does not hold as many postings as the manifest says.
     """
     added = 0
@@ -71,7 +71,10 @@ def write_impacts(
         work(nullcontext(source.shards()), checked=False)
     except OtherFormError:
         advance(-added)
-        work(_stream(source), checked=True)
+        try:
+            work(_stream(source), checked=True)
+        except OtherFormError:
+            raise InputError(source.out, "has a vector without the text to store; encode again with --store-contents") from None
 
 
 @contextmanager
