@@ -147,20 +147,33 @@ def test_queries_of_any_length(index: Path, vectors: list[ImpactVector]) -> None
         assert searcher.search_impacts(query, 1000) == brute_force(vectors, query, 1000)
 
 
-@pytest.mark.parametrize("query", [{}, {"nowhere": 5}, {"t1": 0}])
+class Fixed:
+    """Encodes every text as the same query."""
+
+    def __init__(self, query: dict[str, int]) -> None:
+        self.query = query
+
+    def encode_queries(self, texts: Sequence[str]) -> list[dict[str, int]]:
+        return [self.query for _ in texts]
+
+
+@pytest.mark.parametrize("query", [{}, {"nowhere": 5}, {"t1": 0}, {"no token": 5}, {"\x01": 5}, {"": 5}, {"\u2028": 5}])
 def test_a_query_without_a_matching_term_has_no_hits(index: Path, query: dict[str, int]) -> None:
-    with ImpactIndexSearcher(index) as searcher:
+    with ImpactIndexSearcher(index, Fixed(query)) as searcher:
         assert searcher.search_impacts(query) == []
+        assert searcher.explain("text", "d0").score == 0
+        assert searcher.contributions({"q": "text"}, {"q": ["d0"]}) == {"q": {"d0": {}}}
+
+
+def test_what_is_no_token_is_left_out_of_a_query(index: Path, vectors: list[ImpactVector]) -> None:
+    with ImpactIndexSearcher(index) as searcher:
+        assert searcher.search_impacts({"no token": 5, "t1": 2, "\ud800": 1, "😀": 3}, 20) == brute_force(vectors, {"t1": 2, "😀": 3}, 20)
 
 
 def test_explanations_are_the_vectors_and_add_up_to_the_scores(index: Path, vectors: list[ImpactVector]) -> None:
     query = {**dict.fromkeys(NASTY, 3), "t1": 2, "nowhere": 7}
 
-    class Fixed:
-        def encode_queries(self, texts: Sequence[str]) -> list[dict[str, int]]:
-            return [query for _ in texts]
-
-    with ImpactIndexSearcher(index, Fixed()) as searcher:
+    with ImpactIndexSearcher(index, Fixed(query)) as searcher:
         scores = dict(searcher.search("text", 1000))
         for vector in vectors[::5]:
             found = searcher.explain("text", vector.id)

@@ -220,6 +220,7 @@ def finish(index: Path, card: IndexCard, source: Source | None = None) -> IndexC
         raise JavaError(f"{problem}; is the disk full, or Java's heap too small (--java-heap)?")
     if source is not None and any(docid == other for docid, other in pairwise(sorted(docids))):
         source.check()
+        raise JavaError(f"{source.out} has an id twice; ids must be unique, so encode again with --overwrite")
     write_docids(index, docids)
     write_card(index, card)
     return card

@@ -71,6 +71,7 @@ _CLASSES = {
         "org.apache.lucene.index.Term",
         "org.apache.lucene.search.BoostQuery",
         "org.apache.lucene.search.IndexSearcher",
+        "org.apache.lucene.search.MatchNoDocsQuery",
         "org.apache.lucene.search.Query",
         "org.apache.lucene.search.ScoreDoc",
         "org.apache.lucene.search.TermQuery",

@@ -266,7 +266,9 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         return hits[:k]
 
     def _query(self, prepared: Prepared) -> Any:
-        return upcast("Query", self._queries.apply(self._text(prepared)))
+        text = self._text(prepared)
+        query = self._queries.apply(text) if text else java_class("MatchNoDocsQuery")()
+        return upcast("Query", query)
 
     def _complete_top(self, text: str, k: int) -> tuple[list[float], list[float]]:
         """Lucene orders equal scores by document number: fetches until all hits that tie with the last one asked for are there."""
