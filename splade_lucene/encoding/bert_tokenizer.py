@@ -22,16 +22,8 @@ _NORMALIZER = {
 # came from, and what is told anew for each text.
 _IRRELEVANT = {
     *("added_tokens_decoder", "backend", "clean_up_tokenization_spaces", "is_local", "local_files_only", "max_length", "model_max_length"),
-    *(
-        "name_or_path",
-        "pad_to_multiple_of",
-        "pad_token_type_id",
-        "padding_side",
-        "special_tokens_map_file",
-        "stride",
-        "truncation_strategy",
-    ),
-    *(setting for setting, _ in _NORMALIZER.values()),
+    *("name_or_path", "pad_to_multiple_of", "pad_token_type_id", "padding_side", "special_tokens_map_file", "stride"),
+    *("truncation_strategy", *(setting for setting, _ in _NORMALIZER.values())),
 }
 # What the others may be; where there is another name or value, transformers is asked.
 _EXPECTED: dict[str, tuple[Any, ...]] = {

@@ -1,4 +1,4 @@
-"""Functions that run inside Java's own loops, put together from method handles: no call from Python for each document.
+"""Functions that run inside Java's own loops, put together from method handles: no call from Python for each hit.
 
 A call from Python into Java costs microseconds and holds Python's lock; a composed handle is compiled by Java like any code. All handles
 here take and return ``Object``, so any two fit together; Java casts on the way. Types are named as in :mod:`~splade_lucene.lucene.java`.
@@ -12,7 +12,7 @@ from splade_lucene.lucene.java import java_class, java_type, upcast
 
 
 def method(owner: str, name: str, returns: str, *parameters: str) -> Any:
-    """The handle of an instance method; its first parameter is the object, unless ``bindTo`` sets it."""
+    """The handle of an instance method; its first parameter is the object."""
     lookup, of, kind = _lookup(), java_type(owner), _signature(returns, *parameters)
     return _general(lookup.findVirtual(of, name, kind))
 

@@ -72,7 +72,8 @@ def add_impacts(
     paths = java_class("String")("\0".join(str(file.absolute()) for file in files))
     flags = [java_class("Boolean")(flag) for flag in (checked, store_contents)]
     opened = with_first(constructor(own_class("ImpactDocuments"), "String", "boolean", "boolean"), paths, *flags)
-    documents = upcast("Iterator", as_interface("Iterable", opened).iterator())
+    iterable = as_interface("Iterable", opened)
+    documents = upcast("Iterator", iterable.iterator())
     before = writer.getPendingNumDocs()
     try:
         while documents.hasNext():

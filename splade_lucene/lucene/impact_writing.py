@@ -9,14 +9,13 @@ from pathlib import Path
 from splade_lucene.errors import InputError, JavaError
 from splade_lucene.lucene.impact_stream import Source, impact_stream
 from splade_lucene.lucene.impact_writer import OtherFormError, add_impacts, count_postings, delete_documents, impact_writer, merge
-from splade_lucene.vectors.manifest import Manifest
 
 
 def write_impacts(
     folder: Path,
-    source: Source | None,
-    manifest: Manifest | None,
+    source: Source | None = None,
     *,
+    postings: int = 0,
     delete: Sequence[str] = (),
     store_contents: bool = False,
     optimize: bool = True,
@@ -29,7 +28,7 @@ def write_impacts(
     Args:
         folder: of the index.
         source: the vectors to add, if any.
-        manifest: what it says of them.
+        postings: how many (term, document) pairs they have, as the manifest says.
         delete: docids.
         store_contents: store the text of each passage.
         optimize: merge all segments into one.
@@ -37,7 +36,7 @@ def write_impacts(
 
     Raises:
         InputError: a line is no vector, repeats an id, or lacks the text to store.
-        JavaError: Lucene failed, or does not hold as many postings as the manifest says.
+        JavaError: Lucene failed, or does not hold so many postings.
     """
     added = 0
 
@@ -50,15 +49,15 @@ def write_impacts(
         with impact_writer(folder) as writer:
             if delete:
                 delete_documents(writer, delete)
-            if source is not None and manifest is not None:
+            if source is not None:
                 before = count_postings(writer)
                 with files as paths:
                     add_impacts(writer, paths, checked=checked, store_contents=store_contents, advance=count)
                 found = count_postings(writer) - before
-                if found != manifest.postings:
+                if found != postings:
                     source.check()
                     raise JavaError(
-                        f"{found:,} (term, document) pairs were indexed where {manifest.postings:,} were expected; "
+                        f"{found:,} (term, document) pairs were indexed where {postings:,} were expected; "
                         "no token may come twice in a vector, so encode again with --overwrite"
                     )
             if optimize:

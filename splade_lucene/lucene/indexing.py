@@ -71,7 +71,14 @@ def build_impact_index(
     _check_target(index)
     with atomic_folder(index, overwrite=overwrite) as temporary:
         if engine == "lucene":
-            write_impacts(temporary, Source(out), manifest, store_contents=store_contents, optimize=optimize, advance=advance)
+            write_impacts(
+                temporary,
+                Source(out),
+                postings=manifest.postings,
+                store_contents=store_contents,
+                optimize=optimize,
+                advance=advance,
+            )
         else:
             for _ in read_vectors(out):
                 pass  # Anserini loses what it cannot read and says nothing: see to it that it can read everything

@@ -64,7 +64,6 @@ _CLASSES = {
         "org.apache.lucene.index.IndexReader",
         "org.apache.lucene.index.IndexWriter",
         "org.apache.lucene.index.IndexWriterConfig",
-        "org.apache.lucene.index.IndexWriterConfig$OpenMode",
         "org.apache.lucene.index.LogDocMergePolicy",
         "org.apache.lucene.index.MergePolicy",
         "org.apache.lucene.index.MultiDocValues",
@@ -116,9 +115,10 @@ def own_class(name: str) -> Any:
 
     It has a loader of its own, so that it is found in a JVM that somebody else started, too.
     """
-    folder = java_class("Paths").get(str(_OWN_CLASSES)).toUri()
-    parent = java_type("IndexWriter").getClassLoader()
-    loader = java_class("URLClassLoader")([folder.toURL()], parent)
+    folder, writer = java_class("Paths").get(str(_OWN_CLASSES)), java_type("IndexWriter")
+    uri, parent = folder.toUri(), writer.getClassLoader()
+    urls = [uri.toURL()]
+    loader = java_class("URLClassLoader")(urls, parent)
     return loader.loadClass(f"splade_lucene.{name}")
 
 
@@ -144,7 +144,9 @@ def stores(reader: Any, field: str) -> bool:
 def postings_of(reader: Any, fields: Iterable[str]) -> int:
     """The number of (term, document) pairs in fields of an open index."""
     leaves = reader.leaves()
-    every = [leaves.get(number).reader().terms(field) for number in range(leaves.size()) for field in fields]
+    contexts = [leaves.get(number) for number in range(leaves.size())]
+    readers = [context.reader() for context in contexts]
+    every = [leaf.terms(field) for leaf in readers for field in fields]
     return sum(terms.getSumDocFreq() for terms in every if terms is not None)
 
 

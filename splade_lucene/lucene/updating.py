@@ -73,7 +73,15 @@ def update_impact_index(
         if out is not None and manifest is not None and store_contents:
             check_contents(out, manifest)
         source = None if out is None else Source(out, index, gone)
-        write_impacts(temporary, source, manifest, delete=docids, store_contents=store_contents, optimize=optimize, advance=advance)
+        write_impacts(
+            temporary,
+            source,
+            postings=manifest.postings if manifest else 0,
+            delete=docids,
+            store_contents=store_contents,
+            optimize=optimize,
+            advance=advance,
+        )
         added, empty = (manifest.passages - manifest.empty, manifest.empty) if manifest else (0, 0)
         documents = card.documents - len(docids) + added
         card = card._replace(documents=documents, empty=card.empty + empty, lucene=lucene_version())
