@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,8 +12,6 @@ import pytest
 from splade_lucene.errors import IndexMismatchError, InputError, JavaError
 from splade_lucene.lucene import impact_writer, jvm
 from splade_lucene.lucene.card import FILE, folder_bytes, read_card
-from splade_lucene.lucene.docids import FILE as DOCIDS
-from splade_lucene.lucene.docids import Docids, write_docids
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
 from splade_lucene.lucene.indexing import Engine, build_impact_index
 from splade_lucene.lucene.statistics import index_statistics
@@ -131,16 +130,6 @@ def test_text_that_was_not_kept_cannot_be_stored(tmp_path: Path) -> None:
         build_impact_index(out, tmp_path / "index", store_contents=True)
 
 
-def test_a_list_of_docids_that_does_not_fit_the_index_is_refused(tmp_path: Path) -> None:
-    build_impact_index(write_vectors(tmp_path / "out", [ImpactVector("a", {"x": 1})]), tmp_path / "index")
-    write_docids(tmp_path / "index", ["a", "b"])
-    with pytest.raises(IndexMismatchError, match="names 2 documents, the index has 1"):
-        ImpactIndexSearcher(tmp_path / "index")
-    (tmp_path / "index" / "splade_lucene.docids").unlink()
-    with pytest.raises(IndexMismatchError, match=r"has no splade_lucene\.docids"):
-        ImpactIndexSearcher(tmp_path / "index")
-
-
 def test_queries_of_any_length(index: Path, vectors: list[ImpactVector]) -> None:
     query = {f"t{number}": 1 + number % 3 for number in range(3000)}
     with ImpactIndexSearcher(index) as searcher:
@@ -200,6 +189,45 @@ def test_threads_change_nothing(index: Path, vectors: list[ImpactVector]) -> Non
         assert list(searcher.search_batch(queries, 50, threads=4)) == list(queries)
         with ThreadPoolExecutor(4) as pool:
             assert list(pool.map(lambda text: searcher.search(text, 50), queries.values())) == list(alone.values())
+
+
+def test_threads_encode_and_search_side_by_side(index: Path) -> None:
+    together = threading.Barrier(2, timeout=60)
+
+    class Meeting:
+        def encode_queries(self, texts: Sequence[str]) -> list[dict[str, int]]:
+            together.wait()  # passes only if two threads encode at the same time
+            return [{"t1": 1} for _ in texts]
+
+    with ImpactIndexSearcher(index, Meeting()) as searcher:
+        found = searcher.search_batch({f"q{number}": "text" for number in range(64)}, 5, threads=2)
+        assert set(map(tuple, found.values())) == {tuple(searcher.search_impacts({"t1": 1}, 5))}
+
+
+def test_a_thread_that_fails_stops_the_others(index: Path) -> None:
+    failing = threading.Event()
+    calls: list[int] = []
+
+    class Failing:
+        def encode_queries(self, texts: Sequence[str]) -> list[dict[str, int]]:
+            calls.append(len(texts))
+            if len(calls) == 1:
+                failing.set()
+                raise ValueError("no such language")
+            assert failing.wait(60)
+            return [{"t1": 1, "t2": 1} for _ in texts]
+
+    with ImpactIndexSearcher(index, Failing()) as searcher, pytest.raises(ValueError, match="no such language"):
+        searcher.search_batch({f"q{number}": "text" for number in range(6400)}, 1000, threads=2)
+    assert len(calls) < 6400 / max(calls)
+
+
+def test_docids_come_back_whole_and_in_the_order_of_their_characters(tmp_path: Path) -> None:
+    docids = ["b" * 300, "ä", "\uffee", "😀", '"', "\\", "a,b", "0", "\u200b"]
+    build_impact_index(write_vectors(tmp_path / "out", [ImpactVector(docid, {"x": 1}) for docid in docids]), tmp_path / "index")
+    with ImpactIndexSearcher(tmp_path / "index") as searcher:
+        assert [hit.docid for hit in searcher.search_impacts({"x": 1}, 100)] == sorted(docids)
+        assert [hit.docid for hit in searcher.search_impacts({"x": 1}, 4)] == sorted(docids)[:4]
 
 
 def test_two_indexes_searched_and_opened_at_once_do_not_mix(index: Path, vectors: list[ImpactVector], tmp_path: Path) -> None:
@@ -337,17 +365,3 @@ def test_a_damaged_index_is_refused(tmp_path: Path) -> None:
     with pytest.raises(IndexMismatchError, match="cannot be opened") as caught:
         ImpactIndexSearcher(tmp_path / "index")
     assert "\n" not in str(caught.value)
-
-
-def test_docids_are_found_in_lucenes_own_file_or_kept(tmp_path: Path) -> None:
-    docids = ["ä", "b" * 300, "c", "😀"]
-    build_impact_index(write_vectors(tmp_path / "out", [ImpactVector(docid, {"x": 1}) for docid in docids]), tmp_path / "index")
-    assert list(Docids(tmp_path / "index" / DOCIDS)) == docids
-    head = json.loads((tmp_path / "index" / DOCIDS).read_bytes().split(b"\n")[0])
-    assert head["file"] is not None
-    write_docids(tmp_path, docids)
-    assert json.loads((tmp_path / DOCIDS).read_bytes().split(b"\n")[0])["file"] is None
-    assert list(Docids(tmp_path / DOCIDS)) == docids
-    assert Docids(tmp_path / DOCIDS).take([3, 0, 1]) == ["😀", "ä", "b" * 300]
-    write_docids(tmp_path, [])
-    assert list(Docids(tmp_path / DOCIDS)) == []

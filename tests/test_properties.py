@@ -21,8 +21,6 @@ from splade_lucene.errors import InputError
 from splade_lucene.evaluation.runs import read_run, write_run
 from splade_lucene.files import Lines, atomic_file
 from splade_lucene.ids import is_usable
-from splade_lucene.lucene.docids import FILE, Docids, write_docids
-from splade_lucene.lucene.impact_text import impact_text
 from splade_lucene.records import Hit, ImpactVector, Passage, Qrel, Query
 from splade_lucene.vectors.reader import read_vectors
 from splade_lucene.vectors.writer import VectorWriter
@@ -178,13 +176,6 @@ def test_vectors(some: list[ImpactVector]) -> None:
     assert in_folder(work) == some
 
 
-@modest
-@given(st.dictionaries(tokens, impacts, max_size=8))
-def test_lucene_is_given_what_it_splits_into_the_same_terms(vector: dict[str, int]) -> None:
-    terms = [term.rpartition("\x01") for term in impact_text(vector).split()]
-    assert [(token, int(impact)) for token, _, impact in terms] == list(vector.items())
-
-
 anything = st.integers() | st.floats() | st.booleans() | st.text(max_size=2)
 
 
@@ -205,17 +196,6 @@ def test_vectors_are_read_only_if_lucene_would_keep_them(docid: Any, token: str,
     surrogates = any("\ud800" <= character <= "\udfff" for character in token)
     whole = token.split() == [token] and "\x01" not in token and not surrogates
     assert in_folder(work) == (is_usable(docid) and whole and type(impact) is int and 1 <= impact < 2**24)
-
-
-@modest
-@given(st.lists(ids, max_size=8))
-def test_docids(names: list[str]) -> None:
-    def work(folder: Path) -> list[str]:
-        write_docids(folder, names)
-        docids = Docids(folder / FILE)
-        return docids.take(range(len(docids)))
-
-    assert in_folder(work) == names
 
 
 def test_the_fuzzer_finds_nothing_in_a_thousand_inputs() -> None:

@@ -7,9 +7,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
+import torch
 
 from splade_lucene.cli.main import main
 from splade_lucene.collections.passages import read_passages
@@ -84,6 +85,21 @@ def test_more_queries_than_are_encoded_at_a_time(folder: Path, tiny: SpladeModel
             found = searcher.search_batch(queries, 5, threads)
             assert found == {qid: alone[text] for qid, text in queries.items()}
             assert list(found) == list(queries)
+
+
+def test_threads_share_the_cores(folder: Path, tiny: SpladeModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    every, seen = torch.get_num_threads(), set[int]()
+    encode = SpladeModel.encode_queries
+
+    def spied(*args: Any, **options: Any) -> Any:
+        seen.add(torch.get_num_threads())
+        return encode(*args, **options)
+
+    monkeypatch.setattr(SpladeModel, "encode_queries", spied)
+    with ImpactSearcher(folder / "index", model=tiny) as searcher:
+        searcher.search_batch({f"q{number}": QUERIES[0].text for number in range(100)}, 5, threads=every)
+    assert seen == {1}
+    assert torch.get_num_threads() == every
 
 
 def test_an_encoder_that_fails_ends_a_batch(folder: Path) -> None:

@@ -1,6 +1,9 @@
-"""Which device each of several processes on one machine uses."""
+"""What each of several workers on one machine gets: processes a device, threads a share of the cores."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -18,3 +21,18 @@ def worker_device(device: str, number: int) -> str:
     if device in {"auto", "cuda"} and torch.cuda.device_count() > 1:
         return f"cuda:{number % torch.cuda.device_count()}"
     return device
+
+
+@contextmanager
+def cores_among(threads: int) -> Iterator[None]:
+    """Deals torch's own threads out to the threads that are started in a block: else each would take all cores, and wait for the others.
+
+    Args:
+        threads: how many will be started.
+    """
+    every = torch.get_num_threads()
+    torch.set_num_threads(max(1, every // threads))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(every)

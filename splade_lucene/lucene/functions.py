@@ -17,16 +17,10 @@ def method(owner: str, name: str, returns: str, *parameters: str) -> Any:
     return _general(lookup.findVirtual(of, name, kind))
 
 
-def static_method(owner: str, name: str, returns: str, *parameters: str) -> Any:
-    """The handle of a static method."""
-    lookup, of, kind = _lookup(), java_type(owner), _signature(returns, *parameters)
+def static_method(of: Any, name: str, returns: str, *parameters: str) -> Any:
+    """The handle of a static method of a ``java.lang.Class``."""
+    lookup, kind = _lookup(), _signature(returns, *parameters)
     return _general(lookup.findStatic(of, name, kind))
-
-
-def field(owner: str, name: str, kind: str) -> Any:
-    """A function from an object to one of its fields."""
-    lookup, of, held = _lookup(), java_type(owner), java_type(kind)
-    return _general(lookup.findGetter(of, name, held))
 
 
 def constructor(of: Any, *parameters: str) -> Any:
@@ -35,20 +29,9 @@ def constructor(of: Any, *parameters: str) -> Any:
     return _general(lookup.findConstructor(of, kind))
 
 
-def element(array: str, index: int) -> Any:
-    """A function from an array to one of its elements."""
-    getter = _general(java_class("MethodHandles").arrayElementGetter(java_type(array)))
-    return with_second(getter, java_class("Integer")(index))
-
-
 def with_first(handle: Any, *values: Any) -> Any:
     """A handle with its first parameters set, that of a method with its object; safer than ``bindTo`` where several threads can be."""
     return java_class("MethodHandles").insertArguments(handle, 0, *values)
-
-
-def with_second(handle: Any, value: Any) -> Any:
-    """A handle of two parameters with the second set."""
-    return java_class("MethodHandles").insertArguments(handle, 1, value)
 
 
 def chain(*functions: Any) -> Any:
@@ -60,27 +43,6 @@ def chain(*functions: Any) -> Any:
     for function in reversed(functions[:-1]):
         whole = java_class("MethodHandles").collectArguments(whole, 0, function)
     return whole
-
-
-def spread(first: Any, second: Any, joined: Any) -> Any:
-    """A function that hands its parameter to two functions, and their results to a third."""
-    pair = java_class("MethodHandles").filterArguments(joined, 0, first, second)
-    kind = _signature("Object", "Object")
-    return java_class("MethodHandles").permuteArguments(pair, kind, 0, 0)
-
-
-def all_of(*actions: Any, returning: Any) -> Any:
-    """A function that hands its parameter to each of the actions in turn, and returns a function of it or a Java object.
-
-    Args:
-        *actions: functions of one parameter.
-        returning: likewise, or a Java object.
-    """
-    kind, last = _signature("void", "Object"), returning
-    for action in reversed(actions):
-        silent = action.asType(kind)
-        last = java_class("MethodHandles").foldArguments(last, silent)
-    return last
 
 
 def as_interface(name: str, handle: Any) -> Any:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
 from splade_lucene.errors import IndexMismatchError
 from splade_lucene.lucene.card import Kind
 from splade_lucene.lucene.explanation import Match, explain_tree, impact_matches, term_contributions
-from splade_lucene.lucene.functions import as_interface, chain, element, method, static_method, with_first, with_second
-from splade_lucene.lucene.impact_text import DELIMITER, impact_text
-from splade_lucene.lucene.java import java_class
+from splade_lucene.lucene.functions import static_method
+from splade_lucene.lucene.java import java_class, own_class
 from splade_lucene.lucene.searcher import LuceneSearcher
 from splade_lucene.records import Hit
 from splade_lucene.vectors.reader import is_token
@@ -82,14 +80,16 @@ class ImpactIndexSearcher(LuceneSearcher[Mapping[str, int]]):
 
     def _text(self, prepared: Mapping[str, int]) -> str:
         impacts = {token: impact for token, impact in prepared.items() if impact > 0}
-        text = impact_text(impacts)
-        if text.isascii() and len(text.split()) == text.count(DELIMITER) == len(impacts):
-            return text
-        # What is no token is in no index.
-        return impact_text({token: impact for token, impact in impacts.items() if is_token(token)})
+        tokens = list(impacts)
+        text = " ".join(tokens)
+        if not text.isascii() or text.split() != tokens:
+            # What is no token is in no index.
+            impacts = {token: impact for token, impact in impacts.items() if is_token(token)}
+            text = " ".join(impacts)
+        return "\n".join((text, " ".join(map(str, impacts.values()))))
 
     def _to_query(self) -> Any:
-        return _impacts_to_query()
+        return static_method(own_class("ImpactQuery"), "parse", "Query", "String")
 
     def _matches(self, prepared: Mapping[str, int], document: int) -> list[Match]:
         return impact_matches(self._reader, prepared, document)
@@ -103,29 +103,3 @@ class ImpactIndexSearcher(LuceneSearcher[Mapping[str, int]]):
             products = {token: prepared[token] * impact for token, impact in impacts.items()}
             found[document] = dict(sorted(products.items(), key=lambda item: (-item[1], item[0])))
         return found
-
-
-@cache
-def _impacts_to_query() -> Any:
-    r"""The handle of a function from the text of impacts to a query.
-
-    In Java it would read::
-
-        text -> generator.buildQuery("contents", Arrays.stream(text.split(" ")).map(each -> each.split(DELIMITER))
-            .collect(Collectors.toMap(pair -> pair[0], pair -> Float.valueOf(pair[1]))))
-    """
-    generator, contents, space = java_class("BagOfWordsQueryGenerator")(), java_class("String")("contents"), java_class("String")(" ")
-    delimiter = java_class("String")(DELIMITER)
-    split = method("String", "split", "String[]", "String")
-    to_pair = as_interface("Function", with_second(split, delimiter))
-    token = as_interface("Function", element("String[]", 0))
-    weight = as_interface("Function", chain(element("String[]", 1), static_method("Float", "valueOf", "Float", "String")))
-    to_map = java_class("Collectors").toMap(token, weight)
-    build = with_first(method("BagOfWordsQueryGenerator", "buildQuery", "Query", "String", "Map"), generator)
-    return chain(
-        with_second(split, space),
-        static_method("Arrays", "stream", "Stream", "Object[]"),
-        with_second(method("Stream", "map", "Stream", "Function"), to_pair),
-        with_second(method("Stream", "collect", "Object", "Collector"), to_map),
-        with_first(build, contents),
-    )

@@ -8,15 +8,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from splade_lucene.errors import InputError, SpladeLuceneError
-from splade_lucene.files import Lines, read_objects
-from splade_lucene.lucene.docids import FILE as DOCIDS
-from splade_lucene.lucene.docids import Docids
+from splade_lucene.files import read_objects
+from splade_lucene.lucene.docids import docids_of
+from splade_lucene.lucene.java import open_reader
 from splade_lucene.records import ImpactVector
 from splade_lucene.seen import SeenIds
 from splade_lucene.vectors.manifest import SHARDS
@@ -30,28 +30,29 @@ class Source(NamedTuple):
     Attributes:
         out: what ``encode`` wrote.
         append_to: an index whose docids must not come again.
-        deleted: a file of those that may, one a line.
+        deleted: those of its docids that may.
     """
 
     out: Path
     append_to: Path | None = None
-    deleted: Path | None = None
+    deleted: Sequence[str] = ()
 
     def shards(self) -> list[Path]:
         """The files of vectors, in order."""
         return sorted((self.out / SHARDS).glob("*.jsonl"))
 
-    def read(self) -> Iterator[ImpactVector]:
+    def read(self, taken: Iterable[str] = ()) -> Iterator[ImpactVector]:
         """Reads the vectors, those that are empty too.
+
+        Args:
+            taken: docids that must not come.
 
         Raises:
             InputError: a line is no vector or repeats an id.
         """
         seen, known = SeenIds(), set[str]()
-        gone = {line.strip() for line in Lines(self.deleted)} if self.deleted else set()
-        for docid in Docids(self.append_to / DOCIDS) if self.append_to else ():
-            if docid not in gone:
-                seen.add(docid)
+        for docid in taken:
+            seen.add(docid)
         for file in self.shards():
             for line, item in read_objects(file):
                 vector = check_vector(item, known, file, line)
@@ -64,9 +65,16 @@ class Source(NamedTuple):
         """Reads the vectors for nothing but the sentence that says which line is wrong.
 
         Raises:
-            InputError: as from :meth:`read`.
+            InputError: as from :meth:`read`, or an id is in ``append_to``.
         """
-        for _ in self.read():
+        taken = set[str]()
+        if self.append_to is not None:
+            reader = open_reader(self.append_to)
+            try:
+                taken = set(docids_of(reader)).difference(self.deleted)
+            finally:
+                reader.close()
+        for _ in self.read(taken):
             pass
 
 
@@ -78,10 +86,10 @@ def impact_stream(source: Source) -> Iterator[Path]:
         A file to read once.
 
     Raises:
-        InputError: at the end of the block; a line is no vector or repeats an id.
+        InputError: at the end of the block; a line is no vector or repeats the id of another one.
     """
     # As a module and not as a fork: the JVM does not survive one.
-    command = [sys.executable, "-m", __name__, *(str(path) for path in source if path)]
+    command = [sys.executable, "-m", __name__, str(source.out)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         assert child.stdout is not None
         assert child.stderr is not None
@@ -98,10 +106,10 @@ def impact_stream(source: Source) -> Iterator[Path]:
 
 
 def main() -> int:
-    """The child: vectors to lines on stdout; the arguments are those of :class:`Source`."""
+    """The child: the vectors of a folder to lines on stdout."""
     write = sys.stdout.buffer.write
     try:
-        for vector in Source(*map(Path, sys.argv[1:])).read():
+        for vector in Source(Path(sys.argv[1])).read():
             write(vector_line(vector).encode())
     except InputError as error:
         print(json.dumps([str(error.path), error.problem, error.line]), file=sys.stderr)

@@ -6,7 +6,6 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -19,7 +18,7 @@ from splade_lucene.lucene.anserini import index_collection
 from splade_lucene.lucene.card import FILE as CARD
 from splade_lucene.lucene.card import IndexCard, write_card
 from splade_lucene.lucene.defaults import DEFAULT_B, DEFAULT_K1, FLAT, MULTIFIELD
-from splade_lucene.lucene.docids import docids_of, write_docids
+from splade_lucene.lucene.docids import docids_are_unique
 from splade_lucene.lucene.impact_stream import Source
 from splade_lucene.lucene.impact_writing import write_impacts
 from splade_lucene.lucene.java import lucene_version, open_reader
@@ -201,7 +200,7 @@ def check_contents(out: Path, manifest: Manifest) -> None:
 
 
 def finish(index: Path, card: IndexCard, source: Source | None = None) -> IndexCard:
-    """Counts the documents of an index, then writes their docids and at last the card.
+    """Counts the documents of an index, and at last writes the card.
 
     Args:
         index: the folder, still under its temporary name.
@@ -219,15 +218,14 @@ def finish(index: Path, card: IndexCard, source: Source | None = None) -> IndexC
         raise JavaError(f"{problem}; is the disk full or read-only?") from None
     try:
         found = reader.numDocs()
-        docids = docids_of(reader)
+        unique = source is None or docids_are_unique(reader)
     finally:
         reader.close()
     if found != card.documents:
         problem = f"the index holds {found} documents where {card.documents} were expected and was removed"
         raise JavaError(f"{problem}; is the disk full, or Java's heap too small (--java-heap)?")
-    if source is not None and any(docid == other for docid, other in pairwise(sorted(docids))):
+    if source is not None and not unique:
         source.check()
         raise JavaError(f"{source.out} has an id twice; ids must be unique, so encode again with --overwrite")
-    write_docids(index, docids)
     write_card(index, card)
     return card

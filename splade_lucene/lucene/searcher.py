@@ -6,40 +6,32 @@ import json
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from operator import itemgetter
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
-from splade_lucene.errors import IndexMismatchError, InputError, JavaError
+from splade_lucene.errors import InputError, JavaError
 from splade_lucene.lucene import jvm
 from splade_lucene.lucene.card import Kind, read_card
-from splade_lucene.lucene.docids import FILE as DOCIDS
-from splade_lucene.lucene.docids import Docids
 from splade_lucene.lucene.explanation import Explanation, Match, document_number, explain_tree
-from splade_lucene.lucene.functions import as_interface
-from splade_lucene.lucene.java import java_class, upcast
+from splade_lucene.lucene.functions import as_interface, chain, static_method, with_first
+from splade_lucene.lucene.java import java_class, own_class, upcast
 from splade_lucene.lucene.opening import open_index
-from splade_lucene.lucene.search_call import search_call, top_docs
 from splade_lucene.records import Hit
 
 # More terms than any vocabulary has; Lucene's default of 1,024 would refuse long queries.
 _MAX_CLAUSES = 1 << 20
-# Queries that are encoded, and then searched for, together.
-_CHUNK = 256
-# One hit in so many is fetched beyond those asked for, and at least one, to see where the last one's ties end.
-_SPARE = 64
+# Queries that a thread encodes at a time. The same whatever the number of threads: which queries are encoded together may tip the
+# rounding of an impact.
+_CHUNK = 32
 
 # Functions are put together in one thread at a time; see java.py.
 _composing = threading.Lock()
 
 Prepared = TypeVar("Prepared")
-
-
-def _chunks(qids: list[str]) -> Iterator[list[str]]:
-    return (qids[start : start + _CHUNK] for start in range(0, len(qids), _CHUNK))
 
 
 class Batch(NamedTuple):
@@ -49,7 +41,7 @@ class Batch(NamedTuple):
         hits: query id → hits, best first, in the order of the queries.
         terms: query id → the terms that were searched for, with their weights.
         search_seconds: query id → wall time of the search, encoding excluded.
-        prepare_seconds: wall time of encoding all queries.
+        prepare_seconds: time that encoding took, added up over the threads.
     """
 
     hits: dict[str, list[Hit]]
@@ -71,11 +63,12 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         self._searcher = java_class("IndexSearcher")(upcast("IndexReader", self._reader))
         similarity = upcast("Similarity", self._similarity())
         self._searcher.setSimilarity(similarity)
-        self._docids = self._open_docids()
         with _composing:
             to_query = self._to_query()
             self._queries = as_interface("Function", to_query)
-            self._call = search_call(self._searcher, to_query)
+            top_hits = static_method(own_class("TopHits"), "search", "Object[]", "IndexSearcher", "Query", "int")
+            # One call into Java a search: each takes 10 to 20 microseconds and holds Python's lock.
+            self._call = as_interface("BiFunction", chain(to_query, with_first(top_hits, self._searcher)))
 
     def search(self, text: str, k: int = 10) -> list[Hit]:
         """Searches for one query.
@@ -105,41 +98,49 @@ class LuceneSearcher(ABC, Generic[Prepared]):
     def run_batch(self, queries: Mapping[str, str], k: int = 1000, threads: int = 1) -> Batch:
         """:meth:`search_batch` with the terms of each query and the times that it took.
 
-        Queries are encoded and searched for by turns, a chunk at a time: both can use all cores, and side by side they only get into
-        each other's way.
+        Each thread encodes some queries, then searches for them, while others encode or search for theirs: all are busy to the end,
+        and a GPU has work while processors search.
         """
         prepared: dict[str, Prepared] = {}
         found: dict[str, tuple[list[Hit], float]] = {}
-        prepare_seconds = 0.0
+        prepare_seconds: list[float] = []
+        qids = list(queries)
+        chunks = iter([qids[start : start + _CHUNK] for start in range(0, len(qids), _CHUNK)])
 
-        def work(qids: Iterable[str]) -> None:
-            for qid in qids:
-                began = time.perf_counter()
-                hits = self._top(prepared[qid], k)
-                found[qid] = hits, time.perf_counter() - began
-
-        def work_in_thread(qids: Iterable[str]) -> None:
+        def work() -> None:
             try:
-                work(qids)
+                for chunk in chunks:
+                    start = time.perf_counter()
+                    prepared.update(zip(chunk, self._prepare([queries[qid] for qid in chunk]), strict=True))
+                    prepare_seconds.append(time.perf_counter() - start)
+                    for qid in chunk:
+                        start = time.perf_counter()
+                        hits = self._top(prepared[qid], k)
+                        found[qid] = hits, time.perf_counter() - start
+            finally:
+                list(chunks)  # if one fails, the others find nothing more to do
+
+        def work_in_thread() -> None:
+            try:
+                work()
             finally:
                 jvm.jnius().detach()  # a thread that ends while attached to the JVM leaks its Java half
 
-        with ThreadPoolExecutor(threads) as pool:
-            for chunk in _chunks(list(queries)):
-                start = time.perf_counter()
-                prepared.update(zip(chunk, self._prepare([queries[qid] for qid in chunk]), strict=True))
-                prepare_seconds += time.perf_counter() - start
-                if threads == 1:
-                    work(chunk)
-                else:
-                    left = iter(chunk)
-                    for worker in [pool.submit(work_in_thread, left) for _ in range(threads)]:
+        if threads == 1:
+            work()
+        else:
+            with self._cores_among(threads), ThreadPoolExecutor(threads) as pool:
+                workers = [pool.submit(work_in_thread) for _ in range(threads)]
+                try:
+                    for worker in workers:
                         worker.result()
+                finally:
+                    list(chunks)
         return Batch(
             {qid: found[qid][0] for qid in queries},
             {qid: self._terms(prepared[qid]) for qid in queries},
             {qid: found[qid][1] for qid in queries},
-            prepare_seconds,
+            sum(prepare_seconds),
         )
 
     def contents(self, docid: str) -> str | None:
@@ -243,6 +244,10 @@ class LuceneSearcher(ABC, Generic[Prepared]):
     @abstractmethod
     def _matches(self, prepared: Prepared, document: int) -> list[Match]: ...
 
+    def _cores_among(self, threads: int) -> AbstractContextManager[object]:
+        """In a block, each of so many threads has its share of the cores to prepare queries with."""
+        return nullcontext()
+
     def _document(self, docid: str) -> int:
         document = document_number(self._reader, docid)
         if document is None:
@@ -256,41 +261,11 @@ class LuceneSearcher(ABC, Generic[Prepared]):
             raise ValueError(f"k is the number of hits and must be at least 1, not {k}")
         jvm.check_process()
         try:
-            documents, scores = self._complete_top(self._text(prepared), k)
+            docids, scores = self._call.apply(self._text(prepared), k)
         except jvm.jnius().JavaException as error:
             raise JavaError(f"searching {self.index} failed: {jvm.reason(error)}{jvm.advice(error)}") from None
-        hits = list(map(Hit, self._docids.take(documents), scores))
-        # Two sorts by one key each take half the time of one by two.
-        hits.sort(key=itemgetter(0))
-        hits.sort(key=itemgetter(1), reverse=True)
-        return hits[:k]
+        return list(map(Hit, docids.split("\n"), scores))
 
     def _query(self, prepared: Prepared) -> Any:
-        text = self._text(prepared)
-        query = self._queries.apply(text) if text else java_class("MatchNoDocsQuery")()
+        query = self._queries.apply(self._text(prepared))
         return upcast("Query", query)
-
-    def _complete_top(self, text: str, k: int) -> tuple[list[float], list[float]]:
-        """Lucene orders equal scores by document number: fetches until all hits that tie with the last one asked for are there."""
-        if not text:
-            return [], []
-        fetch = k + max(1, k // _SPARE)
-        while True:
-            documents, scores = top_docs(self._call, text, fetch)
-            if len(scores) < fetch or scores[-1] < scores[k - 1]:
-                return documents, scores
-            fetch *= 4
-
-    def _open_docids(self) -> Docids:
-        file = self.index / DOCIDS
-        documents = self._reader.maxDoc()
-        try:
-            if not file.is_file():
-                raise IndexMismatchError(f"{self.index} has no {DOCIDS}; build the index again")
-            docids = Docids(file)
-            if len(docids) != documents:
-                raise IndexMismatchError(f"{file} names {len(docids)} documents, the index has {documents}; build the index again")
-        except IndexMismatchError:
-            self._reader.close()
-            raise
-        return docids

@@ -17,7 +17,6 @@ _PARTS = {
     "stored fields": (".fdt", ".fdx", ".fdm"),
     "doc values": (".dvd", ".dvm"),
     "norms": (".nvd", ".nvm"),
-    "docids": (".docids",),
 }
 
 
@@ -30,7 +29,7 @@ class IndexStatistics(NamedTuple):
         postings: the number of (term, document) pairs, likewise.
         length: the mean number of distinct terms of a document.
         bits_per_posting: of the postings and the term dictionary.
-        bytes: by part: postings, terms, stored fields, doc values, norms, docids, other.
+        bytes: by part: postings, terms, stored fields, doc values, norms, other.
     """
 
     documents: int

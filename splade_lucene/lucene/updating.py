@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from splade_lucene.errors import IndexMismatchError, InputError
 from splade_lucene.files import Lines, atomic_folder
 from splade_lucene.lucene.card import FILE as CARD
 from splade_lucene.lucene.card import IndexCard, read_card
-from splade_lucene.lucene.docids import FILE as DOCIDS
-from splade_lucene.lucene.docids import Docids
+from splade_lucene.lucene.docids import docids_of
 from splade_lucene.lucene.impact_stream import Source
 from splade_lucene.lucene.impact_writing import write_impacts
 from splade_lucene.lucene.indexing import check_contents, finish
@@ -22,7 +21,7 @@ from splade_lucene.vectors.check import check_vectors
 from splade_lucene.vectors.manifest import Manifest
 
 # Lucene never changes a file that it has written, so a copy of an index may share them; these are ours, or belong to one process.
-_NOT_SHARED = {CARD, DOCIDS, "write.lock"}
+_NOT_SHARED = {CARD, "write.lock"}
 # What may differ between two encodings of which both go into one index: names of the same files, and what documents do not show.
 _FREE = {"model", "revision", "precision", "query_max_length"}
 
@@ -63,16 +62,16 @@ def update_impact_index(
         card = read_card(index, "impact")
         if out is not None and manifest is not None:
             _check_same(index, card, out, manifest)
-        docids = [] if gone is None else _to_delete(gone, index)
         _share(index, temporary)
         reader = open_index(index, card)
         try:
             store_contents = stores(reader, "raw")
+            docids = [] if gone is None else _to_delete(gone, index, docids_of(reader))
         finally:
             reader.close()
         if out is not None and manifest is not None and store_contents:
             check_contents(out, manifest)
-        source = None if out is None else Source(out, index, gone)
+        source = None if out is None else Source(out, index, docids)
         write_impacts(
             temporary,
             source,
@@ -100,7 +99,7 @@ def _check_same(index: Path, card: IndexCard, out: Path, manifest: Manifest) -> 
                 )
 
 
-def _to_delete(file: Path, index: Path) -> list[str]:
+def _to_delete(file: Path, index: Path, docids: Iterable[str]) -> list[str]:
     """The docids in a file, each of which must be in the index."""
     lines = Lines(file)
     wanted: dict[str, int] = {}
@@ -109,7 +108,7 @@ def _to_delete(file: Path, index: Path) -> list[str]:
         if wanted.setdefault(docid, lines.number) != lines.number and docid:
             raise InputError(file, f"the id {docid!r} was there before; remove it", lines.number)
     wanted.pop("", None)
-    missing = wanted.keys() - set(Docids(index / DOCIDS))
+    missing = wanted.keys() - set(docids)
     if missing:
         docid = min(missing, key=wanted.__getitem__)
         raise InputError(file, f"no document {docid!r} in {index}; remove the line", wanted[docid])

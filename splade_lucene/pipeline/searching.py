@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -71,6 +72,11 @@ class ImpactSearcher(ImpactIndexSearcher):
             if self._encoder is None:
                 self._encoder = self._bind(None)
             return self._encoder
+
+    def _cores_among(self, threads: int) -> AbstractContextManager[object]:
+        from splade_lucene.encoding.devices import cores_among
+
+        return cores_among(threads)
 
     def _bind(self, model: SpladeModel | None) -> BoundEncoder:
         return bind_encoder(
