@@ -4,13 +4,15 @@
     .venv/bin/python scripts/bench_growth.py ENCODED QUERIES [--documents 1000000] [--count 100] [--plot docs/growth.svg]
 
 ENCODED is what `splade-lucene encode` wrote. The copies have ids of their own, so every score comes as often as there are copies; the
-order of such ties is exact like any other, and the longest part of the work. One thread, encoding excluded, after a round to warm up.
+order of such ties is exact like any other, and the longest part of the work. Each size is indexed with one thread, then with one a core;
+searches run in one thread, encoding excluded, after a round to warm up.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -61,14 +63,16 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             out, index = Path(folder) / "out", Path(folder) / "index"
             write(out, manifest, itertools.islice(copies(args.encoded), size))
-            start = time.perf_counter()
-            build_impact_index(out, index)
-            built = time.perf_counter() - start
+            speeds = {}
+            for threads in (1, os.cpu_count() or 1):
+                start = time.perf_counter()
+                build_impact_index(out, index, threads=threads, overwrite=True)
+                speeds[f"documents/s, threads={threads}"] = size / (time.perf_counter() - start)
             start = time.perf_counter()
             searcher = ImpactSearcher(index)
             opened = time.perf_counter() - start
             impacts = searcher.query_encoder().encode_queries(texts)
-            row = {"documents": size, "index MB": folder_bytes(index) / 1e6, "documents/s": size / built, "open ms": opened * 1e3}
+            row = {"documents": size, "index MB": folder_bytes(index) / 1e6, **speeds, "open ms": opened * 1e3}
             for k in (10, 1000):
                 seconds = []
                 for query in impacts * 2:

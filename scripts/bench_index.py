@@ -4,12 +4,13 @@
     .venv/bin/python scripts/bench_index.py ENCODED [--rounds 3] [--java-heap 2g]
 
 ENCODED is what `splade-lucene encode` wrote. Rounds alternate between the two; the best of each counts, since other work on the
-machine only ever adds time.
+machine only ever adds time. *cores busy* is processor time over wall time.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,12 @@ from splade_lucene.lucene import jvm
 from splade_lucene.lucene.card import folder_bytes
 from splade_lucene.vectors.check import check_vectors
 from splade_lucene.vectors.manifest import SHARDS
+
+
+def processor_seconds() -> float:
+    """What the children of this process that have ended took."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> None:
@@ -47,13 +54,15 @@ def main() -> None:
         ],
     }
     seconds: dict[str, list[float]] = {name: [] for name in systems}
+    busy = dict.fromkeys(systems, 0.0)
     try:
         for _ in range(args.rounds):
             for name, command in systems.items():
                 shutil.rmtree(folder / "anserini", ignore_errors=True)
-                start = time.perf_counter()
+                start, before = time.perf_counter(), processor_seconds()
                 subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                 seconds[name].append(time.perf_counter() - start)
+                busy[name] += processor_seconds() - before
         sizes = {"splade-lucene index": folder_bytes(folder / "ours"), "IndexCollection": folder_bytes(folder / "anserini")}
     finally:
         shutil.rmtree(folder)
@@ -65,6 +74,7 @@ def main() -> None:
             "seconds (each round)": ", ".join(f"{each:.1f}" for each in times),
             "documents/s": f"{documents / min(times):,.0f}",
             "ratio": f"{slowest / min(times):.1f}",
+            "cores busy": f"{busy[name] / sum(times):.1f}",
             "index MB": f"{sizes[name] / 1e6:.2f}",
         }
         for name, times in seconds.items()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import threading
 from collections.abc import Sequence
@@ -10,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from splade_lucene.errors import IndexMismatchError, InputError, JavaError
-from splade_lucene.lucene import impact_writer, jvm
+from splade_lucene.lucene import impact_writer, impact_writing, jvm
 from splade_lucene.lucene.card import FILE, folder_bytes, read_card
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
+from splade_lucene.lucene.impact_stream import Source
 from splade_lucene.lucene.indexing import Engine, build_impact_index
 from splade_lucene.lucene.statistics import index_statistics
 from splade_lucene.records import ImpactVector, Passage
@@ -104,6 +106,41 @@ def test_documents_keep_their_order_when_lucene_writes_many_segments(tmp_path: P
     with ImpactIndexSearcher(tmp_path / "index") as searcher:
         for query in ({"t1": 3, "|": 1}, {"t2": 1}):
             assert searcher.search_impacts(query, 200) == brute_force(vectors, query, 200)
+
+
+def test_a_large_collection_is_added_by_a_thread_for_each_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(impact_writer, "_MEMORY_BUFFER", 0.05)
+    monkeypatch.setattr(impact_writing, "_BUFFERED", 10_000)
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    adding = set[int]()
+    counts: list[int] = []
+
+    def advance(count: int) -> None:
+        adding.add(threading.get_ident())
+        counts.append(count)
+
+    for documents, threads in ((300, 1), (9000, 3)):
+        vectors = made_up(documents)
+        adding.clear()
+        counts.clear()
+        build_impact_index(write_vectors(tmp_path / f"out-{documents}", vectors, shards=7), tmp_path / f"{documents}", advance=advance)
+        assert (len(adding), sum(counts)) == (threads, documents)
+        with ImpactIndexSearcher(tmp_path / f"{documents}") as searcher:
+            for query in ({"t1": 3, "|": 1}, {"t2": 1}):
+                assert searcher.search_impacts(query, 200) == brute_force(vectors, query, 200)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_bad_line_in_one_of_several_threads_is_named(tmp_path: Path, threads: int) -> None:
+    out = write_vectors(tmp_path / "out", made_up(3000), shards=3)
+    shard = out / "vectors" / "part-00001.jsonl"
+    lines = shard.read_text().splitlines(keepends=True)
+    lines[500] = lines[500].replace('"vector":{', '"vector":{"x":0.5,')
+    shard.write_text("".join(lines))
+    counts: list[int] = []
+    with pytest.raises(InputError, match=rf"{shard}, line 501: document 'd\d+' has the impact 0.5 for 'x'"):
+        impact_writing.write_impacts(tmp_path / "index", Source(out), threads=threads, advance=counts.append)
+    assert sum(counts) < 3000
 
 
 def test_hits_that_all_tie_come_in_the_order_of_docids(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--expect", type=Path, metavar="FILE", help="YAML of expected scores; exit status 1 with the rows that differ")
     parser.add_argument("--write-expect", type=Path, metavar="FILE", help="write the scores as such a file")
     parser.add_argument(
-        "--index-threads", type=positive, default=1, help="of BM25; more make its size vary by some bytes (default: %(default)s)"
+        "--index-threads", type=positive, default=1, help="more make the size of an index vary by some bytes (default: %(default)s)"
     )
     parser.add_argument("--overwrite", action="store_true", help="throw away vectors of other passages or settings")
     add_threads(parser)

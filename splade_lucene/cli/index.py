@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 from splade_lucene.cli.options import add_java_heap, add_overwrite, positive
@@ -34,7 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="store the passages' text, which `encode` must have kept; an index keeps to its first choice",
     )
-    parser.add_argument("--threads", type=positive, help="of the anserini engine, one a shard (default: one a core)")
+    parser.add_argument(
+        "--threads",
+        type=positive,
+        help="how many index at the same time, a shard each (default: one a core; the lucene engine takes one where that is faster)",
+    )
     add_java_heap(parser)
     add_overwrite(parser)
 
@@ -54,13 +57,15 @@ def run(args: argparse.Namespace) -> None:
     jvm.start(heap=args.java_heap)
     with progress("indexing", "documents", manifest.passages if manifest else None) as advance:
         if change:
-            card = update_impact_index(args.index, add=args.out, delete=args.delete, optimize=args.optimize, advance=advance)
+            card = update_impact_index(
+                args.index, add=args.out, delete=args.delete, threads=args.threads, optimize=args.optimize, advance=advance
+            )
         else:
             card = build_impact_index(
                 args.out,
                 args.index,
                 engine=args.engine,
-                threads=args.threads or os.cpu_count() or 1,
+                threads=args.threads,
                 store_contents=args.store_contents,
                 optimize=args.optimize,
                 overwrite=args.overwrite,
@@ -70,8 +75,6 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _check_usage(args: argparse.Namespace, change: bool) -> None:
-    if args.threads and args.engine == "lucene":
-        args.usage_error("--threads is for --engine anserini; the lucene engine reads in one process and writes in another")
     if args.out is None and (args.append or not change):
         args.usage_error("the folder that `encode` wrote is missing: splade-lucene index OUT INDEX")
     if args.out is not None and args.delete is not None and not args.append:

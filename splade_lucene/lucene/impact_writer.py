@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from splade_lucene.errors import JavaError
 from splade_lucene.lucene import jvm
 from splade_lucene.lucene.functions import as_interface, constructor, with_first
 from splade_lucene.lucene.java import java_class, java_type, own_class, postings_of, upcast
+from splade_lucene.lucene.threads import run_in_threads
 
 # Documents that are handed to Lucene at a time, and between two reports of progress.
 _BLOCK = 1000
@@ -50,6 +53,7 @@ def add_impacts(
     writer: Any,
     files: Sequence[Path],
     *,
+    threads: int = 1,
     checked: bool = False,
     store_contents: bool = False,
     advance: Callable[[int], None] = lambda count: None,
@@ -62,32 +66,49 @@ def add_impacts(
     Args:
         writer: from :func:`impact_writer`.
         files: of vectors, each to be read once.
+        threads: each takes a part of the files; with one, documents keep their order.
         checked: ids and tokens are known to be good.
         store_contents: store the text of each passage.
-        advance: told the number of documents added since the last call.
+        advance: told the number of documents added since the last call, by one thread at a time.
 
     Raises:
         OtherFormError: a line, good or bad, is not as ``encode`` writes it.
     """
-    paths = java_class("String")("\0".join(str(file.absolute()) for file in files))
-    flags = [java_class("Boolean")(flag) for flag in (checked, store_contents)]
-    opened = with_first(constructor(own_class("ImpactDocuments"), "String", "boolean", "boolean"), paths, *flags)
-    iterable = as_interface("Iterable", opened)
-    documents = upcast("Iterator", iterable.iterator())
+    parts = [files[number::threads] for number in range(min(threads, len(files)))]
+    iterators = [_read(part, checked=checked, store_contents=store_contents) for part in parts]
+    reporting, stopped = threading.Lock(), threading.Event()
     before = writer.getPendingNumDocs()
-    try:
-        while documents.hasNext():
+
+    def report() -> None:
+        nonlocal before
+        with reporting:
+            after = writer.getPendingNumDocs()
+            advance(after - before)
+            before = after
+
+    def work(documents: Any) -> None:
+        while not stopped.is_set() and documents.hasNext():
             block = java_class("Iterators").limit(documents, _BLOCK)
             constant = java_class("MethodHandles").constant(java_type("Iterator"), block)
             iterable = as_interface("Iterable", constant)
             writer.addDocuments(iterable)
-            after = writer.getPendingNumDocs()
-            advance(after - before)
-            before = after
+            report()
+
+    try:
+        run_in_threads([partial(work, documents) for documents in iterators], stopped.set)
     except jvm.jnius().JavaException as error:
         if error.classname == _OTHER_FORM:
             raise OtherFormError from None
         raise
+
+
+def _read(files: Sequence[Path], *, checked: bool, store_contents: bool) -> Any:
+    """A Java iterator over the documents of files."""
+    paths = java_class("String")("\0".join(str(file.absolute()) for file in files))
+    flags = [java_class("Boolean")(flag) for flag in (checked, store_contents)]
+    opened = with_first(constructor(own_class("ImpactDocuments"), "String", "boolean", "boolean"), paths, *flags)
+    iterable = as_interface("Iterable", opened)
+    return upcast("Iterator", iterable.iterator())
 
 
 def count_postings(writer: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -10,12 +11,16 @@ from splade_lucene.errors import InputError, JavaError
 from splade_lucene.lucene.impact_stream import Source, impact_stream
 from splade_lucene.lucene.impact_writer import OtherFormError, add_impacts, count_postings, delete_documents, impact_writer, merge
 
+# So many postings fit into Lucene's buffer.
+_BUFFERED = 40_000_000
+
 
 def write_impacts(
     folder: Path,
     source: Source | None = None,
     *,
     postings: int = 0,
+    threads: int | None = None,
     delete: Sequence[str] = (),
     store_contents: bool = False,
     optimize: bool = True,
@@ -29,6 +34,8 @@ def write_impacts(
         folder: of the index.
         source: the vectors to add, if any.
         postings: how many (term, document) pairs they have, as the manifest says.
+        threads: how many add at the same time; if None, one a core, but a single one if all fits into Lucene's buffer: then there is one
+            segment at once, while those of several threads would have to be merged.
         delete: docids.
         store_contents: store the text of each passage.
         optimize: merge all segments into one.
@@ -45,6 +52,9 @@ def write_impacts(
         added += documents
         advance(documents)
 
+    if threads is None:
+        threads = 1 if postings < _BUFFERED else os.cpu_count() or 1
+
     def work(files: AbstractContextManager[Sequence[Path]], *, checked: bool) -> None:
         with impact_writer(folder) as writer:
             if delete:
@@ -52,7 +62,7 @@ def write_impacts(
             if source is not None:
                 before = count_postings(writer)
                 with files as paths:
-                    add_impacts(writer, paths, checked=checked, store_contents=store_contents, advance=count)
+                    add_impacts(writer, paths, threads=threads, checked=checked, store_contents=store_contents, advance=count)
                 found = count_postings(writer) - before
                 if found != postings:
                     source.check()

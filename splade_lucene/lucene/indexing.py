@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
@@ -35,7 +36,7 @@ def build_impact_index(
     index: Path | str,
     *,
     engine: Engine = "lucene",
-    threads: int = 1,
+    threads: int | None = None,
     store_contents: bool = False,
     optimize: bool = True,
     overwrite: bool = False,
@@ -48,7 +49,8 @@ def build_impact_index(
         out: what ``encode`` wrote.
         index: the folder to make; an existing one stays as it is until the new one is complete.
         engine: ``lucene`` sets term frequencies directly; ``anserini`` runs ``IndexCollection`` on tokens repeated ``impact`` times.
-        threads: of ``anserini``, each indexes one shard at a time; ``lucene`` reads in a process beside this one.
+        threads: how many index at the same time, each a shard at a time; if None, one a core, but for ``lucene`` a single one where that
+            is faster. With one thread of ``lucene`` documents keep their order.
         store_contents: store the text of each passage, which ``encode`` must have kept.
         optimize: merge all segments into one; else there is one for each time that Lucene's buffer was full.
         overwrite: replace an existing index.
@@ -74,6 +76,7 @@ def build_impact_index(
                 temporary,
                 Source(out),
                 postings=manifest.postings,
+                threads=threads,
                 store_contents=store_contents,
                 optimize=optimize,
                 advance=advance,
@@ -85,7 +88,7 @@ def build_impact_index(
                 collection="JsonVectorCollection",
                 input=out / SHARDS,
                 index=temporary,
-                threads=threads,
+                threads=threads or os.cpu_count() or 1,
                 impact=True,
                 store_raw=store_contents,
                 optimize=optimize,

@@ -7,7 +7,6 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +19,7 @@ from splade_lucene.lucene.explanation import Explanation, Match, document_number
 from splade_lucene.lucene.functions import as_interface, chain, static_method, with_first
 from splade_lucene.lucene.java import java_class, own_class, upcast
 from splade_lucene.lucene.opening import open_index
+from splade_lucene.lucene.threads import run_in_threads
 from splade_lucene.records import Hit
 
 # More terms than any vocabulary has; Lucene's default of 1,024 would refuse long queries.
@@ -108,34 +108,21 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         chunks = iter([qids[start : start + _CHUNK] for start in range(0, len(qids), _CHUNK)])
 
         def work() -> None:
-            try:
-                for chunk in chunks:
+            for chunk in chunks:
+                start = time.perf_counter()
+                prepared.update(zip(chunk, self._prepare([queries[qid] for qid in chunk]), strict=True))
+                prepare_seconds.append(time.perf_counter() - start)
+                for qid in chunk:
                     start = time.perf_counter()
-                    prepared.update(zip(chunk, self._prepare([queries[qid] for qid in chunk]), strict=True))
-                    prepare_seconds.append(time.perf_counter() - start)
-                    for qid in chunk:
-                        start = time.perf_counter()
-                        hits = self._top(prepared[qid], k)
-                        found[qid] = hits, time.perf_counter() - start
-            finally:
-                list(chunks)  # if one fails, the others find nothing more to do
+                    hits = self._top(prepared[qid], k)
+                    found[qid] = hits, time.perf_counter() - start
 
-        def work_in_thread() -> None:
-            try:
-                work()
-            finally:
-                jvm.jnius().detach()  # a thread that ends while attached to the JVM leaks its Java half
+        def stop() -> None:
+            for _ in chunks:
+                pass
 
-        if threads == 1:
-            work()
-        else:
-            with self._cores_among(threads), ThreadPoolExecutor(threads) as pool:
-                workers = [pool.submit(work_in_thread) for _ in range(threads)]
-                try:
-                    for worker in workers:
-                        worker.result()
-                finally:
-                    list(chunks)
+        with self._cores_among(threads):
+            run_in_threads([work] * threads, stop)
         return Batch(
             {qid: found[qid][0] for qid in queries},
             {qid: self._terms(prepared[qid]) for qid in queries},

@@ -31,6 +31,7 @@ def update_impact_index(
     *,
     add: Path | str | None = None,
     delete: Path | str | None = None,
+    threads: int | None = None,
     optimize: bool = True,
     advance: Callable[[int], None] = lambda count: None,
 ) -> IndexCard:
@@ -43,6 +44,7 @@ def update_impact_index(
         index: the folder.
         add: what ``encode`` wrote, with the same model and settings as what the index holds.
         delete: a file of docids, one a line.
+        threads: how many add at the same time, as for :func:`build_impact_index`.
         optimize: merge all segments into one; else new documents stay in a segment of their own, and deleted ones take up space.
         advance: told the number of documents added since the last call.
 
@@ -76,6 +78,7 @@ def update_impact_index(
             temporary,
             source,
             postings=manifest.postings if manifest else 0,
+            threads=threads,
             delete=docids,
             store_contents=store_contents,
             optimize=optimize,

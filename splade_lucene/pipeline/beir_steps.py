@@ -40,7 +40,7 @@ class Settings(NamedTuple):
         hits: of each query.
         remove_query: leave the passage that has the query's id out of every run, as BEIR does.
         threads: that search at the same time; latencies are measured in one.
-        index_threads: that build a BM25 index; with one, the same passages always give an index of the same size.
+        index_threads: that build an index; with one, the same passages always give an index of the same size.
         overwrite: throw away vectors that were made from other passages or with other settings; without it they are an error.
     """
 
@@ -121,7 +121,8 @@ class Steps:
         source = {"vectors_sha256": _sha256([shard.sha256 for shard in manifest.shards])}
 
         def build(advance: Advance) -> IndexCard:
-            return build_impact_index(vectors, self.index(system), overwrite=True, source=source, advance=advance)
+            threads = self._settings.index_threads
+            return build_impact_index(vectors, self.index(system), threads=threads, overwrite=True, source=source, advance=advance)
 
         return self._index(system, source, manifest.settings, build)
 

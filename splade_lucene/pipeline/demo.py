@@ -90,7 +90,7 @@ def run_demo(folder: Path, *, model: str = "tiny", threads: int = 1) -> DemoRepo
     with progress("3/4 encoding with SPLADE", "passages", len(passages)) as advance:
         manifest = encode_collection(passages, folder / "encoded", encoder, overwrite=True, advance=advance)
     with progress("4/4 building the impact index", "documents", len(passages)) as advance:
-        build_impact_index(folder / "encoded", folder / "index-splade", threads=threads, overwrite=True, advance=advance)
+        build_impact_index(folder / "encoded", folder / "index-splade", overwrite=True, advance=advance)
 
     with Bm25Searcher(folder / "index-bm25") as searcher:
         bm25 = _system("BM25", searcher, queries, qrels)
