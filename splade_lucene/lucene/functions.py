@@ -1,7 +1,7 @@
-"""Functions that run inside Java's own loops, put together from method handles: no call from Python for each hit.
+"""Java functions made of method handles: how Python calls classes of ours, which pyjnius cannot name as their loader is not Java's own.
 
-A call from Python into Java costs microseconds and holds Python's lock; a composed handle is compiled by Java like any code. All handles
-here take and return ``Object``, so any two fit together; Java casts on the way. Types are named as in :mod:`~splade_lucene.lucene.java`.
+All handles here take and return ``Object``, so any two fit together; Java casts on the way. Types are named as in
+:mod:`~splade_lucene.lucene.java`.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from typing import Any
 from splade_lucene.lucene import jvm
 
 _OWN_CLASSES = Path(__file__).absolute().parent / "classes"
-_PRIMITIVES = {"void": "Void", "boolean": "Boolean", "int": "Integer", "float": "Float"}
+_PRIMITIVES = {"void": "Void", "boolean": "Boolean", "int": "Integer"}
 _CLASSES = {
     name.rpartition(".")[2].replace("$", ""): name
     for name in (
@@ -30,7 +30,6 @@ _CLASSES = {
         "io.anserini.search.query.BagOfWordsQueryGenerator",
         "io.anserini.search.similarity.ImpactSimilarity",
         "java.lang.Boolean",
-        "java.lang.CharSequence",
         "java.lang.Class",
         "java.lang.Float",
         "java.lang.Integer",
@@ -43,22 +42,12 @@ _CLASSES = {
         "java.lang.invoke.MethodType",
         "java.net.URLClassLoader",
         "java.nio.file.Paths",
-        "java.util.Arrays",
         "java.util.HashMap",
         "java.util.Iterator",
         "java.util.Map",
         "java.util.function.BiFunction",
         "java.util.function.Function",
-        "java.util.function.IntFunction",
-        "java.util.function.ToDoubleFunction",
-        "java.util.function.ToIntFunction",
-        "java.util.stream.Collector",
-        "java.util.stream.Collectors",
-        "java.util.stream.DoubleStream",
-        "java.util.stream.IntStream",
-        "java.util.stream.Stream",
         "org.apache.lucene.analysis.Analyzer",
-        "org.apache.lucene.index.BinaryDocValues",
         "org.apache.lucene.index.DirectoryReader",
         "org.apache.lucene.index.FieldInfos",
         "org.apache.lucene.index.IndexReader",
@@ -66,20 +55,15 @@ _CLASSES = {
         "org.apache.lucene.index.IndexWriterConfig",
         "org.apache.lucene.index.LogDocMergePolicy",
         "org.apache.lucene.index.MergePolicy",
-        "org.apache.lucene.index.MultiDocValues",
         "org.apache.lucene.index.Term",
         "org.apache.lucene.search.BoostQuery",
         "org.apache.lucene.search.IndexSearcher",
-        "org.apache.lucene.search.MatchNoDocsQuery",
         "org.apache.lucene.search.Query",
-        "org.apache.lucene.search.ScoreDoc",
         "org.apache.lucene.search.TermQuery",
-        "org.apache.lucene.search.TopDocs",
         "org.apache.lucene.search.similarities.BM25Similarity",
         "org.apache.lucene.search.similarities.Similarity",
         "org.apache.lucene.store.Directory",
         "org.apache.lucene.store.FSDirectory",
-        "org.apache.lucene.util.BytesRef",
         "org.apache.lucene.util.Version",
         "org.apache.logging.log4j.Level",
         "org.apache.logging.log4j.core.config.Configurator",
@@ -101,12 +85,11 @@ def java_class(name: str) -> Any:
 
 @cache
 def java_type(name: str) -> Any:
-    """The ``java.lang.Class`` of a class by its short name, of a primitive type (``int``), or of an array (``String[]``, ``int[]``)."""
+    """The ``java.lang.Class`` of a class by its short name, of a primitive type (``int``), or of an array (``Object[]``)."""
     if name in _PRIMITIVES:
         return java_class(_PRIMITIVES[name]).TYPE
     of, array, _ = name.partition("[]")
-    full = f"[{of[0].upper()}" if array and of in {"int", "double"} else f"[L{_CLASSES[of]};" if array else _CLASSES[of]
-    return java_class("Class").forName(full)
+    return java_class("Class").forName(f"[L{_CLASSES[of]};" if array else _CLASSES[of])
 
 
 @cache
