@@ -309,6 +309,14 @@ def test_k_must_be_positive(index: Path) -> None:
         searcher.search_impacts({"t1": 1}, 0)
 
 
+def test_threads_must_be_positive(index: Path, tmp_path: Path) -> None:
+    with ImpactIndexSearcher(index, Fixed({"t1": 1})) as searcher, pytest.raises(ValueError, match="at least 1"):
+        searcher.search_batch({"q": "text"}, threads=0)
+    with pytest.raises(ValueError, match="at least 1"):
+        build_impact_index(write_vectors(tmp_path / "out", made_up(3)), tmp_path / "index", threads=0)
+    assert not (tmp_path / "index").exists()
+
+
 def test_empty_vectors_are_counted_and_not_in_the_index(tmp_path: Path) -> None:
     out = write_vectors(tmp_path / "out", [ImpactVector("a", {"x": 1}), ImpactVector("b", {}), ImpactVector("c", {"x": 2})])
     told: list[int] = []

@@ -13,7 +13,7 @@ from splade_lucene.errors import JavaError
 from splade_lucene.lucene import jvm
 from splade_lucene.lucene.functions import as_interface, constructor, with_first
 from splade_lucene.lucene.java import java_class, java_type, own_class, postings_of, upcast
-from splade_lucene.lucene.threads import run_in_threads
+from splade_lucene.lucene.threads import check_threads, run_in_threads
 
 # Documents that are handed to Lucene at a time, and between two reports of progress.
 _BLOCK = 1000
@@ -72,8 +72,10 @@ def add_impacts(
         advance: told the number of documents added since the last call, by one thread at a time.
 
     Raises:
+        ValueError: ``threads`` is not positive.
         OtherFormError: a line, good or bad, is not as ``encode`` writes it.
     """
+    check_threads(threads)
     parts = [files[number::threads] for number in range(min(threads, len(files)))]
     iterators = [_read(part, checked=checked, store_contents=store_contents) for part in parts]
     reporting, stopped = threading.Lock(), threading.Event()
@@ -121,7 +123,7 @@ def count_postings(writer: Any) -> int:
 
 
 def delete_documents(writer: Any, docids: Iterable[str]) -> None:
-    """Deletes documents, and writes the segments that held them again: no document number is left without a document."""
+    """Deletes documents, and writes the segments that held them again: what Lucene counts is then what is left."""
     for docid in docids:
         term = java_class("Term")("id", docid)
         query = upcast("Query", java_class("TermQuery")(term))

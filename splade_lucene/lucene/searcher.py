@@ -19,7 +19,7 @@ from splade_lucene.lucene.explanation import Explanation, Match, document_number
 from splade_lucene.lucene.functions import as_interface, chain, static_method, with_first
 from splade_lucene.lucene.java import java_class, own_class, upcast
 from splade_lucene.lucene.opening import open_index
-from splade_lucene.lucene.threads import run_in_threads
+from splade_lucene.lucene.threads import check_threads, run_in_threads
 from splade_lucene.records import Hit
 
 # More terms than any vocabulary has; Lucene's default of 1,024 would refuse long queries.
@@ -88,10 +88,13 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         Args:
             queries: query id → text.
             k: the number of hits of each.
-            threads: how many search at the same time.
+            threads: how many encode and search at the same time.
 
         Returns:
             Query id → hits, as from :meth:`search`.
+
+        Raises:
+            ValueError: ``k`` or ``threads`` is not positive.
         """
         return self.run_batch(queries, k, threads).hits
 
@@ -101,6 +104,7 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         Each thread encodes some queries, then searches for them, while others encode or search for theirs: all are busy to the end,
         and a GPU has work while processors search.
         """
+        check_threads(threads)
         prepared: dict[str, Prepared] = {}
         found: dict[str, tuple[list[Hit], float]] = {}
         prepare_seconds: list[float] = []
