@@ -141,6 +141,24 @@ def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
     assert caught.value.code == 2
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["ix"], "the folder that `encode` wrote is missing"),
+        (["out", "ix", "--delete", "ids"], "say --append"),
+        (["out", "ix", "--append", "--overwrite"], "leave --overwrite, --store-contents and --engine out"),
+        (["ix", "--delete", "ids", "--threads", "2"], "--threads is for passages to index"),
+    ],
+)
+def test_options_of_index_that_do_not_go_together_are_refused(
+    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["index", *arguments])
+    assert caught.value.code == 2
+    assert sentence in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:

@@ -75,6 +75,8 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _check_usage(args: argparse.Namespace, change: bool) -> None:
+    if args.out is None and args.threads:
+        args.usage_error("--threads is for passages to index; to delete only, leave it out")
     if args.out is None and (args.append or not change):
         args.usage_error("the folder that `encode` wrote is missing: splade-lucene index OUT INDEX")
     if args.out is not None and args.delete is not None and not args.append:
