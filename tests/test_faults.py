@@ -26,8 +26,8 @@ from splade_lucene.locks import locked
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
 from splade_lucene.lucene.jvm import anserini_jar
 from splade_lucene.records import ImpactVector
+from tests.made_up import write_vectors
 from tests.ordinary import CANNOT, run_as_ordinary_user
-from tests.test_impact_index import write_vectors
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = {

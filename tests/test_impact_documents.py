@@ -21,7 +21,7 @@ from splade_lucene.lucene.java import open_reader, stores
 from splade_lucene.records import ImpactVector
 from splade_lucene.vectors.reader import read_vectors
 from splade_lucene.vectors.writer import vector_line
-from tests.test_impact_index import write_vectors
+from tests.made_up import write_vectors
 
 NASTY = [
     *('"', "\\", ",", ":", "{", "}", "{}", '},"contents":', "':", '":', ":5,", "a,", ",a", ":a", "##s", "😀", "/", "é"),

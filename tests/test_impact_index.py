@@ -1,68 +1,21 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from splade_lucene.errors import IndexMismatchError, InputError, JavaError
-from splade_lucene.lucene import impact_writer, impact_writing, jvm
+from splade_lucene.lucene import impact_writer, jvm
 from splade_lucene.lucene.card import FILE, folder_bytes, read_card
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
-from splade_lucene.lucene.impact_stream import Source
 from splade_lucene.lucene.indexing import Engine, build_impact_index
 from splade_lucene.lucene.statistics import index_statistics
-from splade_lucene.records import ImpactVector, Passage
-from splade_lucene.vectors.writer import VectorWriter
+from splade_lucene.records import ImpactVector
+from tests.made_up import NASTY, made_up, write_vectors
 from tests.oracle import brute_force
-
-ENCODER = {"model": "m", "revision": None, "weights_sha256": "0", "tokenizer_sha256": "0", "query_max_length": 64, "scale": 100}
-NASTY = [
-    "|",
-    '"',
-    "\\",
-    "😀",
-    "x" * 200,
-    "##s",
-    "[CLS]",
-    "don't",
-    "ÄÖ",
-    "a|b",
-    "\u200b",
-    "<a>",
-    "%",
-    "é",
-    "{}",
-    "ﬁ",
-    "A",
-    "a",
-    "Ġthe",
-    "▁the",
-]
-
-
-def write_vectors(out: Path, vectors: list[ImpactVector], shards: int = 1, *, contents: bool = False) -> Path:
-    writer = VectorWriter(out, encoder=ENCODER, settings={"max_length": 256, "contents": contents})
-    for number in range(shards):
-        part = vectors[number::shards]
-        writer.write_shard([Passage(vector.id, "") for vector in part], part)
-    writer.finish()
-    return out
-
-
-def made_up(documents: int, seed: int = 7) -> list[ImpactVector]:
-    """Few distinct weights, so that many scores are equal, over tokens that break parsers."""
-    dice = random.Random(seed)
-    vocabulary = [*NASTY, *(f"t{number}" for number in range(40))]
-    return [
-        ImpactVector(f"d{number}", {token: dice.choice([1, 2, 300]) for token in dice.sample(vocabulary, dice.randint(1, 30))})
-        for number in range(documents)
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -106,41 +59,6 @@ def test_documents_keep_their_order_when_lucene_writes_many_segments(tmp_path: P
     with ImpactIndexSearcher(tmp_path / "index") as searcher:
         for query in ({"t1": 3, "|": 1}, {"t2": 1}):
             assert searcher.search_impacts(query, 200) == brute_force(vectors, query, 200)
-
-
-def test_a_large_collection_is_added_by_a_thread_for_each_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(impact_writer, "_MEMORY_BUFFER", 0.05)
-    monkeypatch.setattr(impact_writing, "_BUFFERED", 10_000)
-    monkeypatch.setattr(os, "cpu_count", lambda: 3)
-    adding = set[int]()
-    counts: list[int] = []
-
-    def advance(count: int) -> None:
-        adding.add(threading.get_ident())
-        counts.append(count)
-
-    for documents, threads in ((300, 1), (9000, 3)):
-        vectors = made_up(documents)
-        adding.clear()
-        counts.clear()
-        build_impact_index(write_vectors(tmp_path / f"out-{documents}", vectors, shards=7), tmp_path / f"{documents}", advance=advance)
-        assert (len(adding), sum(counts)) == (threads, documents)
-        with ImpactIndexSearcher(tmp_path / f"{documents}") as searcher:
-            for query in ({"t1": 3, "|": 1}, {"t2": 1}):
-                assert searcher.search_impacts(query, 200) == brute_force(vectors, query, 200)
-
-
-@pytest.mark.parametrize("threads", [1, 3])
-def test_a_bad_line_in_one_of_several_threads_is_named(tmp_path: Path, threads: int) -> None:
-    out = write_vectors(tmp_path / "out", made_up(3000), shards=3)
-    shard = out / "vectors" / "part-00001.jsonl"
-    lines = shard.read_text().splitlines(keepends=True)
-    lines[500] = lines[500].replace('"vector":{', '"vector":{"x":0.5,')
-    shard.write_text("".join(lines))
-    counts: list[int] = []
-    with pytest.raises(InputError, match=rf"{shard}, line 501: document 'd\d+' has the impact 0.5 for 'x'"):
-        impact_writing.write_impacts(tmp_path / "index", Source(out), threads=threads, advance=counts.append)
-    assert sum(counts) < 3000
 
 
 def test_hits_that_all_tie_come_in_the_order_of_docids(tmp_path: Path) -> None:
@@ -212,78 +130,12 @@ def test_explanations_are_the_vectors_and_add_up_to_the_scores(index: Path, vect
             searcher.explain("text", "d400")
 
 
-def test_threads_change_nothing(index: Path, vectors: list[ImpactVector]) -> None:
-    class Letters:
-        def encode_queries(self, texts: object) -> list[dict[str, int]]:
-            assert isinstance(texts, list)
-            return [dict.fromkeys(text.split(), 2) for text in texts]
-
-    queries = {f"q{number}": f"t{number % 40} | 😀" for number in range(60)}
-    with ImpactIndexSearcher(index, Letters()) as searcher:
-        alone = {qid: searcher.search(text, 50) for qid, text in queries.items()}
-        assert searcher.search_batch(queries, 50) == alone
-        assert searcher.search_batch(queries, 50, threads=4) == alone
-        assert list(searcher.search_batch(queries, 50, threads=4)) == list(queries)
-        with ThreadPoolExecutor(4) as pool:
-            assert list(pool.map(lambda text: searcher.search(text, 50), queries.values())) == list(alone.values())
-
-
-def test_threads_encode_and_search_side_by_side(index: Path) -> None:
-    together = threading.Barrier(2, timeout=60)
-
-    class Meeting:
-        def encode_queries(self, texts: Sequence[str]) -> list[dict[str, int]]:
-            together.wait()  # passes only if two threads encode at the same time
-            return [{"t1": 1} for _ in texts]
-
-    with ImpactIndexSearcher(index, Meeting()) as searcher:
-        found = searcher.search_batch({f"q{number}": "text" for number in range(64)}, 5, threads=2)
-        assert set(map(tuple, found.values())) == {tuple(searcher.search_impacts({"t1": 1}, 5))}
-
-
-def test_a_thread_that_fails_stops_the_others(index: Path) -> None:
-    failing = threading.Event()
-    calls: list[int] = []
-
-    class Failing:
-        def encode_queries(self, texts: Sequence[str]) -> list[dict[str, int]]:
-            calls.append(len(texts))
-            if len(calls) == 1:
-                failing.set()
-                raise ValueError("no such language")
-            assert failing.wait(60)
-            return [{"t1": 1, "t2": 1} for _ in texts]
-
-    with ImpactIndexSearcher(index, Failing()) as searcher, pytest.raises(ValueError, match="no such language"):
-        searcher.search_batch({f"q{number}": "text" for number in range(6400)}, 1000, threads=2)
-    assert len(calls) < 6400 / max(calls)
-
-
 def test_docids_come_back_whole_and_in_the_order_of_their_characters(tmp_path: Path) -> None:
     docids = ["b" * 300, "ä", "\uffee", "😀", '"', "\\", "a,b", "0", "\u200b"]
     build_impact_index(write_vectors(tmp_path / "out", [ImpactVector(docid, {"x": 1}) for docid in docids]), tmp_path / "index")
     with ImpactIndexSearcher(tmp_path / "index") as searcher:
         assert [hit.docid for hit in searcher.search_impacts({"x": 1}, 100)] == sorted(docids)
         assert [hit.docid for hit in searcher.search_impacts({"x": 1}, 4)] == sorted(docids)[:4]
-
-
-def test_two_indexes_searched_and_opened_at_once_do_not_mix(index: Path, vectors: list[ImpactVector], tmp_path: Path) -> None:
-    """pyjnius shares bound methods between the objects of a class; see java.py."""
-    others = made_up(50, seed=3)
-    build_impact_index(write_vectors(tmp_path / "out", others), tmp_path / "index")
-    query = {"t1": 2, "t2": 1, "|": 3}
-    expected = {index: brute_force(vectors, query, 20), tmp_path / "index": brute_force(others, query, 20)}
-
-    def work(folder: Path) -> bool:
-        for _ in range(15):
-            with ImpactIndexSearcher(folder) as searcher:
-                for _ in range(10):
-                    if searcher.search_impacts(query, 20) != expected[folder] or searcher.document_frequencies(["t1"])["t1"] < 1:
-                        return False
-        return True
-
-    with ThreadPoolExecutor(6) as pool:
-        assert all(pool.map(work, [index, tmp_path / "index"] * 3))
 
 
 def test_document_frequencies(index: Path, vectors: list[ImpactVector]) -> None:
@@ -307,14 +159,6 @@ def test_a_closed_searcher_says_so(index: Path) -> None:
 def test_k_must_be_positive(index: Path) -> None:
     with ImpactIndexSearcher(index) as searcher, pytest.raises(ValueError, match="at least 1"):
         searcher.search_impacts({"t1": 1}, 0)
-
-
-def test_threads_must_be_positive(index: Path, tmp_path: Path) -> None:
-    with ImpactIndexSearcher(index, Fixed({"t1": 1})) as searcher, pytest.raises(ValueError, match="at least 1"):
-        searcher.search_batch({"q": "text"}, threads=0)
-    with pytest.raises(ValueError, match="at least 1"):
-        build_impact_index(write_vectors(tmp_path / "out", made_up(3)), tmp_path / "index", threads=0)
-    assert not (tmp_path / "index").exists()
 
 
 def test_empty_vectors_are_counted_and_not_in_the_index(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from splade_lucene.lucene.statistics import index_statistics
 from splade_lucene.lucene.updating import update_impact_index
 from splade_lucene.records import ImpactVector, Passage
 from splade_lucene.vectors.writer import VectorWriter
+from tests.made_up import ENCODER, made_up, write_vectors
 from tests.oracle import brute_force
-from tests.test_impact_index import ENCODER, made_up, write_vectors
 
 Fields = dict[str, object]
 QUERIES = [{"t1": 3, "|": 1}, {"t2": 1, "😀": 2}, {'"': 1}]
