@@ -23,7 +23,7 @@ from splade_lucene.evaluation.cost import latency
 from splade_lucene.evaluation.table import markdown_table
 from splade_lucene.lucene.card import folder_bytes
 from splade_lucene.lucene.indexing import build_impact_index
-from splade_lucene.pipeline.searching import ImpactSearcher
+from splade_lucene.pipeline.search import ImpactSearcher
 from splade_lucene.records import ImpactVector, Passage
 from splade_lucene.vectors.check import check_vectors
 from splade_lucene.vectors.manifest import SHARD_SIZE, Manifest
@@ -35,14 +35,14 @@ def copies(encoded: Path) -> Iterator[ImpactVector]:
     """The vectors of a folder over and over, with new ids each time."""
     for number in itertools.count():
         for vector in read_vectors(encoded):
-            yield vector._replace(id=f"{vector.id}~{number}" if number else vector.id)
+            yield vector._replace(doc_id=f"{vector.doc_id}~{number}" if number else vector.doc_id)
 
 
 def write(out: Path, manifest: Manifest, vectors: Iterator[ImpactVector]) -> None:
     """Writes a folder of vectors as if they had been encoded."""
     writer = VectorWriter(out, encoder=manifest.encoder, settings=manifest.settings)
     while shard := list(itertools.islice(vectors, SHARD_SIZE)):
-        writer.write_shard([Passage(vector.id, "") for vector in shard], shard)
+        writer.write_shard([Passage(vector.doc_id, "") for vector in shard], shard)
     writer.finish()
 
 

@@ -27,7 +27,7 @@ from splade_lucene.evaluation.table import markdown_table
 from splade_lucene.lucene import jvm
 from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.pipeline.progress import progress
-from splade_lucene.pipeline.searching import ImpactSearcher, search_queries
+from splade_lucene.pipeline.search import ImpactSearcher, search_queries
 from splade_lucene.records import ImpactVector, Passage
 from splade_lucene.vectors.check import check_vectors
 from splade_lucene.vectors.reader import read_vectors
@@ -96,7 +96,7 @@ def measure(
     lengths: Mapping[str, int],
 ) -> dict[str, str]:
     """A row: indexes the passages as ``encode`` with these options would give them, searches, and scores."""
-    vectors = [ImpactVector(passage.id, quantization.bag(bag)) for passage, bag in zip(passages, weights, strict=True)]
+    vectors = [ImpactVector(passage.doc_id, quantization.bag(bag)) for passage, bag in zip(passages, weights, strict=True)]
     options = {"--scale": quantization.scale, "--top-k": quantization.top_k}
     options |= {"--min-weight": quantization.min_weight, "--bits": quantization.bits}
     given = {name: value for name, value in options.items() if value is not None and (name, value) != ("--scale", Quantization().scale)}

@@ -27,7 +27,7 @@ from splade_lucene.encoding.model import SpladeModel
 from splade_lucene.evaluation.cost import latency
 from splade_lucene.evaluation.table import markdown_table
 from splade_lucene.lucene import jvm
-from splade_lucene.pipeline.searching import ImpactSearcher
+from splade_lucene.pipeline.search import ImpactSearcher
 from splade_lucene.records import Hit, Query
 
 
@@ -133,7 +133,7 @@ def end_to_end(queries: Sequence[Query], ours: ImpactSearcher, stock: Any, model
             return {token: int(weight) for token, weight in weights.items()}
 
     stock.query_encoder = Encoding(str(find_model(model).folder))
-    texts = {query.id: query.text for query in queries}
+    texts = {query.query_id: query.text for query in queries}
     ours.query_encoder()
     systems: dict[str, Callable[[], object]] = {
         "splade_lucene": lambda: ours.search_batch(texts, 1000, threads),

@@ -35,7 +35,7 @@ from splade_lucene.collections.queries import read_queries
 texts = read_queries(Path(queries)); lap("import the command, read the query")
 from splade_lucene.lucene import jvm
 jvm.start(); lap("start Java")
-from splade_lucene.pipeline.searching import ImpactSearcher, search_queries
+from splade_lucene.pipeline.search import ImpactSearcher, search_queries
 searcher = ImpactSearcher(index); lap("open the index, Java's classes loaded for the first time")
 ImpactSearcher(index).close(); lap("open it again")
 import splade_lucene.encoding.model; lap("import torch and what else the model needs")
@@ -57,7 +57,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         topics, run = Path(folder) / "topics.tsv", Path(folder) / "run.txt"
         query = read_queries(args.queries)[0]
-        topics.write_text(f"{query.id}\t{query.text}\n", encoding="utf-8")
+        topics.write_text(f"{query.query_id}\t{query.text}\n", encoding="utf-8")
         paths = [str(args.index), str(topics), str(run)]
         whole, steps = [], []
         for _ in range(args.rounds):

@@ -15,7 +15,7 @@ from pathlib import Path
 from search_peers import Exhaustive
 
 from splade_lucene.collections.queries import read_queries
-from splade_lucene.pipeline.searching import ImpactSearcher
+from splade_lucene.pipeline.search import ImpactSearcher
 
 
 def main() -> int:
@@ -32,7 +32,7 @@ def main() -> int:
     with ImpactSearcher(args.index) as searcher:
         impacts = searcher.query_encoder().encode_queries([query.text for query in queries])
         differing = [
-            query.id
+            query.query_id
             for query, each in zip(queries, impacts, strict=True)
             if searcher.search_impacts(each, args.hits) != exhaustive.search(each, args.hits)
         ]

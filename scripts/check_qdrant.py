@@ -19,9 +19,9 @@ from pathlib import Path
 from qdrant_client import QdrantClient, models
 
 from splade_lucene.collections.queries import read_queries
-from splade_lucene.integrations.exporting import export_vectors
-from splade_lucene.integrations.qdrant import load_qdrant
-from splade_lucene.pipeline.searching import ImpactSearcher
+from splade_lucene.integrations.export.exporting import export_vectors
+from splade_lucene.integrations.export.qdrant import load_qdrant
+from splade_lucene.pipeline.search import ImpactSearcher
 from splade_lucene.records import Hit
 
 
@@ -29,7 +29,7 @@ def same(ours: list[Hit], theirs: list[tuple[str, float]]) -> bool:
     """Whether two lists have the same scores and, ties at the end aside, the same documents."""
     last = ours[-1].score if ours else 0.0
     return [hit.score for hit in ours] == [score for _, score in theirs] and (
-        {hit.docid for hit in ours if hit.score > last} == {docid for docid, score in theirs if score > last}
+        {hit.doc_id for hit in ours if hit.score > last} == {doc_id for doc_id, score in theirs if score > last}
     )
 
 

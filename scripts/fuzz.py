@@ -21,9 +21,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from splade_lucene.bad_lines import BadLines
 from splade_lucene.collections.passages import read_passages
 from splade_lucene.collections.queries import read_qrels, read_queries
+from splade_lucene.core.rejects import RejectPolicy
 from splade_lucene.errors import InputError
 from splade_lucene.evaluation.runs import read_run, write_run
 from splade_lucene.records import ImpactVector, Passage, Qrel
@@ -110,14 +110,14 @@ def _run(dice: random.Random) -> list[Any]:
 
 def _write_vectors(vectors: list[ImpactVector], folder: Path) -> Any:
     writer = VectorWriter(folder / "out", encoder={}, settings={}, overwrite=True)
-    writer.write_shard([Passage(vector.id, "") for vector in vectors], vectors)
+    writer.write_shard([Passage(vector.doc_id, "") for vector in vectors], vectors)
     writer.finish()
     return list(read_vectors(folder / "out"))
 
 
 def _write_passages(passages: list[Passage], folder: Path) -> Any:
     with (folder / "again.jsonl").open("w", encoding="utf-8") as stream:
-        stream.writelines(json.dumps({"_id": each.id, "title": each.title, "text": each.text}) + "\n" for each in passages)
+        stream.writelines(json.dumps({"_id": each.doc_id, "title": each.title, "text": each.text}) + "\n" for each in passages)
     return list(read_passages(folder / "again.jsonl"))
 
 
@@ -145,7 +145,7 @@ def _same(found: Any, _: Path) -> Any:
 KINDS = {
     "passages": Kind(".jsonl", _passages, lambda path: list(read_passages(path)), _write_passages),
     "passages in TSV": Kind(".tsv", _pairs, lambda path: list(read_passages(path)), _write_passages),
-    "passages, bad ones left out": Kind(".jsonl", _passages, lambda path: list(read_passages(path, BadLines(None))), _write_passages),
+    "passages, bad ones left out": Kind(".jsonl", _passages, lambda path: list(read_passages(path, RejectPolicy(None))), _write_passages),
     "vectors": Kind(".jsonl", _vectors, _read_shard, _write_vectors),
     "queries": Kind(".jsonl", _passages, read_queries, _same),
     "topics": Kind(".tsv", _pairs, read_queries, _same),

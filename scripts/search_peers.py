@@ -25,7 +25,7 @@ class Exhaustive:
         self._docids: list[str] = []
         self._columns: dict[str, int] = {}
         for number, vector in enumerate(read_vectors(encoded)):
-            self._docids.append(vector.id)
+            self._docids.append(vector.doc_id)
             columns.append(np.array([self._columns.setdefault(token, len(self._columns)) for token in vector.vector], np.int32))
             values.append(np.array(list(vector.vector.values()), np.int32))
             rows.append(np.full(len(vector.vector), number, np.int32))
@@ -67,14 +67,14 @@ class Seismic:
             lines = Path(folder) / "vectors.jsonl"
             with lines.open("w", encoding="utf-8") as stream:
                 for vector in read_vectors(encoded):
-                    stream.write(json.dumps({"id": vector.id, "content": "", "vector": vector.vector}) + "\n")
+                    stream.write(json.dumps({"id": vector.doc_id, "content": "", "vector": vector.vector}) + "\n")
             self._index: Any = seismic.SeismicIndex.build(str(lines), num_threads=2)
 
     def search(self, query: Impacts, k: int) -> list[Hit]:
         """The hits; some of the best may be missing."""
         tokens, values = np.array(list(query), self._text), np.array(list(query.values()), np.float32)
         found = self._index.search("q", tokens, values, k=k, query_cut=self.cut, heap_factor=self.heap_factor)
-        return [Hit(docid, float(score)) for _, score, docid in found]
+        return [Hit(doc_id, float(score)) for _, score, doc_id in found]
 
 
 class Bmp:
@@ -91,16 +91,16 @@ class Bmp:
             file = str(Path(folder) / "index.bmp")
             indexer = bmp.Indexer(file, bsize=32, compress_range=False)
             for vector in read_vectors(encoded):
-                indexer.add_document(vector.id, {token: min(255, impact) for token, impact in vector.vector.items()})
+                indexer.add_document(vector.doc_id, {token: min(255, impact) for token, impact in vector.vector.items()})
             indexer.finish()
             self._searcher: Any = bmp.Searcher(file)
 
     def search(self, query: Impacts, k: int) -> list[Hit]:
         """The hits; scores differ where an impact was cut."""
         weights = {token: float(impact) for token, impact in query.items()}
-        return [Hit(docid, float(score)) for docid, score in zip(*self._searcher.search(weights, k=k, alpha=1.0, beta=1.0), strict=True)]
+        return [Hit(doc_id, float(score)) for doc_id, score in zip(*self._searcher.search(weights, k=k, alpha=1.0, beta=1.0), strict=True)]
 
 
 def recall(found: list[Hit], exact: list[Hit]) -> float:
     """The share of the exact hits that were found."""
-    return len({hit.docid for hit in found} & {hit.docid for hit in exact}) / len(exact) if exact else 1.0
+    return len({hit.doc_id for hit in found} & {hit.doc_id for hit in exact}) / len(exact) if exact else 1.0

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from splade_lucene.encoding.model import SpladeModel
 from splade_lucene.lucene import jvm
-from splade_lucene.pipeline.searching import ImpactSearcher
+from splade_lucene.pipeline.search import ImpactSearcher
 from splade_lucene.records import Hit
 from splade_lucene.vectors.reader import read_vectors
 

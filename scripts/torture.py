@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from splade_lucene.collections import pydocs
+from splade_lucene.core.files import file_sha256
 from splade_lucene.errors import SpladeLuceneError
-from splade_lucene.files import file_sha256
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher
 from splade_lucene.lucene.card import read_card
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
@@ -156,16 +156,16 @@ class Torture:
         collection = pydocs.passages()[:passages]
         for name, part in (("corpus", collection), ("half", collection[: passages // 2]), ("rest", collection[passages // 2 :])):
             with (self._data / f"{name}.jsonl").open("w", encoding="utf-8") as stream:
-                stream.writelines(json.dumps({"_id": each.id, "title": each.title, "text": each.text}) + "\n" for each in part)
+                stream.writelines(json.dumps({"_id": each.doc_id, "title": each.title, "text": each.text}) + "\n" for each in part)
         lines = [f"q{number}\t{' '.join(each.text.split()[:12])}\n" for number, each in enumerate(collection[:100])]
         (self._data / "queries.tsv").write_text("".join(lines), encoding="utf-8")
         (self._data / "few.tsv").write_text("".join(lines[:5]), encoding="utf-8")
-        (self._data / "delete.txt").write_text("".join(f"{each.id}\n" for each in collection[: passages // 4]), encoding="utf-8")
+        (self._data / "delete.txt").write_text("".join(f"{each.doc_id}\n" for each in collection[: passages // 4]), encoding="utf-8")
         # The passage that a query was cut from is relevant to it.
         shutil.copy2(self._data / "half.jsonl", self._data / "collection" / "corpus.jsonl")
         asked = [json.dumps(dict(zip(("_id", "text"), line.strip().split("\t"), strict=True))) + "\n" for line in lines[:20]]
         (self._data / "collection" / "queries.jsonl").write_text("".join(asked), encoding="utf-8")
-        judged = [f"q{number}\t{each.id}\t1\n" for number, each in enumerate(collection[:20])]
+        judged = [f"q{number}\t{each.doc_id}\t1\n" for number, each in enumerate(collection[:20])]
         judgments = "query-id\tcorpus-id\tscore\n" + "".join(judged)
         (self._data / "collection" / "qrels" / "test.tsv").write_text(judgments, encoding="utf-8")
         for command in (

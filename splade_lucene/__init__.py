@@ -8,17 +8,17 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from splade_lucene._version import __version__
 
 if TYPE_CHECKING:
+    from splade_lucene.core.ir_adapters import scored_docs as scored_docs
     from splade_lucene.encoding.expander import Expander as Expander
     from splade_lucene.encoding.model import SpladeModel as SpladeModel
-    from splade_lucene.interchange import scored_docs as scored_docs
     from splade_lucene.lucene.bm25_searcher import Bm25Searcher as Bm25Searcher
     from splade_lucene.lucene.indexing import build_bm25_index as build_bm25_index
     from splade_lucene.lucene.indexing import build_impact_index as build_impact_index
-    from splade_lucene.pipeline.encoding import encode_collection as encode_collection
-    from splade_lucene.pipeline.searching import ImpactSearcher as ImpactSearcher
+    from splade_lucene.pipeline.encode import encode_collection as encode_collection
+    from splade_lucene.pipeline.search import ImpactSearcher as ImpactSearcher
     from splade_lucene.records import Hit as Hit
     from splade_lucene.records import ImpactVector as ImpactVector
     from splade_lucene.records import Passage as Passage
@@ -30,9 +30,9 @@ _HOMES = {
     "build_bm25_index": "splade_lucene.lucene.indexing",
     "build_impact_index": "splade_lucene.lucene.indexing",
     "Bm25Searcher": "splade_lucene.lucene.bm25_searcher",
-    "scored_docs": "splade_lucene.interchange",
-    "encode_collection": "splade_lucene.pipeline.encoding",
-    "ImpactSearcher": "splade_lucene.pipeline.searching",
+    "scored_docs": "splade_lucene.core.ir_adapters",
+    "encode_collection": "splade_lucene.pipeline.encode",
+    "ImpactSearcher": "splade_lucene.pipeline.search",
     "Hit": "splade_lucene.records",
     "ImpactVector": "splade_lucene.records",
     "Passage": "splade_lucene.records",

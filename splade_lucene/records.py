@@ -1,4 +1,4 @@
-"""The records that pass between the rooms: plain NamedTuples, no behaviour."""
+"""The records that pass between the packages: plain NamedTuples, no behaviour."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ class Passage(NamedTuple):
     """One unit of retrieval: what BEIR calls a document.
 
     Attributes:
-        id: the external docid; never empty, no white space (TREC files are separated by it).
+        doc_id: the external docid; never empty, no white space (TREC files are separated by it).
         text: the body.
         title: the title, empty where the source has none.
     """
 
-    id: str
+    doc_id: str
     text: str
     title: str = ""
 
@@ -28,7 +28,7 @@ class Passage(NamedTuple):
 class Query(NamedTuple):
     """One information need: its id in topics, qrels and runs, and its text."""
 
-    id: str
+    query_id: str
     text: str
 
 
@@ -36,12 +36,12 @@ class ImpactVector(NamedTuple):
     """A passage as a bag of tokens with quantized weights.
 
     Attributes:
-        id: the docid of the passage.
+        doc_id: the docid of the passage.
         vector: token to impact, integers from 1; empty if the passage quantizes to nothing.
         contents: the passage text, where the user asked to keep it.
     """
 
-    id: str
+    doc_id: str
     vector: Mapping[str, int]
     contents: str | None = None
 
@@ -50,11 +50,11 @@ class Hit(NamedTuple):
     """One retrieved passage.
 
     Attributes:
-        docid: the external docid.
+        doc_id: the external doc_id.
         score: on an impact index the exact integer dot product (as a float), on a BM25 index the BM25 score.
     """
 
-    docid: str
+    doc_id: str
     score: float
 
 

@@ -92,28 +92,30 @@ def _write_dataset(folder: Path, name: str, queries: int, systems: tuple[System,
     documents = [f"d{number}{suffix}" for number in range(queries + TOP)]
     shares = {"bm25": 0.0, "splade": 1.0, "both": 0.5}
     scores = {
-        system.name: {m: {qid: 0.5 + shares[system.name] * gain(number, queries) for number, qid in enumerate(ids)} for m in MEASURES}
+        system.name: {
+            m: {query_id: 0.5 + shares[system.name] * gain(number, queries) for number, query_id in enumerate(ids)} for m in MEASURES
+        }
         for system in systems
     }
     write_scores(inside / "scores.csv", scores)
     times = {
-        system.name: {qid: QueryTime(3.0 * place, 5.0 + number % 7 + place) for number, qid in enumerate(ids)}
+        system.name: {query_id: QueryTime(3.0 * place, 5.0 + number % 7 + place) for number, query_id in enumerate(ids)}
         for place, system in enumerate(systems)
     }
     write_latency(inside / "latency.csv", times)
     evidence = []
-    for number, qid in enumerate(ids):
+    for number, query_id in enumerate(ids):
         ours, theirs = [documents[number + 1], *documents[:1]], documents[:TOP]
         top = {"bm25": theirs, "splade": ours, "both": ours}
         matches = {
-            "bm25": {docid: {f"word{suffix}": 3.0 if docid == documents[0] else 2.5} for docid in {*ours, *theirs}},
-            "splade": {docid: {f"stem{suffix}": 900.0 if docid == ours[0] else 400.0, "same": 70.0} for docid in {*ours, *theirs}},
+            "bm25": {doc_id: {f"word{suffix}": 3.0 if doc_id == documents[0] else 2.5} for doc_id in {*ours, *theirs}},
+            "splade": {doc_id: {f"stem{suffix}": 900.0 if doc_id == ours[0] else 400.0, "same": 70.0} for doc_id in {*ours, *theirs}},
         }
-        hits = {system.name: [Hit(docid, 1000.0 - place) for place, docid in enumerate(top[system.name])] for system in systems}
+        hits = {system.name: [Hit(doc_id, 1000.0 - place) for place, doc_id in enumerate(top[system.name])] for system in systems}
         known = {system.name: matches[system.name] for system in systems if system.name in matches}
-        evidence.append(Evidence(qid, f"question {number}{suffix}", {documents[number + 1]: 2}, hits, known))
+        evidence.append(Evidence(query_id, f"question {number}{suffix}", {documents[number + 1]: 2}, hits, known))
     write_evidence(inside / "evidence.jsonl", evidence)
-    write_passages(inside / "passages.jsonl", [Passage(docid, f"text{suffix}", f"title of {docid}") for docid in documents])
+    write_passages(inside / "passages.jsonl", [Passage(doc_id, f"text{suffix}", f"title of {doc_id}") for doc_id in documents])
     return Dataset(
         name,
         "../" + name + suffix,

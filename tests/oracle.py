@@ -8,6 +8,8 @@ from splade_lucene.records import Hit, ImpactVector
 
 
 def brute_force(vectors: Iterable[ImpactVector], query: Mapping[str, int], k: int) -> list[Hit]:
-    scores = ((vector.id, sum(query[token] * vector.vector[token] for token in query.keys() & vector.vector.keys())) for vector in vectors)
-    best = sorted(((docid, score) for docid, score in scores if score), key=lambda hit: (-hit[1], hit[0]))
-    return [Hit(docid, float(score)) for docid, score in best[:k]]
+    scores = (
+        (vector.doc_id, sum(query[token] * vector.vector[token] for token in query.keys() & vector.vector.keys())) for vector in vectors
+    )
+    best = sorted(((doc_id, score) for doc_id, score in scores if score), key=lambda hit: (-hit[1], hit[0]))
+    return [Hit(doc_id, float(score)) for doc_id, score in best[:k]]

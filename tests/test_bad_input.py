@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from splade_lucene.bad_lines import BadLines
 from splade_lucene.cli.main import main
+from splade_lucene.core.files import MAX_LINE, Lines, file_sha256
+from splade_lucene.core.rejects import RejectPolicy
 from splade_lucene.encoding.model import SpladeModel
-from splade_lucene.files import MAX_LINE, Lines, file_sha256
-from tests.ordinary import CANNOT, run_as_ordinary_user
+from tests.unprivileged import CANNOT, run_as_ordinary_user
 
 GOOD = b'{"_id": "d1", "title": "Glass", "text": "A pane of glass cracks under stress."}\n'
 GOOD_VECTOR = b'{"id":"d1","vector":{"glass":12}}\n'
@@ -412,6 +412,6 @@ def test_the_limit_of_a_line_is_exact(tmp_path: Path) -> None:
     (tmp_path / "fits").write_bytes(b"a" * (MAX_LINE - 1) + b"\nb")
     assert [len(line) for line in Lines(tmp_path / "fits")] == [MAX_LINE - 1, 1]
     (tmp_path / "long").write_bytes(b"a" * MAX_LINE + b"\nb")
-    bad = BadLines(1)
+    bad = RejectPolicy(1)
     assert list(Lines(tmp_path / "long", bad)) == ["b"]
     assert [each.line for each in bad.rejected] == [1]

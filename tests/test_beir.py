@@ -53,9 +53,9 @@ PASSAGES = [
 
 def write_collection(folder: Path, passages: list[tuple[str, str, str]]) -> Path:
     (folder / "qrels").mkdir(parents=True, exist_ok=True)
-    lines = [{"_id": docid, "title": title, "text": text} for docid, title, text in passages]
+    lines = [{"_id": doc_id, "title": title, "text": text} for doc_id, title, text in passages]
     (folder / "corpus.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    (folder / "queries.jsonl").write_text("".join(json.dumps({"_id": qid, "text": text}) + "\n" for qid, text in QUERIES.items()))
+    (folder / "queries.jsonl").write_text("".join(json.dumps({"_id": query_id, "text": text}) + "\n" for query_id, text in QUERIES.items()))
     (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + QRELS)
     return folder
 
@@ -120,16 +120,16 @@ def test_scores_are_those_of_the_runs_and_the_runs_those_of_brute_force(
     queries = read_queries(collection)
     vectors = [vector for vector in read_vectors(out / "toy" / "encoded" / "splade-tiny") if vector.vector]
     for query, impacts in zip(queries, tiny.encode_queries([query.text for query in queries], max_length=32), strict=True):
-        expected = [hit for hit in brute_force(vectors, impacts, 1000) if hit.docid != query.id]
-        assert {hit.docid: hit.score for hit in runs["splade-tiny"][query.id]} == {hit.docid: hit.score for hit in expected}
+        expected = [hit for hit in brute_force(vectors, impacts, 1000) if hit.doc_id != query.query_id]
+        assert {hit.doc_id: hit.score for hit in runs["splade-tiny"][query.query_id]} == {hit.doc_id: hit.score for hit in expected}
     joined = runs["bm25-flat"], runs["splade-tiny"]
     for name, fused in (("rrf-splade-tiny", fuse_ranks(*joined)), ("sum-splade-tiny", fuse(*joined, weight=0.5))):
-        assert {qid: dict(hits) for qid, hits in runs[name].items()} == {qid: dict(hits) for qid, hits in fused.items()}
+        assert {query_id: dict(hits) for query_id, hits in runs[name].items()} == {query_id: dict(hits) for query_id, hits in fused.items()}
 
 
 def test_the_passage_of_the_querys_name_is_in_no_run_and_that_is_said(out: Path, results: Results) -> None:
     for row in results.rows:
-        assert all(hit.docid != qid for qid, hits in read_run(locate(row.run, out)).items() for hit in hits)
+        assert all(hit.doc_id != query_id for query_id, hits in read_run(locate(row.run, out)).items() for hit in hits)
     notes = " ".join(results.datasets[0].notes)
     assert "For 1 of the queries a passage with the query's own id was found" in notes
     assert "1 judged queries have no relevant passage" in notes
@@ -155,18 +155,18 @@ def test_the_evidence_shows_what_matched(collection: Path, out: Path, results: R
     assert dataset.evidence and dataset.passages and dataset.latency
     evidence = {each.query_id: each for each in read_evidence(locate(dataset.evidence, out))}
     passages = read_evidence_passages(locate(dataset.passages, out))
-    known = {passage.id: passage for passage in read_passages(collection)}
+    known = {passage.doc_id: passage for passage in read_passages(collection)}
     assert list(evidence) == ["q1", "q2", "d3", "q4"]
     assert evidence["q1"].relevant == {"d1": 2, "d4": 1}
-    for qid, each in evidence.items():
-        assert each.text == QUERIES[qid]
+    for query_id, each in evidence.items():
+        assert each.text == QUERIES[query_id]
         assert list(each.top) == SYSTEMS
         for system in SYSTEMS[:3]:
             run = read_run(locate(f"toy/runs/{system}.trec", out))
             for hit in each.top[system]:
-                assert sum(each.matches[system][hit.docid].values()) == pytest.approx(hit.score, abs=1e-3)
-                assert passages[hit.docid] == known[hit.docid]
-            assert each.top[system] == run.get(qid, [])[:5]
+                assert sum(each.matches[system][hit.doc_id].values()) == pytest.approx(hit.score, abs=1e-3)
+                assert passages[hit.doc_id] == known[hit.doc_id]
+            assert each.top[system] == run.get(query_id, [])[:5]
     assert next(iter(evidence["q1"].matches["bm25-multifield"]["d1"])) in {"glass", "title:glass"}
     times = read_latency(locate(dataset.latency, out))
     assert list(times) == SYSTEMS
@@ -253,7 +253,7 @@ def test_passages_of_the_querys_name_can_be_kept(copied: tuple[Path, Path]) -> N
     assert main(["beir", str(collection), "--output", str(out), *OPTIONS, *options]) == 0
     results = read_results(out)
     for row in results.rows:
-        assert read_run(locate(row.run, out))["d3"][0].docid == "d3"
+        assert read_run(locate(row.run, out))["d3"][0].doc_id == "d3"
         assert row.scores["RR@10"] >= 3 / 5
     assert results.settings["remove_query"] is False
     assert "is kept in every system's run" in (out / "table.md").read_text()
@@ -337,13 +337,13 @@ def slice_of_scifact(real_collection: Callable[[str], Path], tmp_path_factory: p
     folder = tmp_path_factory.mktemp("slice") / "scifact"
     (folder / "qrels").mkdir(parents=True)
     queries = read_queries(source)[:30]
-    ids = {query.id for query in queries}
+    ids = {query.query_id for query in queries}
     qrels = [qrel for qrel in read_qrels(source) if qrel.query_id in ids]
     relevant = {qrel.doc_id for qrel in qrels}
-    passages = sorted(read_passages(source), key=lambda passage: passage.id not in relevant)[:200]
-    lines = [{"_id": passage.id, "title": passage.title, "text": passage.text} for passage in passages]
+    passages = sorted(read_passages(source), key=lambda passage: passage.doc_id not in relevant)[:200]
+    lines = [{"_id": passage.doc_id, "title": passage.title, "text": passage.text} for passage in passages]
     (folder / "corpus.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    (folder / "queries.jsonl").write_text("".join(json.dumps({"_id": query.id, "text": query.text}) + "\n" for query in queries))
+    (folder / "queries.jsonl").write_text("".join(json.dumps({"_id": query.query_id, "text": query.text}) + "\n" for query in queries))
     judged = "".join(f"{qrel.query_id}\t{qrel.doc_id}\t{qrel.relevance}\n" for qrel in qrels)
     (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + judged)
     return folder

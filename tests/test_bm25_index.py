@@ -13,7 +13,7 @@ from splade_lucene.evaluation.measures import score_run
 from splade_lucene.lucene import jvm
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher, separate_ties
 from splade_lucene.lucene.indexing import build_bm25_index
-from splade_lucene.pipeline.searching import open_searcher, search_queries
+from splade_lucene.pipeline.search import open_searcher, search_queries
 from splade_lucene.records import Hit, Passage
 
 PASSAGES = [
@@ -45,7 +45,7 @@ def test_hits_equal_anserinis_own_searcher(index: Path, text: str) -> None:
                 fields.put(field, jvm.jnius().autoclass("java.lang.Float")(1.0))
             found = simple.search_fields(text, fields, 10)
         hits = searcher.search(text, 10)
-    assert [hit.docid for hit in hits] == [hit.docid for hit in found]
+    assert [hit.doc_id for hit in hits] == [hit.doc_id for hit in found]
     assert [hit.score for hit in hits] == pytest.approx([hit.score for hit in found], abs=2e-6)
 
 
@@ -56,13 +56,13 @@ def test_passages_without_text_are_counted(index: Path) -> None:
 
 def test_titles_are_found_in_both_layouts(index: Path) -> None:
     with Bm25Searcher(index) as searcher:
-        assert {hit.docid for hit in searcher.search("stress")} == {"d1", "d3"}
+        assert {hit.doc_id for hit in searcher.search("stress")} == {"d1", "d3"}
 
 
 def test_equal_scores_keep_the_order_of_docids(index: Path) -> None:
     with Bm25Searcher(index) as searcher:
         first, second = searcher.search("pane", 2)
-    assert (first.docid, second.docid) == ("d2", "d5")
+    assert (first.doc_id, second.doc_id) == ("d2", "d5")
     assert first.score > second.score > first.score - 1e-5
 
 
@@ -72,7 +72,7 @@ def test_explanations_add_up_to_the_scores(index: Path, text: str) -> None:
         hits = searcher.search(text)
         assert hits
         for hit in hits:
-            found = searcher.explain(text, hit.docid)
+            found = searcher.explain(text, hit.doc_id)
             assert found.score == pytest.approx(hit.score, abs=1e-4)
             assert sum(match.product for match in found.matches) == pytest.approx(found.score, rel=1e-6)
             for match in found.matches:
@@ -94,7 +94,7 @@ def test_k1_and_b_change_the_scores(tmp_path: Path) -> None:
 def test_separated_ties_fall_strictly_and_stay_close() -> None:
     hits = [Hit(f"d{number:04}", 7.00012 if number < 300 else 7.0) for number in range(600)]
     separated = separate_ties(hits)
-    assert [hit.docid for hit in separated] == [hit.docid for hit in hits]
+    assert [hit.doc_id for hit in separated] == [hit.doc_id for hit in hits]
     assert all(first.score > second.score for first, second in pairwise(separated))
     assert all(abs(before.score - after.score) < 1e-3 for before, after in zip(hits, separated, strict=True))
 

@@ -25,7 +25,7 @@ def beir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "qrels").mkdir()
     (folder / "corpus.jsonl").write_text("".join(json.dumps(line) + "\n" for line in CORPUS))
     queries = {"q1": "why does glass break", "q2": "search engine", "q3": "not judged"}
-    (folder / "queries.jsonl").write_text("".join(json.dumps({"_id": qid, "text": text}) + "\n" for qid, text in queries.items()))
+    (folder / "queries.jsonl").write_text("".join(json.dumps({"_id": query_id, "text": text}) + "\n" for query_id, text in queries.items()))
     (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq1\td1\t1\nq2\td2\t1\n")
     return folder
 

@@ -134,13 +134,13 @@ def test_every_kind_of_queries_is_read_whole(tmp_path: Path, name: str) -> None:
 
 
 def test_a_split_selects_the_judged_queries_in_file_order(beir: Path) -> None:
-    assert [query.id for query in read_queries(beir)] == ["q1", "q3"]  # test
+    assert [query.query_id for query in read_queries(beir)] == ["q1", "q3"]  # test
     assert [qrel.query_id for qrel in read_qrels(beir)] == ["q3", "q1", "q1"]
-    assert [query.id for query in read_queries(beir, split="dev")] == ["q2"]
-    assert [query.id for query in read_queries(str(beir / "queries.jsonl"), split="test")] == ["q1", "q3"]
+    assert [query.query_id for query in read_queries(beir, split="dev")] == ["q2"]
+    assert [query.query_id for query in read_queries(str(beir / "queries.jsonl"), split="test")] == ["q1", "q3"]
     (beir / "queries.jsonl").unlink()
     put(beir / "queries.jsonl.gz", TOPICS)
-    assert [query.id for query in read_queries(beir)] == ["q1", "q3"]
+    assert [query.query_id for query in read_queries(beir)] == ["q1", "q3"]
 
 
 def test_a_split_that_is_not_there_is_refused_with_those_that_are(beir: Path) -> None:
@@ -224,26 +224,26 @@ def collection() -> list[Passage]:
 
 def test_the_built_in_collection_is_whole(collection: list[Passage]) -> None:
     assert len(collection) > 3000
-    assert len({passage.id for passage in collection}) == len({passage.text for passage in collection}) == len(collection)
-    assert all(passage.title.strip() and passage.text.strip() and passage.id.split() == [passage.id] for passage in collection)
+    assert len({passage.doc_id for passage in collection}) == len({passage.text for passage in collection}) == len(collection)
+    assert all(passage.title.strip() and passage.text.strip() and passage.doc_id.split() == [passage.doc_id] for passage in collection)
 
 
 def test_a_built_in_passage_is_a_docstring_under_its_qualified_name(collection: list[Passage]) -> None:
-    passage = next(each for each in collection if each.id == "bisect.bisect_left")
+    passage = next(each for each in collection if each.doc_id == "bisect.bisect_left")
     assert passage.title == "bisect bisect left"
     assert passage.text.startswith("Return the index where to insert item x in list a")
 
 
 def test_the_built_in_questions_are_answered_by_the_collection(collection: list[Passage]) -> None:
-    docids = {passage.id for passage in collection}
-    queries, qrels = pydocs.questions(docids)
+    doc_ids = {passage.doc_id for passage in collection}
+    queries, qrels = pydocs.questions(doc_ids)
     assert len(queries) >= 60
     assert {qrel.relevance for qrel in qrels} == {1, 2}
-    assert {qrel.query_id for qrel in qrels} == {query.id for query in queries}
-    assert all(qrel.doc_id in docids for qrel in qrels)
+    assert {qrel.query_id for qrel in qrels} == {query.query_id for query in queries}
+    assert all(qrel.doc_id in doc_ids for qrel in qrels)
 
 
 def test_judgments_of_absent_passages_and_their_questions_are_dropped() -> None:
     queries, qrels = pydocs.questions({"bisect.bisect_left", "no.such.passage"})
-    assert ([query.id for query in queries], qrels) == (["q01"], [Qrel("q01", "bisect.bisect_left", 2)])
+    assert ([query.query_id for query in queries], qrels) == (["q01"], [Qrel("q01", "bisect.bisect_left", 2)])
     assert pydocs.questions(set()) == ([], [])

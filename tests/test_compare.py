@@ -62,8 +62,8 @@ def trec_eval(run: Path) -> dict[str, dict[str, float]]:
         qrels.setdefault(qrel.query_id, {})[qrel.doc_id] = qrel.relevance
     scores: dict[str, dict[str, float]] = {}
     for line in run.read_text().splitlines():
-        qid, _, docid, _, score, _ = line.split()
-        scores.setdefault(qid, {})[docid] = float(score)
+        query_id, _, doc_id, _, score, _ = line.split()
+        scores.setdefault(query_id, {})[doc_id] = float(score)
     evaluated: dict[str, dict[str, float]] = pytrec_eval.RelevanceEvaluator(qrels, set(TREC_EVAL.values())).evaluate(scores)
     return evaluated
 
@@ -74,8 +74,8 @@ def test_every_query_scores_what_trec_eval_gives_it(files: dict[str, Path], name
     expected = trec_eval(files[name])
     assert expected.keys() == {f"q{number}" for number in range(20)} | {"barren"}
     for measure, theirs in TREC_EVAL.items():
-        for qid, scores in expected.items():
-            assert judged.queries[measure][qid] == pytest.approx(scores[theirs], abs=1e-9)
+        for query_id, scores in expected.items():
+            assert judged.queries[measure][query_id] == pytest.approx(scores[theirs], abs=1e-9)
         # Means are over all judged queries, as with trec_eval -c: the query without hits and the one without relevant documents count 0.
         assert judged.queries[measure]["alone"] == judged.queries[measure]["barren"] == 0
         assert judged.scores[measure] == pytest.approx(sum(scores[theirs] for scores in expected.values()) / 22)

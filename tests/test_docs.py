@@ -92,12 +92,14 @@ def material(tmp_path_factory: pytest.TempPathFactory, real_collection: Callable
     """The folder that each page gets a copy of."""
     folder = tmp_path_factory.mktemp("material")
     passages = pydocs.passages()
-    queries, qrels = pydocs.questions({passage.id for passage in passages})
+    queries, qrels = pydocs.questions({passage.doc_id for passage in passages})
     passages, queries, qrels = cut(passages, queries, qrels)
     with (folder / "passages.jsonl").open("w", encoding="utf-8") as stream:
-        stream.writelines(json.dumps({"id": each.id, "contents": each.contents}) + "\n" for each in passages)
-    (folder / "queries.tsv").write_text("".join(f"{qid}\t{text}\n" for qid, text in queries), encoding="utf-8")
-    (folder / "qrels.tsv").write_text("".join(f"{qid} 0 {docid} {relevance}\n" for qid, docid, relevance in qrels), encoding="utf-8")
+        stream.writelines(json.dumps({"id": each.doc_id, "contents": each.contents}) + "\n" for each in passages)
+    (folder / "queries.tsv").write_text("".join(f"{query_id}\t{text}\n" for query_id, text in queries), encoding="utf-8")
+    (folder / "qrels.tsv").write_text(
+        "".join(f"{query_id} 0 {doc_id} {relevance}\n" for query_id, doc_id, relevance in qrels), encoding="utf-8"
+    )
     write_beir(folder / "dataset", passages, queries, qrels)
     (folder / "my-splade").mkdir()
     for file in find_model("tiny").folder.iterdir():
@@ -115,22 +117,22 @@ def cut(
     passages: Sequence[Passage], queries: Sequence[Query], qrels: Sequence[Qrel]
 ) -> tuple[list[Passage], list[Query], list[Qrel]]:  # fmt: skip
     """The first queries with few judgments, what is judged for them, and other passages to fill up."""
-    judged = {query.id: [qrel for qrel in qrels if qrel.query_id == query.id] for query in queries}
-    kept = [query for query in queries if 0 < len(judged[query.id]) <= PASSAGES // QUERIES][:QUERIES]
+    judged = {query.query_id: [qrel for qrel in qrels if qrel.query_id == query.query_id] for query in queries}
+    kept = [query for query in queries if 0 < len(judged[query.query_id]) <= PASSAGES // QUERIES][:QUERIES]
     assert len(kept) == QUERIES
-    docids = {qrel.doc_id for query in kept for qrel in judged[query.id]}
-    others = (passage.id for passage in passages if passage.id not in docids)
-    docids |= {docid for docid, _ in zip(others, range(PASSAGES - len(docids)), strict=False)}
-    return [each for each in passages if each.id in docids], kept, [qrel for query in kept for qrel in judged[query.id]]
+    doc_ids = {qrel.doc_id for query in kept for qrel in judged[query.query_id]}
+    others = (passage.doc_id for passage in passages if passage.doc_id not in doc_ids)
+    doc_ids |= {doc_id for doc_id, _ in zip(others, range(PASSAGES - len(doc_ids)), strict=False)}
+    return [each for each in passages if each.doc_id in doc_ids], kept, [qrel for query in kept for qrel in judged[query.query_id]]
 
 
 def write_beir(folder: Path, passages: Sequence[Passage], queries: Sequence[Query], qrels: Sequence[Qrel]) -> None:
     (folder / "qrels").mkdir(parents=True)
     with (folder / "corpus.jsonl").open("w", encoding="utf-8") as stream:
-        stream.writelines(json.dumps({"_id": each.id, "title": each.title, "text": each.text}) + "\n" for each in passages)
+        stream.writelines(json.dumps({"_id": each.doc_id, "title": each.title, "text": each.text}) + "\n" for each in passages)
     with (folder / "queries.jsonl").open("w", encoding="utf-8") as stream:
-        stream.writelines(json.dumps({"_id": each.id, "text": each.text}) + "\n" for each in queries)
-    lines = ["query-id\tcorpus-id\tscore\n", *(f"{qid}\t{docid}\t{relevance}\n" for qid, docid, relevance in qrels)]
+        stream.writelines(json.dumps({"_id": each.query_id, "text": each.text}) + "\n" for each in queries)
+    lines = ["query-id\tcorpus-id\tscore\n", *(f"{query_id}\t{doc_id}\t{relevance}\n" for query_id, doc_id, relevance in qrels)]
     (folder / "qrels" / "test.tsv").write_text("".join(lines), encoding="utf-8")
 
 

@@ -19,7 +19,7 @@ import pytest
 from splade_lucene.collections.passages import read_passages
 from splade_lucene.encoding.model import SpladeModel
 from splade_lucene.errors import InputError, ModelError
-from splade_lucene.pipeline import encoding
+from splade_lucene.pipeline import encode
 from splade_lucene.records import Passage
 from splade_lucene.vectors.check import check_vectors
 from splade_lucene.vectors.manifest import read_manifest
@@ -37,13 +37,13 @@ TEXTS = [
 ]
 PASSAGES = [Passage(f"d{number}", text, "Glass" if number % 3 else "") for number, text in enumerate(TEXTS * 2)][:14]
 SHARDS = [4, 4, 4, 2]
-encode_collection = partial(encoding.encode_collection, shard_size=4)
+encode_collection = partial(encode.encode_collection, shard_size=4)
 
 
 @pytest.fixture(autouse=True, scope="module")
 def small_shards() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encoding, "_WINDOW", 2)
+        patch.setattr(encode, "_WINDOW", 2)
         yield
 
 
@@ -86,8 +86,8 @@ def test_vectors_are_those_of_the_model_and_the_manifest_counts_them(tiny: Splad
     vectors = list(read_vectors(tmp_path / "out"))
     pruning: dict[str, Any] = {"top_k": 5, "min_weight": 0.3, "bits": 5}
     expected = tiny.encode_documents([passage.contents for passage in PASSAGES], max_length=32, scale=20, **pruning)
-    assert [(vector.id, vector.vector, vector.contents) for vector in vectors] == [
-        (passage.id, impacts, None) for passage, impacts in zip(PASSAGES, expected, strict=True)
+    assert [(vector.doc_id, vector.vector, vector.contents) for vector in vectors] == [
+        (passage.doc_id, impacts, None) for passage, impacts in zip(PASSAGES, expected, strict=True)
     ]
     assert manifest == check_vectors(tmp_path / "out")
     assert manifest.complete and [shard.passages for shard in manifest.shards] == SHARDS
@@ -113,14 +113,14 @@ def test_a_passage_that_quantizes_to_nothing_is_written_and_counted(random_model
         shutil.copy(random_model("bert") / file, tmp_path / "model")
     manifest = encode_collection(PASSAGES, tmp_path / "out", SpladeModel.load(str(tmp_path / "model"), device="cpu"))
     assert (manifest.passages, manifest.empty, manifest.postings) == (14, 14, 0)
-    assert [(vector.id, vector.vector) for vector in read_vectors(tmp_path / "out")] == [(passage.id, {}) for passage in PASSAGES]
+    assert [(vector.doc_id, vector.vector) for vector in read_vectors(tmp_path / "out")] == [(passage.doc_id, {}) for passage in PASSAGES]
 
 
 def test_a_real_collection_is_encoded_passage_by_passage(tiny: SpladeModel, real_collection: Callable[[str], Path], tmp_path: Path) -> None:
     passages = list(islice(read_passages(real_collection("cranfield")), 10))
     manifest = encode_collection(passages, tmp_path / "out", tiny, store_contents=True)
     vectors = list(read_vectors(tmp_path / "out"))
-    assert [(vector.id, vector.contents) for vector in vectors] == [(passage.id, passage.contents) for passage in passages]
+    assert [(vector.doc_id, vector.contents) for vector in vectors] == [(passage.doc_id, passage.contents) for passage in passages]
     assert manifest.postings == sum(len(vector.vector) for vector in vectors) > 1000
 
 
@@ -168,15 +168,15 @@ def test_resumed_after_the_process_was_killed_the_bytes_are_the_same_too(tiny: S
     script = f"""if True:
         import os, signal
         from splade_lucene.encoding.model import SpladeModel
-        from splade_lucene.pipeline import encoding
+        from splade_lucene.pipeline import encode
         from splade_lucene.records import Passage
-        encoding._WINDOW, calls = 2, []
+        encode._WINDOW, calls = 2, []
         def advance(count):
             calls.append(count)
             if len(calls) == 3:
                 os.kill(os.getpid(), signal.SIGKILL)
         options = dict(max_length=32, shard_size=4, advance=advance)
-        encoding.encode_collection({PASSAGES!r}, {str(tmp_path / "out")!r}, SpladeModel.load("tiny"), **options)
+        encode.encode_collection({PASSAGES!r}, {str(tmp_path / "out")!r}, SpladeModel.load("tiny"), **options)
     """
     killed = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[1], check=False)
     assert killed.returncode == -signal.SIGKILL
@@ -216,7 +216,7 @@ def test_other_settings_are_refused(tiny: SpladeModel, undisturbed: Path, option
 
 CHANGED = {
     "first passage": [Passage("d0", "other"), *PASSAGES[1:]],
-    "id in the last shard": [*PASSAGES[:-1], PASSAGES[-1]._replace(id="other")],
+    "id in the last shard": [*PASSAGES[:-1], PASSAGES[-1]._replace(doc_id="other")],
     "title": [PASSAGES[0], PASSAGES[1]._replace(title="other"), *PASSAGES[2:]],
     "one passage less": PASSAGES[:-1],
     "one shard less": PASSAGES[:12],

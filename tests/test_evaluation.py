@@ -171,7 +171,7 @@ def test_fusion_adds_normalised_scores_by_weight() -> None:
     first = {"q": [Hit("a", 9.0), Hit("b", 6.0), Hit("c", 5.0)]}
     second = {"q": [Hit("c", 30.0), Hit("d", 20.0), Hit("b", 10.0)]}
     fused = fuse(first, second, weight=0.75)["q"]
-    assert [hit.docid for hit in fused] == ["a", "c", "b", "d"]
+    assert [hit.doc_id for hit in fused] == ["a", "c", "b", "d"]
     assert [hit.score for hit in fused] == pytest.approx([0.75, 0.25, 0.75 * 0.25, 0.25 * 0.5])
 
 

@@ -17,10 +17,10 @@ from splade_lucene.errors import InputError
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher
 from splade_lucene.lucene.indexing import build_bm25_index, build_impact_index
 from splade_lucene.lucene.updating import update_impact_index
-from splade_lucene.pipeline.encoding import encode_collection
-from splade_lucene.pipeline.explaining import differences, explain_documents, explain_text
+from splade_lucene.pipeline.encode import encode_collection
+from splade_lucene.pipeline.explain import differences, explain_documents, explain_text
 from splade_lucene.pipeline.explanation_page import explanation_page
-from splade_lucene.pipeline.searching import ImpactSearcher
+from splade_lucene.pipeline.search import ImpactSearcher
 from splade_lucene.records import Passage
 from splade_lucene.vectors.reader import read_vectors
 
@@ -126,31 +126,31 @@ def test_markup_in_a_text_is_shown_and_not_obeyed(tiny: SpladeModel) -> None:
 
 
 def test_impact_explanations_are_the_searchers_exact_scores(folder: Path, tiny: SpladeModel) -> None:
-    vectors = {vector.id: vector.vector for vector in read_vectors(folder / "out")}
+    vectors = {vector.doc_id: vector.vector for vector in read_vectors(folder / "out")}
     (impacts,) = tiny.encode_queries([QUERY], max_length=16)
     with ImpactSearcher(folder / "splade", model=tiny) as searcher:
-        scores = {hit.docid: hit.score for hit in searcher.search(QUERY)}
+        scores = {hit.doc_id: hit.score for hit in searcher.search(QUERY)}
         assert len(scores) > 1
-        for docid, vector in vectors.items():
-            found = searcher.explain(QUERY, docid)
+        for doc_id, vector in vectors.items():
+            found = searcher.explain(QUERY, doc_id)
             assert {match.token: (match.query_weight, match.document_weight) for match in found.matches} == {
                 token: (impacts[token], vector[token]) for token in impacts.keys() & vector.keys()
             }
-            assert sum(match.product for match in found.matches) == found.score == scores.get(docid, 0)
+            assert sum(match.product for match in found.matches) == found.score == scores.get(doc_id, 0)
             assert found.unmatched == {token: impact for token, impact in impacts.items() if token not in vector}
 
 
 def test_documents_of_every_segment_are_explained(folder: Path, tiny: SpladeModel, tmp_path: Path) -> None:
-    more = [Passage(f"{passage.id}-{copy}", passage.text, f"{passage.title} {copy}") for copy in "ab" for passage in PASSAGES]
+    more = [Passage(f"{passage.doc_id}-{copy}", passage.text, f"{passage.title} {copy}") for copy in "ab" for passage in PASSAGES]
     encode_collection(more, tmp_path / "more", tiny, max_length=32, query_max_length=16)
     (tmp_path / "gone").write_text("heat\n")
     shutil.copytree(folder / "splade", tmp_path / "index")
     update_impact_index(tmp_path / "index", add=tmp_path / "more", delete=tmp_path / "gone", optimize=False)
     with ImpactSearcher(tmp_path / "index", model=tiny) as searcher:
         hits = searcher.search(QUERY, 100)
-        assert {"glass", "glass-a", "glass-b"} < {hit.docid for hit in hits}
-        assert [searcher.explain(QUERY, hit.docid).score for hit in hits] == [hit.score for hit in hits]
-        assert [sum(match.product for match in searcher.explain(QUERY, hit.docid).matches) for hit in hits] == [hit.score for hit in hits]
+        assert {"glass", "glass-a", "glass-b"} < {hit.doc_id for hit in hits}
+        assert [searcher.explain(QUERY, hit.doc_id).score for hit in hits] == [hit.score for hit in hits]
+        assert [sum(match.product for match in searcher.explain(QUERY, hit.doc_id).matches) for hit in hits] == [hit.score for hit in hits]
         with pytest.raises(InputError, match="has no document 'heat'"):
             searcher.explain(QUERY, "heat")
 
@@ -159,7 +159,7 @@ def test_documents_of_every_segment_are_explained(folder: Path, tiny: SpladeMode
 def test_bm25_explanations_are_the_searchers_scores_and_the_formula(index: str, folder: Path) -> None:
     with Bm25Searcher(folder / index) as searcher:
         hits = searcher.search(QUERY)
-        assert [hit.docid for hit in hits] == ["glass"]
+        assert [hit.doc_id for hit in hits] == ["glass"]
         found = searcher.explain(QUERY, "glass")
         nothing = searcher.explain(QUERY, "sort")
     assert found.score == pytest.approx(hits[0].score, abs=1e-4)
@@ -177,24 +177,24 @@ def test_bm25_explanations_are_the_searchers_scores_and_the_formula(index: str, 
 @pytest.mark.parametrize("index", ["splade", "flat", "fields"])
 @pytest.mark.parametrize("query", [QUERY, "glass", "", "zzz the"])
 def test_contributions_are_the_explanations_of_many_documents(index: str, query: str, folder: Path, tiny: SpladeModel) -> None:
-    docids = [passage.id for passage in PASSAGES]
+    doc_ids = [passage.doc_id for passage in PASSAGES]
     with ImpactSearcher(folder / index, model=tiny) if index == "splade" else Bm25Searcher(folder / index) as searcher:
-        found = searcher.contributions({"q1": query, "q2": "sorted list"}, {"q1": [*docids, "nowhere"], "q2": ["sort"]})
-        explained = {docid: searcher.explain(query, docid).matches for docid in docids}
+        found = searcher.contributions({"q1": query, "q2": "sorted list"}, {"q1": [*doc_ids, "nowhere"], "q2": ["sort"]})
+        explained = {doc_id: searcher.explain(query, doc_id).matches for doc_id in doc_ids}
     assert list(found) == ["q1", "q2"]
-    assert list(found["q1"]) == docids
+    assert list(found["q1"]) == doc_ids
     assert found["q2"]["sort"]
-    for docid, matches in explained.items():
+    for doc_id, matches in explained.items():
         names = [match.token if match.field == "contents" else f"{match.field}:{match.token}" for match in matches]
         expected = dict(zip(names, (match.product for match in matches), strict=True))
-        assert found["q1"][docid] == pytest.approx(expected)
-        assert list(found["q1"][docid].values()) == sorted(found["q1"][docid].values(), reverse=True)
+        assert found["q1"][doc_id] == pytest.approx(expected)
+        assert list(found["q1"][doc_id].values()) == sorted(found["q1"][doc_id].values(), reverse=True)
 
 
 def test_ranks_and_differences(folder: Path, tiny: SpladeModel) -> None:
     with ImpactSearcher(folder / "splade", model=tiny) as searcher:
         hits = searcher.search(QUERY)
-        first, second = explain_documents(searcher, QUERY, [hits[0].docid, hits[1].docid])
+        first, second = explain_documents(searcher, QUERY, [hits[0].doc_id, hits[1].doc_id])
         (none,) = explain_documents(searcher, "", ["sort"])
     assert (first.rank, second.rank) == (1, 2)
     found = differences(first.explanation, second.explanation)

@@ -18,16 +18,16 @@ from splade_lucene.cli.main import main
 from splade_lucene.collections.passages import read_passages
 from splade_lucene.collections.queries import read_queries
 from splade_lucene.errors import InputError
-from splade_lucene.integrations.ciff_messages import encode_postings, message_class, varint
-from splade_lucene.integrations.exporting import export_vectors
-from splade_lucene.integrations.features import feature_name, kept_impact
-from splade_lucene.integrations.inversion import Inverter
-from splade_lucene.integrations.qdrant import load_qdrant
-from splade_lucene.integrations.registry import ENGINES
+from splade_lucene.integrations.export.ciff_messages import encode_postings, message_class, varint
+from splade_lucene.integrations.export.exporting import export_vectors
+from splade_lucene.integrations.export.features import feature_name, kept_impact
+from splade_lucene.integrations.export.inversion import Inverter
+from splade_lucene.integrations.export.qdrant import load_qdrant
+from splade_lucene.integrations.export.registry import ENGINES
 from splade_lucene.lucene import jvm
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
 from splade_lucene.lucene.indexing import build_impact_index
-from splade_lucene.pipeline.encoding import encode_collection
+from splade_lucene.pipeline.encode import encode_collection
 from splade_lucene.records import Hit, ImpactVector, Passage, Query
 from splade_lucene.vectors.reader import read_vectors
 from splade_lucene.vectors.writer import VectorWriter
@@ -64,7 +64,9 @@ def scifact(tiny: SpladeModel, real_collection: Callable[[str], Path], tmp_path_
 def write_out(out: Path, tiny: SpladeModel, vectors: Mapping[str, Mapping[str, int]], *, contents: str | None = None) -> Path:
     record = tiny.record()._asdict()
     writer = VectorWriter(out, encoder=record, settings={"max_length": 64, "contents": contents is not None})
-    writer.write_shard([Passage(docid, "") for docid in vectors], [ImpactVector(docid, bag, contents) for docid, bag in vectors.items()])
+    writer.write_shard(
+        [Passage(doc_id, "") for doc_id in vectors], [ImpactVector(doc_id, bag, contents) for doc_id, bag in vectors.items()]
+    )
     writer.finish()
     return out
 
@@ -77,14 +79,14 @@ def assert_same(ours: Sequence[Hit], theirs: Sequence[tuple[str, float]], *, rel
     """The same scores, and the same documents as far as no tie at the end leaves a choice."""
     assert [score for _, score in theirs] == pytest.approx([hit.score for hit in ours], rel=relative, abs=0)
     last = ours[-1].score * (1 + relative)
-    assert {docid for docid, score in theirs if score > last} == {hit.docid for hit in ours if hit.score > last}
-    assert len({docid for docid, _ in theirs}) == len(theirs)
+    assert {doc_id for doc_id, score in theirs if score > last} == {hit.doc_id for hit in ours if hit.score > last}
+    assert len({doc_id for doc_id, _ in theirs}) == len(theirs)
 
 
 def test_qdrant_finds_the_same_documents_with_the_same_scores(scifact: Encoded, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     qdrant = pytest.importorskip("qdrant_client", reason="qdrant-client is not installed: pip install 'splade_lucene[qdrant]'")
     topics = tmp_path / "topics.tsv"
-    topics.write_text("".join(f"{query.id}\t{query.text}\n" for query in scifact.queries))
+    topics.write_text("".join(f"{query.query_id}\t{query.text}\n" for query in scifact.queries))
     command = ["export", str(scifact.out), "--to", "qdrant", "--output", str(tmp_path / "x"), "--queries", str(topics), "--hits", str(K)]
     assert main([*command, "--name", "scifact", "--load", str(tmp_path / "local")]) == 0
     assert f"{DOCUMENTS} points in the collection scifact" in capsys.readouterr().out
@@ -93,7 +95,7 @@ def test_qdrant_finds_the_same_documents_with_the_same_scores(scifact: Encoded, 
         for line, query, hits in zip(requests(tmp_path / "x"), scifact.queries, scifact.hits, strict=True):
             body = qdrant.models.QueryRequest(**{**line["body"], "with_payload": True})
             points = client.query_points("scifact", query=body.query, using=body.using, limit=body.limit, with_payload=True).points
-            assert line["id"] == query.id
+            assert line["id"] == query.query_id
             assert_same(hits, [(point.payload["docid"], point.score) for point in points])
     finally:
         client.close()
@@ -162,8 +164,8 @@ def test_bmp_reads_the_ciff_file_and_finds_the_same(bmp: Any, scifact: Encoded, 
         # BMP scales a query so that its heaviest token weighs 32, and adds up in 16 bits: give it what it keeps as it is.
         heaviest = dict(sorted(impacts.items(), key=lambda item: -item[1])[:8])
         query = {token: max(1, round(impact * 32 / max(heaviest.values()))) for token, impact in heaviest.items()}
-        docids, scores = searcher.search(query, k=10, alpha=1.0, beta=1.0)
-        assert_same(brute_force(capped, query, 10), list(zip(docids, scores, strict=True)))
+        doc_ids, scores = searcher.search(query, k=10, alpha=1.0, beta=1.0)
+        assert_same(brute_force(capped, query, 10), list(zip(doc_ids, scores, strict=True)))
 
 
 def read_ciff(file: Path) -> tuple[Any, dict[str, list[tuple[int, int]]], list[Any]]:
@@ -174,9 +176,9 @@ def read_ciff(file: Path) -> tuple[Any, dict[str, list[tuple[int, int]]], list[A
         lists: dict[str, list[tuple[int, int]]] = {}
         for _ in range(header.num_postings_lists):
             message = io.parse_length_prefixed(message_class("PostingsList"), stream)
-            docids = np.cumsum([posting.docid for posting in message.postings]).tolist()
-            lists[message.term] = [(docid, posting.tf) for docid, posting in zip(docids, message.postings, strict=True)]
-            assert (message.df, message.cf) == (len(docids), sum(posting.tf for posting in message.postings))
+            doc_ids = np.cumsum([posting.docid for posting in message.postings]).tolist()
+            lists[message.term] = [(doc_id, posting.tf) for doc_id, posting in zip(doc_ids, message.postings, strict=True)]
+            assert (message.df, message.cf) == (len(doc_ids), sum(posting.tf for posting in message.postings))
         records = [io.parse_length_prefixed(message_class("DocRecord"), stream) for _ in range(header.num_docs)]
         assert stream.read() == b""
     return header, lists, records
@@ -193,13 +195,13 @@ def test_ciff_holds_every_posting(scifact: Encoded, tmp_path: Path, shards: int)
         assert [record.docid for record in records] == list(range(len(records)))
         bags: list[dict[str, int]] = [{} for _ in records]
         for term, postings in lists.items():
-            for docid, impact in postings:
-                bags[docid][term] = impact
+            for doc_id, impact in postings:
+                bags[doc_id][term] = impact
         found |= {record.collection_docid: bag for record, bag in zip(records, bags, strict=True)}
         assert [record.doclength for record in records] == [sum(bag.values()) for bag in bags]
         headers.append(header)
-    assert found == {vector.id: vector.vector for vector in scifact.vectors}
-    assert list(found) == [vector.id for vector in scifact.vectors]
+    assert found == {vector.doc_id: vector.vector for vector in scifact.vectors}
+    assert list(found) == [vector.doc_id for vector in scifact.vectors]
     assert len(headers) == shards
     length = sum(sum(vector.vector.values()) for vector in scifact.vectors)
     for header in headers:
@@ -243,16 +245,16 @@ def test_lucene_s_feature_fields_score_the_bulk_requests_alike(engine: str, scif
     java = jvm.jnius().autoclass
     directory = java("org.apache.lucene.store.ByteBuffersDirectory")()
     writer = java("org.apache.lucene.index.IndexWriter")(directory, java("org.apache.lucene.index.IndexWriterConfig")())
-    docids = []
-    for docid, document in bulk_documents(tmp_path / "x"):
-        docids.append(docid)
+    doc_ids = []
+    for doc_id, document in bulk_documents(tmp_path / "x"):
+        doc_ids.append(doc_id)
         fields = java("org.apache.lucene.document.Document")()
         for name, value in document["splade"].items():
             field = java("org.apache.lucene.document.FeatureField")("splade", name, float(value))
             fields.add(field)
         writer.addDocument(fields)
     writer.close()
-    assert docids == [vector.id for vector in scifact.vectors]
+    assert doc_ids == [vector.doc_id for vector in scifact.vectors]
     reader = java("org.apache.lucene.index.DirectoryReader").open(directory)
     searcher = java("org.apache.lucene.search.IndexSearcher")(jvm.jnius().cast("org.apache.lucene.index.IndexReader", reader))
     for line, hits in zip(requests(tmp_path / "x"), scifact.hits, strict=True):
@@ -264,8 +266,8 @@ def test_lucene_s_feature_fields_score_the_bulk_requests_alike(engine: str, scif
             builder.add(clause, java("org.apache.lucene.search.BooleanClause$Occur").SHOULD)
         wanted = jvm.jnius().cast("org.apache.lucene.search.Query", builder.build())
         top = searcher.search(wanted, line["body"]["size"])
-        found = [(docids[hit.doc], hit.score) for hit in top.scoreDocs]
-        assert_same([Hit(hit.docid, hit.score / 100) for hit in hits], found, relative=1e-5)
+        found = [(doc_ids[hit.doc], hit.score) for hit in top.scoreDocs]
+        assert_same([Hit(hit.doc_id, hit.score / 100) for hit in hits], found, relative=1e-5)
     reader.close()
 
 
@@ -310,7 +312,7 @@ def test_pinecone_s_own_classes_take_upserts_and_queries(scifact: Encoded, tmp_p
             accepted = msgspec.convert(vector, vectors.Vector)
             sparse = accepted.sparse_values
             found[accepted.id] = {tokens[number]: value for number, value in zip(sparse.indices, sparse.values, strict=True)}
-    assert found == {vector.id: vector.vector for vector in scifact.vectors}
+    assert found == {vector.doc_id: vector.vector for vector in scifact.vectors}
     for line, impacts in zip(requests(tmp_path / "x"), scifact.impacts, strict=True):
         sparse = msgspec.convert(line["body"]["sparseVector"], type(sparse))
         assert {tokens[number]: value for number, value in zip(sparse.indices, sparse.values, strict=True)} == impacts
@@ -334,9 +336,9 @@ def test_opensearch_s_approximate_field_takes_numbers_of_tokens_and_weights(scif
     assert index["settings"] == {"index": {"sparse": True}}
     assert (field["type"], field["method"]["name"]) == ("sparse_vector", "seismic")
     assert field["method"]["parameters"]["quantization_ceiling_ingest"] == pytest.approx(largest / 100)
-    for (docid, document), vector in zip(bulk_documents(tmp_path / "x"), scifact.vectors, strict=True):
+    for (doc_id, document), vector in zip(bulk_documents(tmp_path / "x"), scifact.vectors, strict=True):
         bag = {tiny.vocabulary[int(number)]: round(weight * 100) for number, weight in document["splade"].items()}
-        assert (docid, bag) == (vector.id, vector.vector)
+        assert (doc_id, bag) == (vector.doc_id, vector.vector)
 
 
 def test_dots_and_per_cent_signs_in_tokens_are_written_so_that_they_can_be_read_back() -> None:

@@ -20,14 +20,14 @@ from typing import Any
 import pytest
 
 from splade_lucene.cli.main import main
+from splade_lucene.core.files import file_sha256
+from splade_lucene.core.locks import locked
 from splade_lucene.encoding.model import SpladeModel
-from splade_lucene.files import file_sha256
-from splade_lucene.locks import locked
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
 from splade_lucene.lucene.jvm import anserini_jar
 from splade_lucene.records import ImpactVector
-from tests.made_up import write_vectors
-from tests.ordinary import CANNOT, run_as_ordinary_user
+from tests.unprivileged import CANNOT, run_as_ordinary_user
+from tests.vector_factory import write_vectors
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = {
@@ -188,7 +188,7 @@ def test_a_heap_too_small_for_the_work(tmp_path: Path) -> None:
     assert names(tmp_path) == ["out"]
     assert run([*command, "1g"]).returncode == 0
     with ImpactIndexSearcher(tmp_path / "index") as searcher:
-        assert [hit.docid for hit in searcher.search_impacts({"0070001".ljust(200, "x"): 2})] == ["d7"]
+        assert [hit.doc_id for hit in searcher.search_impacts({"0070001".ljust(200, "x"): 2})] == ["d7"]
 
 
 def test_java_dies(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_java_dies(tmp_path: Path) -> None:
     assert child.wait() == -signal.SIGABRT
     assert [file.name for file in (tmp_path / "reports").glob("hs_err*")] == [f"hs_err_pid{child.pid}.log"]
     with ImpactIndexSearcher(tmp_path / "index") as searcher:
-        assert [hit.docid for hit in searcher.search_impacts({"glass": 1})] == ["old"]
+        assert [hit.doc_id for hit in searcher.search_impacts({"glass": 1})] == ["old"]
     assert main(command[3:]) == 0
     with ImpactIndexSearcher(tmp_path / "index") as searcher:
         assert len(searcher.search_impacts({"glass": 1}, 30_000)) == 20_000

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from splade_lucene.core.files import Lines, atomic_file, atomic_folder, file_sha256, read_objects, read_pairs
 from splade_lucene.errors import InputError
-from splade_lucene.files import Lines, atomic_file, atomic_folder, file_sha256, read_objects, read_pairs
 
 
 def at(file: Path, line: int, reason: str = "") -> str:

@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from splade_lucene.core.files import file_sha256
 from splade_lucene.errors import InputError, JavaError
-from splade_lucene.files import file_sha256
-from splade_lucene.lucene.impact_writer import OtherFormError, add_impacts, impact_writer
 from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.lucene.java import open_reader, stores
+from splade_lucene.lucene.lucene_writer import OtherFormError, add_impacts, impact_writer
 from splade_lucene.records import ImpactVector
 from splade_lucene.vectors.reader import read_vectors
 from splade_lucene.vectors.writer import vector_line
-from tests.made_up import write_vectors
+from tests.vector_factory import write_vectors
 
 NASTY = [
     *('"', "\\", ",", ":", "{", "}", "{}", '},"contents":', "':", '":', ":5,", "a,", ",a", ":a", "##s", "😀", "/", "é"),
@@ -56,7 +56,7 @@ def vectors_of(index: Path) -> list[ImpactVector]:
         stored = [fields.document(number) for number in range(reader.maxDoc())]
         raw = [each.get("raw") for each in stored] if stores(reader, "raw") else [None] * len(stored)
         vectors = [ImpactVector(each.get("id"), {}, text and json.loads(text)["contents"]) for each, text in zip(stored, raw, strict=True)]
-        assert all(text is None or json.loads(text)["id"] == vector.id for text, vector in zip(raw, vectors, strict=True))
+        assert all(text is None or json.loads(text)["id"] == vector.doc_id for text, vector in zip(raw, vectors, strict=True))
         for number in range(reader.leaves().size()):
             leaf = reader.leaves().get(number)
             terms = leaf.reader().terms("contents").iterator()
@@ -81,8 +81,8 @@ def read_by_python(line: bytes) -> ImpactVector | None:
 
 @modest
 @given(st.text(min_size=1, max_size=5), st.dictionaries(TOKENS, st.integers(-1, 1 << 25), min_size=1, max_size=6), st.none() | TOKENS)
-def test_what_is_taken_is_what_python_reads(docid: str, vector: dict[str, int], contents: str | None) -> None:
-    item = {"id": docid} | ({} if contents is None else {"contents": contents}) | {"vector": vector}
+def test_what_is_taken_is_what_python_reads(doc_id: str, vector: dict[str, int], contents: str | None) -> None:
+    item = {"id": doc_id} | ({} if contents is None else {"contents": contents}) | {"vector": vector}
     for ascii_only in (False, True):
         line = json.dumps(item, ensure_ascii=ascii_only, separators=(",", ":")).encode("utf-8", "surrogatepass")
         found = taken([line], contents=contents is not None)
@@ -99,8 +99,8 @@ def test_what_encode_writes_is_taken(vector: dict[str, int], contents: str | Non
 
 @modest
 @given(st.text(min_size=1, max_size=9).filter(lambda name: name.split() == [name] and name.isprintable()), st.text(max_size=9))
-def test_what_was_checked_is_taken(docid: str, contents: str) -> None:
-    expected = ImpactVector(docid, {"\u200b": 5}, contents)
+def test_what_was_checked_is_taken(doc_id: str, contents: str) -> None:
+    expected = ImpactVector(doc_id, {"\u200b": 5}, contents)
     assert taken([vector_line(expected).encode()], checked=True, contents=True) == [expected]
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from splade_lucene.errors import IndexMismatchError, InputError, JavaError
-from splade_lucene.lucene import impact_writer, jvm
+from splade_lucene.lucene import jvm, lucene_writer
 from splade_lucene.lucene.card import FILE, folder_bytes, read_card
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
 from splade_lucene.lucene.indexing import Engine, build_impact_index
 from splade_lucene.lucene.statistics import index_statistics
 from splade_lucene.records import ImpactVector
-from tests.made_up import NASTY, made_up, write_vectors
 from tests.oracle import brute_force
+from tests.vector_factory import NASTY, made_up, write_vectors
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_the_postings_are_the_vectors(index: Path, vectors: list[ImpactVector]) 
 
 
 def test_documents_keep_their_order_when_lucene_writes_many_segments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(impact_writer, "_MEMORY_BUFFER", 0.05)
+    monkeypatch.setattr(lucene_writer, "_MEMORY_BUFFER", 0.05)
     vectors = made_up(3000)
     build_impact_index(write_vectors(tmp_path / "out", vectors), tmp_path / "index")
     with ImpactIndexSearcher(tmp_path / "index") as searcher:
@@ -120,22 +120,22 @@ def test_explanations_are_the_vectors_and_add_up_to_the_scores(index: Path, vect
     with ImpactIndexSearcher(index, Fixed(query)) as searcher:
         scores = dict(searcher.search("text", 1000))
         for vector in vectors[::5]:
-            found = searcher.explain("text", vector.id)
+            found = searcher.explain("text", vector.doc_id)
             assert {match.token: match.document_weight for match in found.matches} == {
                 token: vector.vector[token] for token in query.keys() & vector.vector.keys()
             }
-            assert sum(match.product for match in found.matches) == found.score == scores.get(vector.id, 0)
+            assert sum(match.product for match in found.matches) == found.score == scores.get(vector.doc_id, 0)
             assert found.unmatched == {token: weight for token, weight in query.items() if token not in vector.vector}
         with pytest.raises(InputError, match="has no document 'd400'"):
             searcher.explain("text", "d400")
 
 
 def test_docids_come_back_whole_and_in_the_order_of_their_characters(tmp_path: Path) -> None:
-    docids = ["b" * 300, "ä", "\uffee", "😀", '"', "\\", "a,b", "0", "\u200b"]
-    build_impact_index(write_vectors(tmp_path / "out", [ImpactVector(docid, {"x": 1}) for docid in docids]), tmp_path / "index")
+    doc_ids = ["b" * 300, "ä", "\uffee", "😀", '"', "\\", "a,b", "0", "\u200b"]
+    build_impact_index(write_vectors(tmp_path / "out", [ImpactVector(doc_id, {"x": 1}) for doc_id in doc_ids]), tmp_path / "index")
     with ImpactIndexSearcher(tmp_path / "index") as searcher:
-        assert [hit.docid for hit in searcher.search_impacts({"x": 1}, 100)] == sorted(docids)
-        assert [hit.docid for hit in searcher.search_impacts({"x": 1}, 4)] == sorted(docids)[:4]
+        assert [hit.doc_id for hit in searcher.search_impacts({"x": 1}, 100)] == sorted(doc_ids)
+        assert [hit.doc_id for hit in searcher.search_impacts({"x": 1}, 4)] == sorted(doc_ids)[:4]
 
 
 def test_document_frequencies(index: Path, vectors: list[ImpactVector]) -> None:
@@ -169,7 +169,7 @@ def test_empty_vectors_are_counted_and_not_in_the_index(tmp_path: Path) -> None:
     assert sum(told) == 2
     assert read_card(tmp_path / "index") == card
     with ImpactIndexSearcher(tmp_path / "index") as searcher:
-        assert [hit.docid for hit in searcher.search_impacts({"x": 1})] == ["c", "a"]
+        assert [hit.doc_id for hit in searcher.search_impacts({"x": 1})] == ["c", "a"]
 
 
 def test_an_existing_index_is_kept_unless_overwritten(tmp_path: Path) -> None:
@@ -179,10 +179,10 @@ def test_an_existing_index_is_kept_unless_overwritten(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--overwrite"):
         build_impact_index(second, tmp_path / "index")
     with ImpactIndexSearcher(tmp_path / "index") as searcher:
-        assert searcher.search_impacts({"x": 1})[0].docid == "a"
+        assert searcher.search_impacts({"x": 1})[0].doc_id == "a"
     build_impact_index(second, tmp_path / "index", overwrite=True)
     with ImpactIndexSearcher(tmp_path / "index") as searcher:
-        assert searcher.search_impacts({"x": 1})[0].docid == "b"
+        assert searcher.search_impacts({"x": 1})[0].doc_id == "b"
 
 
 def test_overwriting_spares_a_folder_of_something_else(tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_what_anserini_would_corrupt_is_refused_and_leaves_nothing(tmp_path: Pat
     out = write_vectors(tmp_path / "out", [ImpactVector("a", {"x": 1}), ImpactVector("b", {"x": 1})])
     shard, manifest = out / "vectors" / "part-00000.jsonl", out / "manifest.json"
     shard.write_text(shard.read_text().splitlines()[0] + "\n" + line + "\n")
-    from splade_lucene.files import file_sha256
+    from splade_lucene.core.files import file_sha256
 
     data = json.loads(manifest.read_text())
     data["shards"][0]["sha256"] = file_sha256(shard)

@@ -22,7 +22,7 @@ from splade_lucene.errors import InputError, SpladeLuceneError
 from splade_lucene.records import Passage, Qrel, Query
 
 PASSAGES = [Passage("d1", "Thermal stress breaks glass.", "Glass"), Passage("d2", "An inverted index."), Passage("q1", "zażółć", "Ü")]
-CORPUS = "".join(json.dumps({"_id": each.id, "title": each.title, "text": each.text, "metadata": {}}) + "\n" for each in PASSAGES)
+CORPUS = "".join(json.dumps({"_id": each.doc_id, "title": each.title, "text": each.text, "metadata": {}}) + "\n" for each in PASSAGES)
 FILES = {
     "corpus.jsonl": CORPUS,
     "queries.jsonl": '{"_id": "q1", "text": "why"}\n{"_id": "q2", "text": "what"}\n{"_id": "q3", "text": "unjudged"}\n',

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from splade_lucene.cli.main import main
-from splade_lucene.files import Lines
+from splade_lucene.core.files import Lines
 
 _PASSAGES = 320
 _KILLS = 20
@@ -24,7 +24,7 @@ _DRIVER = """
 import os, random, signal, sys, time
 from pathlib import Path
 import splade_lucene.encoding.model
-import splade_lucene.pipeline.encoding_workers
+import splade_lucene.pipeline.pool
 from splade_lucene.cli.main import main
 
 out, seed, kills, command = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:]

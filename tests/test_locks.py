@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from splade_lucene import files, replacing
+from splade_lucene.core import atomic, files
+from splade_lucene.core.files import atomic_file, atomic_folder
+from splade_lucene.core.locks import locked
 from splade_lucene.errors import InputError
-from splade_lucene.files import atomic_file, atomic_folder
-from splade_lucene.locks import locked
 
 ROOT = Path(__file__).parents[1]
 
@@ -27,9 +27,8 @@ def names(folder: Path) -> list[str]:
 
 def hold(code: str, path: Path) -> subprocess.Popen[str]:
     """Starts a process that writes ``path`` and says so, and then waits to be ended."""
-    script = (
-        f"from pathlib import Path\nfrom splade_lucene.files import *\nfrom splade_lucene.locks import locked\npath = Path({str(path)!r})\n"
-    )
+    script = "from pathlib import Path\nfrom splade_lucene.core.files import *\nfrom splade_lucene.core.locks import locked\n"
+    script += f"path = Path({str(path)!r})\n"
     script += f"with {code} as made:\n    print(made, flush=True)\n    input()"
     child = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert child.stdout is not None
@@ -172,9 +171,9 @@ def test_this_system_swaps_in_one_step(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / f"of {name}").touch()
-    assert replacing.swap(tmp_path / "a", tmp_path / "b")
+    assert atomic.swap(tmp_path / "a", tmp_path / "b")
     assert (names(tmp_path / "a"), names(tmp_path / "b")) == (["of b"], ["of a"])
-    assert not replacing.swap(tmp_path / "a", tmp_path / "c")
+    assert not atomic.swap(tmp_path / "a", tmp_path / "c")
 
 
 def test_a_process_killed_between_two_steps_has_lost_nothing(tmp_path: Path) -> None:

@@ -40,11 +40,11 @@ def write(
     """Writes shards of two passages; is killed in the one with the number ``stop``."""
 
     def vectors(shard: list[Passage], number: int) -> Iterator[ImpactVector]:
-        yield ImpactVector(shard[0].id, {"token": number + 1})
+        yield ImpactVector(shard[0].doc_id, {"token": number + 1})
         if number == stop:
             raise Killed
         for passage in shard[1:]:
-            yield ImpactVector(passage.id, {"token": number + 1, "second": 7})
+            yield ImpactVector(passage.doc_id, {"token": number + 1, "second": 7})
 
     writer = VectorWriter(out, encoder=encoder, settings=settings, part=part, overwrite=overwrite)
     for number, start in enumerate(range(0, len(passages), 2)):
@@ -100,7 +100,7 @@ def test_writers_side_by_side_leave_each_other_alone(tmp_path: Path, alone: Path
     for start in range(0, len(PASSAGES), 2):
         shard = PASSAGES[start : start + 2]
         bags = [{"token": start // 2 + 1}, {"token": start // 2 + 1, "second": 7}]
-        writers[1].write_shard(shard, [ImpactVector(passage.id, bag) for passage, bag in zip(shard, bags, strict=False)])
+        writers[1].write_shard(shard, [ImpactVector(passage.doc_id, bag) for passage, bag in zip(shard, bags, strict=False)])
     writers[1].finish()
     half.unlink()
     merge_parts(out)

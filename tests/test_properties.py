@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from splade_lucene.collections.passages import read_passages
 from splade_lucene.collections.queries import read_qrels, read_queries
+from splade_lucene.core.files import Lines, atomic_file
+from splade_lucene.core.ids import is_usable
 from splade_lucene.encoding.quantization import Quantization
 from splade_lucene.errors import InputError
 from splade_lucene.evaluation.runs import read_run, write_run
-from splade_lucene.files import Lines, atomic_file
-from splade_lucene.ids import is_usable
 from splade_lucene.records import Hit, ImpactVector, Passage, Qrel, Query
 from splade_lucene.vectors.reader import read_vectors
 from splade_lucene.vectors.writer import VectorWriter
@@ -36,7 +36,7 @@ tokens = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=
 )
 impacts = st.integers(1, 2**24 - 1)
 vector = st.builds(ImpactVector, ids, st.dictionaries(tokens, impacts, max_size=8), st.none() | texts)
-vectors = st.lists(vector, max_size=6, unique_by=lambda each: each.id)
+vectors = st.lists(vector, max_size=6, unique_by=lambda each: each.doc_id)
 # At the start of a file it is a byte order mark.
 first_ids = ids.filter(lambda name: not name.startswith("\ufeff"))
 
@@ -75,10 +75,10 @@ def test_atomic_files_hold_what_was_written(text: str) -> None:
 
 
 @modest
-@given(st.lists(st.builds(Passage, ids, texts, texts), min_size=1, max_size=6, unique_by=lambda each: each.id), st.booleans())
+@given(st.lists(st.builds(Passage, ids, texts, texts), min_size=1, max_size=6, unique_by=lambda each: each.doc_id), st.booleans())
 def test_passages(passages: list[Passage], ascii_only: bool) -> None:
     def work(folder: Path) -> list[Passage]:
-        lines = ({"_id": each.id, "title": each.title, "text": each.text} for each in passages)
+        lines = ({"_id": each.doc_id, "title": each.title, "text": each.text} for each in passages)
         text = "".join(json.dumps(line, ensure_ascii=ascii_only) + "\n" for line in lines)
         (folder / "corpus.jsonl").write_bytes(text.encode())
         return list(read_passages(folder))
@@ -90,10 +90,10 @@ one_line = texts.filter(lambda text: "\n" not in text and not text.endswith("\r"
 
 
 @modest
-@given(st.lists(st.builds(Query, first_ids, one_line), min_size=1, max_size=6, unique_by=lambda each: each.id))
+@given(st.lists(st.builds(Query, first_ids, one_line), min_size=1, max_size=6, unique_by=lambda each: each.query_id))
 def test_topics(queries: list[Query]) -> None:
     def work(folder: Path) -> list[Query]:
-        (folder / "q.tsv").write_bytes("".join(f"{query.id}\t{query.text}\n" for query in queries).encode())
+        (folder / "q.tsv").write_bytes("".join(f"{query.query_id}\t{query.text}\n" for query in queries).encode())
         return read_queries(folder / "q.tsv")
 
     assert in_folder(work) == queries
@@ -115,7 +115,7 @@ def test_judgments(judgments: list[Qrel], trec: bool) -> None:
 
 
 scores = st.floats(allow_nan=False, allow_infinity=False) | st.integers(0, 2**24 - 1).map(float)
-hits = st.lists(st.builds(Hit, ids, scores), min_size=1, max_size=6, unique_by=lambda each: each.docid)
+hits = st.lists(st.builds(Hit, ids, scores), min_size=1, max_size=6, unique_by=lambda each: each.doc_id)
 
 
 @modest
@@ -126,7 +126,7 @@ def test_runs(run: dict[str, list[Hit]], tag: str) -> None:
         return read_run(folder / "run")
 
     found = in_folder(work)
-    best_first = {qid: sorted(some, key=lambda hit: (hit.score, hit.docid), reverse=True) for qid, some in run.items()}
+    best_first = {query_id: sorted(some, key=lambda hit: (hit.score, hit.doc_id), reverse=True) for query_id, some in run.items()}
     assert (found, list(found)) == (best_first, list(run))
 
 
@@ -169,7 +169,7 @@ def test_quantization(some: list[float], scale: int, top_k: int | None, min_weig
 def test_vectors(some: list[ImpactVector]) -> None:
     def work(folder: Path) -> list[ImpactVector]:
         writer = VectorWriter(folder / "out", encoder={}, settings={})
-        writer.write_shard([Passage(each.id, "") for each in some], some)
+        writer.write_shard([Passage(each.doc_id, "") for each in some], some)
         writer.finish()
         return list(read_vectors(folder / "out"))
 
@@ -181,13 +181,13 @@ anything = st.integers() | st.floats() | st.booleans() | st.text(max_size=2)
 
 @modest
 @given(st.text(max_size=6) | st.integers() | st.none(), st.text(max_size=6), anything)
-def test_vectors_are_read_only_if_lucene_would_keep_them(docid: Any, token: str, impact: Any) -> None:
+def test_vectors_are_read_only_if_lucene_would_keep_them(doc_id: Any, token: str, impact: Any) -> None:
     def work(folder: Path) -> bool:
         (folder / "vectors").mkdir()
-        line = json.dumps({"id": docid, "vector": {token: impact}})
+        line = json.dumps({"id": doc_id, "vector": {token: impact}})
         (folder / "vectors" / "part-00000.jsonl").write_text(line + "\n")
         try:
-            assert list(read_vectors(folder)) == [ImpactVector(docid, {token: impact})]
+            assert list(read_vectors(folder)) == [ImpactVector(doc_id, {token: impact})]
         except InputError as error:
             assert str(error).startswith(f"{folder / 'vectors' / 'part-00000.jsonl'}, line 1: ")
             return False
@@ -195,7 +195,7 @@ def test_vectors_are_read_only_if_lucene_would_keep_them(docid: Any, token: str,
 
     surrogates = any("\ud800" <= character <= "\udfff" for character in token)
     whole = token.split() == [token] and "\x01" not in token and not surrogates
-    assert in_folder(work) == (is_usable(docid) and whole and type(impact) is int and 1 <= impact < 2**24)
+    assert in_folder(work) == (is_usable(doc_id) and whole and type(impact) is int and 1 <= impact < 2**24)
 
 
 def test_the_fuzzer_finds_nothing_in_a_thousand_inputs() -> None:

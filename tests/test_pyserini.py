@@ -18,8 +18,8 @@ from splade_lucene.errors import InputError, ModelError
 from splade_lucene.evaluation.runs import read_run
 from splade_lucene.integrations.pyserini import IndexQueryEncoder, SpladeDocumentEncoder, SpladeQueryEncoder, main, write_encoded_queries
 from splade_lucene.lucene.indexing import build_impact_index
-from splade_lucene.pipeline.encoding import encode_collection
-from splade_lucene.pipeline.searching import ImpactSearcher
+from splade_lucene.pipeline.encode import encode_collection
+from splade_lucene.pipeline.search import ImpactSearcher
 from splade_lucene.records import Passage, Query
 
 PASSAGES = [
@@ -58,8 +58,8 @@ for name, document, query in (
                 texts=batch["text"], titles=batch["title"], fp16=False, max_length=256, add_sep=False)
             writer.write(batch, ["title", "text"])
 searcher = LuceneImpactSearcher(index, IndexQueryEncoder(index))
-for qid, text in queries:
-    found["hits"][qid] = [[hit.docid, hit.score] for hit in searcher.search(text, k=5)]
+for query_id, text in queries:
+    found["hits"][query_id] = [[hit.docid, hit.score] for hit in searcher.search(text, k=5)]
 print(json.dumps(found))
 """
 
@@ -70,9 +70,9 @@ def folder(tiny: SpladeModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     encode_collection(PASSAGES, folder / "out", tiny, max_length=32, query_max_length=16)
     build_impact_index(folder / "out", folder / "index")
     (folder / "corpus").mkdir()
-    lines = [json.dumps({"id": each.id, "title": each.title, "text": each.text}) + "\n" for each in PASSAGES]
+    lines = [json.dumps({"id": each.doc_id, "title": each.title, "text": each.text}) + "\n" for each in PASSAGES]
     (folder / "corpus" / "docs.jsonl").write_text("".join(lines))
-    (folder / "queries.tsv").write_text("".join(f"{qid}\t{text}\n" for qid, text in QUERIES))
+    (folder / "queries.tsv").write_text("".join(f"{query_id}\t{text}\n" for query_id, text in QUERIES))
     return folder
 
 
@@ -108,15 +108,15 @@ def test_files_written_by_pyserinis_own_writer_agree(folder: Path, stock: Any) -
         {line["id"]: line for line in map(json.loads, (folder / name / "embeddings.jsonl").read_text().splitlines())}
         for name in ("ours", "stock")
     )
-    assert ours.keys() == theirs.keys() == {passage.id for passage in PASSAGES}
-    for docid, line in ours.items():
-        assert line["contents"] == theirs[docid]["contents"]
-    titled = [passage.id for passage in PASSAGES if passage.title]
-    for docid in titled:
-        assert same(ours[docid]["vector"], theirs[docid]["vector"])
+    assert ours.keys() == theirs.keys() == {passage.doc_id for passage in PASSAGES}
+    for doc_id, line in ours.items():
+        assert line["contents"] == theirs[doc_id]["contents"]
+    titled = [passage.doc_id for passage in PASSAGES if passage.title]
+    for doc_id in titled:
+        assert same(ours[doc_id]["vector"], theirs[doc_id]["vector"])
     untitled = [passage for passage in PASSAGES if not passage.title]
     bare = SpladeDocumentEncoder("tiny", device="cpu").encode([passage.text for passage in untitled], max_length=256)
-    assert [ours[passage.id]["vector"] for passage in untitled] == bare
+    assert [ours[passage.doc_id]["vector"] for passage in untitled] == bare
 
 
 def expected_hits(folder: Path, tiny: SpladeModel, text: str) -> list[tuple[str, float]]:
@@ -124,12 +124,12 @@ def expected_hits(folder: Path, tiny: SpladeModel, text: str) -> list[tuple[str,
         impacts = IndexQueryEncoder(folder / "index").encode(text)
         # Pyserini drops the terms that every document has.
         everywhere = {term for term, count in searcher.document_frequencies(impacts).items() if count == len(PASSAGES)}
-        return [(hit.docid, hit.score) for hit in searcher.search_impacts({t: i for t, i in impacts.items() if t not in everywhere}, 5)]
+        return [(hit.doc_id, hit.score) for hit in searcher.search_impacts({t: i for t, i in impacts.items() if t not in everywhere}, 5)]
 
 
 def test_the_stock_searcher_with_our_encoder_returns_our_hits(folder: Path, stock: Any, tiny: SpladeModel) -> None:
-    for qid, text in QUERIES:
-        hits = [(docid, float(round(score))) for docid, score in stock["hits"][qid]]
+    for query_id, text in QUERIES:
+        hits = [(doc_id, float(round(score))) for doc_id, score in stock["hits"][query_id]]
         assert hits
         assert hits == expected_hits(folder, tiny, text)
 
@@ -152,8 +152,8 @@ def test_the_stock_command_takes_our_queries(folder: Path, tmp_path: Path, tiny:
     )
     assert child.returncode == 0, child.stderr
     run = read_run(tmp_path / "run")
-    for qid, text in QUERIES:
-        assert [(hit.docid, float(round(hit.score))) for hit in run[qid]] == expected_hits(folder, tiny, text)
+    for query_id, text in QUERIES:
+        assert [(hit.doc_id, float(round(hit.score))) for hit in run[query_id]] == expected_hits(folder, tiny, text)
 
 
 def test_the_encoder_of_an_index_is_the_searchers(folder: Path, tiny: SpladeModel) -> None:

@@ -18,8 +18,8 @@ from splade_lucene.collections.queries import read_qrels, read_queries
 from splade_lucene.errors import IndexMismatchError, InputError
 from splade_lucene.evaluation.measures import score_run
 from splade_lucene.lucene.indexing import build_impact_index
-from splade_lucene.pipeline.encoding import encode_collection
-from splade_lucene.pipeline.searching import ImpactSearcher, search_queries
+from splade_lucene.pipeline.encode import encode_collection
+from splade_lucene.pipeline.search import ImpactSearcher, search_queries
 from splade_lucene.records import Passage, Query
 
 pt = pytest.importorskip("pyterrier", reason="pyterrier is not installed: pip install 'splade_lucene[pyterrier]'")
@@ -41,22 +41,22 @@ class Ours(NamedTuple):
 
     @property
     def topics(self) -> Any:
-        return pd.DataFrame([{"qid": query.id, "query": query.text} for query in self.queries])
+        return pd.DataFrame([{"qid": query.query_id, "query": query.text} for query in self.queries])
 
     def rows(self) -> Iterator[dict[str, str]]:
         for passage in self.passages:
-            yield {"docno": passage.id, "title": passage.title, "text": passage.text}
+            yield {"docno": passage.doc_id, "title": passage.title, "text": passage.text}
 
 
 @pytest.fixture(scope="module")
 def ours(tiny: SpladeModel, real_collection: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ours]:
     collection, folder = real_collection("cranfield"), tmp_path_factory.mktemp("cranfield")
     passages = list(islice(read_passages(collection), PASSAGES))
-    known = {passage.id for passage in passages}
+    known = {passage.doc_id for passage in passages}
     qrels = [qrel for qrel in read_qrels(collection) if qrel.doc_id in known]
     judged = {qrel.query_id for qrel in qrels if qrel.relevance > 0}
-    queries = [query for query in read_queries(collection) if query.id in judged][:QUERIES]
-    wanted = {query.id for query in queries}
+    queries = [query for query in read_queries(collection) if query.query_id in judged][:QUERIES]
+    wanted = {query.query_id for query in queries}
     encode_collection(passages, folder / "out", tiny, max_length=64, query_max_length=32)
     build_impact_index(folder / "out", folder / "index")
     with ImpactSearcher(folder / "index", model=tiny) as searcher:
@@ -80,12 +80,14 @@ def index(encoder: Any, ours: Ours, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def results(frame: Any) -> dict[str, list[tuple[str, float, int]]]:
-    return {qid: list(zip(rows["docno"], rows["score"], rows["rank"], strict=True)) for qid, rows in frame.groupby("qid", sort=False)}
+    return {
+        query_id: list(zip(rows["docno"], rows["score"], rows["rank"], strict=True)) for query_id, rows in frame.groupby("qid", sort=False)
+    }
 
 
 def expected(ours: Ours, k: int = K) -> dict[str, list[tuple[str, float, int]]]:
     found = ours.searcher.search_batch(dict(ours.queries), k)
-    return {qid: [(hit.docid, hit.score, rank) for rank, hit in enumerate(hits)] for qid, hits in found.items()}
+    return {query_id: [(hit.doc_id, hit.score, rank) for rank, hit in enumerate(hits)] for query_id, hits in found.items()}
 
 
 def test_a_pipeline_indexes_and_retrieves_what_our_own_functions_do(ours: Ours, index: Path, tiny: SpladeModel) -> None:
@@ -97,7 +99,7 @@ def test_a_pipeline_indexes_and_retrieves_what_our_own_functions_do(ours: Ours, 
     found: Any = encoding(ours.topics)
     assert results(found) == expected(ours)
     assert {"qid", "query", "query_toks", "docno", "score", "rank"} == set(found.columns)
-    assert results((encoding % 5)(ours.topics)) == {qid: hits[:5] for qid, hits in expected(ours).items()}
+    assert results((encoding % 5)(ours.topics)) == {query_id: hits[:5] for query_id, hits in expected(ours).items()}
 
 
 def test_an_experiment_gives_the_figures_of_our_own_run(ours: Ours, index: Path, tiny: SpladeModel) -> None:

@@ -20,8 +20,8 @@ from splade_lucene.errors import IndexMismatchError, InputError
 from splade_lucene.evaluation.measures import score_run
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
 from splade_lucene.lucene.indexing import Engine, build_bm25_index, build_impact_index
-from splade_lucene.pipeline.encoding import encode_collection
-from splade_lucene.pipeline.searching import ImpactSearcher, open_searcher, query_latency, search_queries
+from splade_lucene.pipeline.encode import encode_collection
+from splade_lucene.pipeline.search import ImpactSearcher, open_searcher, query_latency, search_queries
 from splade_lucene.records import Passage, Query
 from splade_lucene.vectors.reader import read_vectors
 from tests.oracle import brute_force
@@ -83,7 +83,7 @@ def test_more_queries_than_are_encoded_at_a_time(folder: Path, tiny: SpladeModel
         alone = {query.text: searcher.search(query.text, 5) for query in QUERIES}
         for threads in (1, 3):
             found = searcher.search_batch(queries, 5, threads)
-            assert found == {qid: alone[text] for qid, text in queries.items()}
+            assert found == {query_id: alone[text] for query_id, text in queries.items()}
             assert list(found) == list(queries)
 
 
@@ -165,14 +165,14 @@ def test_notes_say_how_a_run_was_made_and_what_it_cost(folder: Path, tiny: Splad
     assert (notes["kind"], notes["queries"], notes["hits"]) == ("impact", 3, 3)
     assert notes["index_bytes"] == sum(file.stat().st_size for file in (folder / "index").iterdir())
     assert notes["encoder"]["query_max_length"] == 16
-    assert list(run) == [query.id for query in QUERIES]
+    assert list(run) == [query.query_id for query in QUERIES]
 
 
 @pytest.mark.parametrize("index", ["index", "bm25"])
 def test_the_querys_own_document_is_removed_and_the_list_refilled(folder: Path, index: str) -> None:
     with open_searcher(folder / index) as searcher:
         whole = search_queries(searcher, QUERIES, k=10).run["glass"]
-        assert whole[0].docid == "glass"
+        assert whole[0].doc_id == "glass"
         for k in (1, 2, 10):
             assert search_queries(searcher, QUERIES, k=k, remove_query=True).run["glass"] == whole[1 : k + 1]
 
@@ -224,7 +224,7 @@ print(json.dumps({text: [[hit.docid, hit.score] for hit in searcher.search(text,
             # Pyserini drops terms that every document has, and writes ties a hair apart.
             everywhere = {t for t, count in searcher.document_frequencies(impacts).items() if count == searcher.card.documents}
             hits = searcher.search_impacts({token: impact for token, impact in impacts.items() if token not in everywhere}, 10)
-            assert [docid for docid, _ in found[text]] == [hit.docid for hit in hits]
+            assert [doc_id for doc_id, _ in found[text]] == [hit.doc_id for hit in hits]
             assert [round(score) for _, score in found[text]] == [hit.score for hit in hits]
 
 
@@ -242,8 +242,8 @@ def test_cranfield_scores_equal_brute_force_for_every_query(
     vectors = list(read_vectors(tmp_path / "out"))
     for query in queries:
         # The terms as they were searched for: encoded with other queries, a weight at the edge may round the other way.
-        impacts = {token: int(impact) for token, impact in batch.terms[query.id].items()}
-        assert run[query.id] == batch.hits[query.id] == brute_force(vectors, impacts, 1000)
+        impacts = {token: int(impact) for token, impact in batch.terms[query.query_id].items()}
+        assert run[query.query_id] == batch.hits[query.query_id] == brute_force(vectors, impacts, 1000)
     measured = score_run(run, read_qrels(collection)).mean
     # Exact brute-force search with unquantized weights gives these.
     assert measured == pytest.approx({"nDCG@10": 0.3762, "R@100": 0.7281, "RR@10": 0.5334}, abs=0.002)

@@ -62,7 +62,7 @@ def test_the_rules_find_what_they_forbid(tmp_path: Path) -> None:
         "import yaml\nyaml.load(text, Loader=yaml.Loader)",
         "import numpy as np\nnp.load('x')",
     ):
-        file = ROOT / "splade_lucene" / "made_up.py"
+        file = ROOT / "splade_lucene" / "vector_factory.py"
         planted = tmp_path / file.name
         planted.write_text(source)
         with pytest.MonkeyPatch.context() as patch:

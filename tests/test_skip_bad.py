@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from splade_lucene.cli.main import main
-from splade_lucene.files import MAX_LINE
+from splade_lucene.core.files import MAX_LINE
 from splade_lucene.vectors.manifest import read_manifest
 
 GOOD = [b'{"_id": "d%d", "text": "A pane of glass number %d."}' % (number, number) for number in range(10)]

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from splade_lucene.errors import InputError
-from splade_lucene.lucene import impact_writer, impact_writing
+from splade_lucene.lucene import build_impacts, lucene_writer
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
-from splade_lucene.lucene.impact_stream import Source
 from splade_lucene.lucene.indexing import build_impact_index
+from splade_lucene.lucene.normalize import Source
 from splade_lucene.records import ImpactVector
-from tests.made_up import made_up, write_vectors
 from tests.oracle import brute_force
+from tests.vector_factory import made_up, write_vectors
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +39,8 @@ class Letters:
 
 
 def test_a_large_collection_is_added_by_a_thread_for_each_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(impact_writer, "_MEMORY_BUFFER", 0.05)
-    monkeypatch.setattr(impact_writing, "_BUFFERED", 10_000)
+    monkeypatch.setattr(lucene_writer, "_MEMORY_BUFFER", 0.05)
+    monkeypatch.setattr(build_impacts, "_BUFFERED", 10_000)
     monkeypatch.setattr(os, "cpu_count", lambda: 3)
     adding = set[int]()
     counts: list[int] = []
@@ -69,14 +69,14 @@ def test_a_bad_line_in_one_of_several_threads_is_named(tmp_path: Path, threads: 
     shard.write_text("".join(lines))
     counts: list[int] = []
     with pytest.raises(InputError, match=rf"{shard}, line 501: document 'd\d+' has the impact 0.5 for 'x'"):
-        impact_writing.write_impacts(tmp_path / "index", Source(out), threads=threads, advance=counts.append)
+        build_impacts.write_impacts(tmp_path / "index", Source(out), threads=threads, advance=counts.append)
     assert sum(counts) < 3000
 
 
 def test_threads_change_nothing(index: Path, vectors: list[ImpactVector]) -> None:
     queries = {f"q{number}": f"t{number % 40} | 😀" for number in range(60)}
     with ImpactIndexSearcher(index, Letters()) as searcher:
-        alone = {qid: searcher.search(text, 50) for qid, text in queries.items()}
+        alone = {query_id: searcher.search(text, 50) for query_id, text in queries.items()}
         assert searcher.search_batch(queries, 50) == alone
         assert searcher.search_batch(queries, 50, threads=4) == alone
         assert list(searcher.search_batch(queries, 50, threads=4)) == list(queries)

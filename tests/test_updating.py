@@ -13,8 +13,8 @@ from splade_lucene.lucene.statistics import index_statistics
 from splade_lucene.lucene.updating import update_impact_index
 from splade_lucene.records import ImpactVector, Passage
 from splade_lucene.vectors.writer import VectorWriter
-from tests.made_up import ENCODER, made_up, write_vectors
 from tests.oracle import brute_force
+from tests.vector_factory import ENCODER, made_up, write_vectors
 
 Fields = dict[str, object]
 QUERIES = [{"t1": 3, "|": 1}, {"t2": 1, "😀": 2}, {'"': 1}]
@@ -27,8 +27,8 @@ def agree(index: Path, vectors: list[ImpactVector]) -> bool:
         )
 
 
-def ids_file(path: Path, docids: list[str]) -> Path:
-    path.write_text("".join(f"{docid}\n" for docid in docids))
+def ids_file(path: Path, doc_ids: list[str]) -> Path:
+    path.write_text("".join(f"{doc_id}\n" for doc_id in doc_ids))
     return path
 
 
@@ -41,7 +41,7 @@ def old(tmp_path: Path) -> list[ImpactVector]:
 
 @pytest.fixture
 def new(tmp_path: Path) -> list[ImpactVector]:
-    vectors = [ImpactVector(f"n{vector.id}", vector.vector) for vector in made_up(40, seed=9)]
+    vectors = [ImpactVector(f"n{vector.doc_id}", vector.vector) for vector in made_up(40, seed=9)]
     write_vectors(tmp_path / "out2", vectors)
     return vectors
 
@@ -55,7 +55,7 @@ def test_documents_are_added(tmp_path: Path, old: list[ImpactVector], new: list[
 
 @pytest.mark.parametrize("optimize", [True, False])
 def test_documents_are_deleted_and_leave_nothing(tmp_path: Path, old: list[ImpactVector], optimize: bool) -> None:
-    gone = ids_file(tmp_path / "gone", [vector.id for vector in old[::3]])
+    gone = ids_file(tmp_path / "gone", [vector.doc_id for vector in old[::3]])
     update_impact_index(tmp_path / "index", delete=gone, optimize=optimize)
     left = [vector for vector in old if vector not in old[::3]]
     assert agree(tmp_path / "index", left)
@@ -64,9 +64,9 @@ def test_documents_are_deleted_and_leave_nothing(tmp_path: Path, old: list[Impac
 
 @pytest.mark.parametrize("optimize", [True, False])
 def test_documents_are_replaced(tmp_path: Path, old: list[ImpactVector], optimize: bool) -> None:
-    changed = [ImpactVector(vector.id, {"t1": 7, "new": 1}) for vector in old[10:20]]
+    changed = [ImpactVector(vector.doc_id, {"t1": 7, "new": 1}) for vector in old[10:20]]
     write_vectors(tmp_path / "out2", changed)
-    gone = ids_file(tmp_path / "gone", [vector.id for vector in changed])
+    gone = ids_file(tmp_path / "gone", [vector.doc_id for vector in changed])
     for _ in range(2):  # once more: what was deleted before is no hindrance
         update_impact_index(tmp_path / "index", add=tmp_path / "out2", delete=gone, optimize=optimize)
         assert agree(tmp_path / "index", old[:10] + changed + old[20:])
@@ -74,7 +74,7 @@ def test_documents_are_replaced(tmp_path: Path, old: list[ImpactVector], optimiz
 
 def test_an_open_searcher_keeps_its_view(tmp_path: Path, old: list[ImpactVector], new: list[ImpactVector]) -> None:
     with ImpactIndexSearcher(tmp_path / "index") as before:
-        update_impact_index(tmp_path / "index", add=tmp_path / "out2", delete=ids_file(tmp_path / "gone", [old[0].id]))
+        update_impact_index(tmp_path / "index", add=tmp_path / "out2", delete=ids_file(tmp_path / "gone", [old[0].doc_id]))
         for query in QUERIES:
             assert before.search_impacts(query, 100) == brute_force(old, query, 100)
     assert agree(tmp_path / "index", old[1:] + new)
@@ -132,7 +132,7 @@ def test_the_command(tmp_path: Path, old: list[ImpactVector], new: list[ImpactVe
     index, out = str(tmp_path / "index"), str(tmp_path / "out2")
     assert main(["index", out, index, "--append"]) == 0
     assert agree(tmp_path / "index", old + new)
-    gone = ids_file(tmp_path / "gone", [vector.id for vector in new])
+    gone = ids_file(tmp_path / "gone", [vector.doc_id for vector in new])
     assert main(["index", index, "--delete", str(gone), "--no-optimize"]) == 0
     assert agree(tmp_path / "index", old)
     assert main(["index", out, index, "--append"]) == 0

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from splade_lucene.core.files import file_sha256
 from splade_lucene.errors import InputError
-from splade_lucene.files import file_sha256
 from splade_lucene.records import ImpactVector, Passage
 from splade_lucene.vectors.check import check_vectors
 from splade_lucene.vectors.manifest import Manifest, read_manifest

@@ -17,8 +17,8 @@ import torch
 from splade_lucene.encoding import devices
 from splade_lucene.encoding.model import SpladeModel
 from splade_lucene.errors import InputError, SpladeLuceneError
-from splade_lucene.pipeline.encoding import Settings, encode_collection
-from splade_lucene.pipeline.encoding_workers import encode
+from splade_lucene.pipeline.encode import Settings, encode_collection
+from splade_lucene.pipeline.pool import encode
 from splade_lucene.records import Passage
 from splade_lucene.vectors.check import merge_parts
 from splade_lucene.vectors.manifest import read_manifest
@@ -106,7 +106,7 @@ def children(parent: int | None = None) -> list[int]:
     """The workers of a process."""
     listed = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
     rows = [line.split(maxsplit=2) for line in listed.splitlines()]
-    return [int(pid) for pid, of, *args in rows if int(of) == (parent or os.getpid()) and "encoding_worker" in " ".join(args)]
+    return [int(pid) for pid, of, *args in rows if int(of) == (parent or os.getpid()) and "pipeline.worker" in " ".join(args)]
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:

@@ -80,10 +80,10 @@ def run(args: argparse.Namespace) -> None:
     from splade_lucene.evaluation.report.page import write_report
     from splade_lucene.evaluation.result_tables import markdown, unexpected_rows, write_tables
     from splade_lucene.evaluation.table import markdown_table
+    from splade_lucene.experiment.run import evaluate
+    from splade_lucene.experiment.steps import Settings
+    from splade_lucene.experiment.systems import Lengths, plan_systems
     from splade_lucene.lucene import jvm
-    from splade_lucene.pipeline.beir import evaluate
-    from splade_lucene.pipeline.beir_steps import Settings
-    from splade_lucene.pipeline.beir_systems import Lengths, plan_systems
 
     expectations = read_expectations(args.expect) if args.expect else None
     measures = [str(measure) for measure in parse_measures(args.measures)]

@@ -26,14 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
-    from splade_lucene.bad_lines import BadLines
-    from splade_lucene.cli.report import print_index, print_rejected
+    from splade_lucene.cli.summaries import print_index, print_rejected
     from splade_lucene.collections.passages import estimate_passages, read_passages
+    from splade_lucene.core.rejects import RejectPolicy
     from splade_lucene.lucene import jvm
     from splade_lucene.lucene.indexing import build_bm25_index
     from splade_lucene.pipeline.progress import progress
 
-    bad = BadLines(args.skip_bad)
+    bad = RejectPolicy(args.skip_bad)
     jvm.start(heap=args.java_heap)
     with progress("indexing", "documents", estimate_passages(args.corpus)) as advance:
         card = build_bm25_index(

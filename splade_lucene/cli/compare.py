@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> None:
     from splade_lucene.evaluation.result_files import write_scores
     from splade_lucene.evaluation.result_tables import markdown, write_tables
     from splade_lucene.evaluation.results import write_results
-    from splade_lucene.pipeline.comparing import RunComparison
+    from splade_lucene.experiment.compare import RunComparison
 
     measures = [str(measure) for measure in parse_measures(args.measures)]
     comparison = RunComparison(args.qrels, [args.baseline, *args.runs], measures, args.output or Path())

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
     from splade_lucene.evaluation.table import markdown_table
-    from splade_lucene.pipeline.demo import HITS, run_demo
+    from splade_lucene.experiment.demo import HITS, run_demo
 
     report = run_demo(args.output, model=args.model, threads=args.threads)
     print(f"\n{report.queries} questions; SPLADE: {report.encoder}\n")
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
     for query in report.examples:
         print(f"\n“{query.text}”  (2: answers the question, 1: helps)")
         for system in report.systems[:2]:
-            for rank, hit in enumerate(system.run[query.id][:3], start=1):
-                grade = report.relevant[query.id].get(hit.docid, 0)
-                print(f"  {system.name if rank == 1 else '':7} {rank}. {hit.docid}{f'  [{grade}]' if grade else ''}")
+            for rank, hit in enumerate(system.run[query.query_id][:3], start=1):
+                grade = report.relevant[query.query_id].get(hit.doc_id, 0)
+                print(f"  {system.name if rank == 1 else '':7} {rank}. {hit.doc_id}{f'  [{grade}]' if grade else ''}")
     print(_NEXT, end="")

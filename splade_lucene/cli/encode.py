@@ -54,15 +54,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
-    from splade_lucene.bad_lines import BadLines
-    from splade_lucene.cli.report import print_vectors
+    from splade_lucene.cli.summaries import print_vectors
     from splade_lucene.collections.passages import estimate_passages, read_passages
-    from splade_lucene.pipeline.encoding import Settings
-    from splade_lucene.pipeline.encoding_workers import encode
+    from splade_lucene.core.rejects import RejectPolicy
+    from splade_lucene.pipeline.encode import Settings
+    from splade_lucene.pipeline.pool import encode
     from splade_lucene.pipeline.progress import progress
     from splade_lucene.vectors.parts import Part
 
-    bad = BadLines(args.skip_bad)
+    bad = RejectPolicy(args.skip_bad)
     total = estimate_passages(args.corpus) // (args.shard[1] if args.shard else 1)
     with progress("encoding", "passages", total) as advance:
         manifest = encode(

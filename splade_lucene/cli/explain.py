@@ -48,9 +48,9 @@ def run(args: argparse.Namespace) -> None:
 
 def _explain_text(args: argparse.Namespace) -> None:
     from splade_lucene.cli.explanation_tables import print_text
+    from splade_lucene.core.files import atomic_file
     from splade_lucene.encoding.model import SpladeModel
-    from splade_lucene.files import atomic_file
-    from splade_lucene.pipeline.explaining import explain_text
+    from splade_lucene.pipeline.explain import explain_text
     from splade_lucene.pipeline.explanation_page import explanation_page
 
     model = SpladeModel.load(args.model, revision=args.revision, device=args.device, precision=args.precision)
@@ -69,8 +69,8 @@ def _explain_documents(args: argparse.Namespace) -> None:
     from splade_lucene.cli.explanation_tables import System, print_documents
     from splade_lucene.lucene import jvm
     from splade_lucene.lucene.bm25_searcher import Bm25Searcher
-    from splade_lucene.pipeline.explaining import explain_documents
-    from splade_lucene.pipeline.searching import ImpactSearcher
+    from splade_lucene.pipeline.explain import explain_documents
+    from splade_lucene.pipeline.search import ImpactSearcher
 
     jvm.start(heap=args.java_heap)
     systems = []

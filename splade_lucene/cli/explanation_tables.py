@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from splade_lucene.evaluation.table import markdown_table
 from splade_lucene.lucene.explanation import Match
-from splade_lucene.pipeline.explaining import RANKS, Difference, Ranked, TextExplanation, TextWord, differences
+from splade_lucene.pipeline.explain import RANKS, Difference, Ranked, TextExplanation, TextWord, differences
 
 Row = Mapping[str, str]
 
@@ -53,7 +53,7 @@ def print_documents(systems: Sequence[System], top: int | None) -> None:
             terms = len({match.token for match in explanation.matches})
             place = f"rank {rank:,}" if rank else f"not among the first {RANKS:,}"
             print(
-                f"{system.name}, {system.source}: {explanation.docid} scores {_number(explanation.score)}, {place}; "
+                f"{system.name}, {system.source}: {explanation.doc_id} scores {_number(explanation.score)}, {place}; "
                 f"{terms} of {terms + len(explanation.unmatched)} terms of the query match"
             )
     compared = len(systems[0].documents) > 1
@@ -114,7 +114,7 @@ def _difference_rows(system: System, top: int | None) -> list[Row]:
 
     def row(name: str, ours: float, others: float, query_weight: str = "") -> Row:
         cells = [query_weight, _number(ours), _number(others), _number(ours - others, sign=True)]
-        names = ["in query", first.docid, second.docid if second.docid != first.docid else "again", "difference"]
+        names = ["in query", first.doc_id, second.doc_id if second.doc_id != first.doc_id else "again", "difference"]
         return {f"{system.name} term": name, **{f"{system.name} {key}": cell for key, cell in zip(names, cells, strict=True)}}
 
     rows = [row(_term(each), each.first, each.second, f"{each.query_weight:g}") for each in found[:top]]

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from splade_lucene.cli.options import add_device, add_overwrite, bits, positive
-from splade_lucene.integrations.registry import ENGINES
+from splade_lucene.integrations.export.registry import ENGINES
 
 HELP = "write encoded passages in the bulk format of another engine"
 
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> None:
     if args.queries is None and (args.split or args.query_max_length):
         args.usage_error("--split and --query-max-length need --queries")
     from splade_lucene.collections.queries import read_queries
-    from splade_lucene.integrations.exporting import export_vectors
+    from splade_lucene.integrations.export.exporting import export_vectors
     from splade_lucene.pipeline.progress import progress
 
     queries = None if args.queries is None else read_queries(args.queries, split=args.split)
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> None:
     if record.empty:
         print(f"{record.empty:,} passages without a token were left out and cannot be found", file=sys.stderr)
     if args.load is not None:
-        from splade_lucene.integrations.qdrant import load_qdrant
+        from splade_lucene.integrations.export.qdrant import load_qdrant
 
         with progress("loading", "points", record.documents) as advance:
             held = load_qdrant(args.output, args.load, collection=args.name, overwrite=args.overwrite, advance=advance)

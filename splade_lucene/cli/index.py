@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="lucene sets impacts directly; anserini runs IndexCollection, far slower, to the same postings (default: %(default)s)",
     )
     parser.add_argument("--append", action="store_true", help="add the passages to an index that is there; their ids must be new to it")
-    parser.add_argument("--delete", metavar="IDS", type=Path, help="file of docids, one a line, to delete first")
+    parser.add_argument("--delete", metavar="IDS", type=Path, help="file of doc_ids, one a line, to delete first")
     parser.add_argument(
         "--optimize",
         action=argparse.BooleanOptionalAction,
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
     """Runs the command."""
     change = args.append or args.delete is not None
     _check_usage(args, change)
-    from splade_lucene.cli.report import print_index
+    from splade_lucene.cli.summaries import print_index
     from splade_lucene.lucene import jvm
     from splade_lucene.lucene.indexing import build_impact_index
     from splade_lucene.lucene.updating import update_impact_index

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from splade_lucene import __version__
+from splade_lucene._version import __version__
 from splade_lucene.errors import SpladeLuceneError, os_sentence
 
 # In the order of the work; each is a module of this package with HELP, add_arguments(parser) and run(args).

@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
-    from splade_lucene.cli.report import print_vectors
+    from splade_lucene.cli.summaries import print_vectors
     from splade_lucene.vectors.check import merge_parts
 
     print_vectors(args.out, merge_parts(args.out))

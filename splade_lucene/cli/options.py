@@ -6,8 +6,8 @@ import argparse
 import math
 import os
 
+from splade_lucene.core.ids import is_usable
 from splade_lucene.encoding.defaults import DEFAULT_MODEL, MAX_BITS, TINY
-from splade_lucene.ids import is_usable
 from splade_lucene.lucene.jvm import DEFAULT_HEAP
 
 

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> None:
     from splade_lucene.evaluation.runs import write_run
     from splade_lucene.evaluation.table import cost_columns, markdown_table
     from splade_lucene.lucene import jvm
-    from splade_lucene.pipeline.searching import open_searcher, search_queries
+    from splade_lucene.pipeline.search import open_searcher, search_queries
 
     queries = read_queries(args.queries, split=args.split)
     jvm.start(heap=args.java_heap)
@@ -48,9 +48,9 @@ def run(args: argparse.Namespace) -> None:
         result = search_queries(searcher, queries, k=args.hits, threads=args.threads, remove_query=args.remove_query)
         if args.show:
             for query in queries:
-                print(f"{query.id}: {query.text}")
-                for rank, hit in enumerate(result.run[query.id][: args.show], start=1):
-                    print(f"{rank:6}. {hit.score:10.6g}  {hit.docid}  {searcher.contents(hit.docid) or ''}".rstrip())
+                print(f"{query.query_id}: {query.text}")
+                for rank, hit in enumerate(result.run[query.query_id][: args.show], start=1):
+                    print(f"{rank:6}. {hit.score:10.6g}  {hit.doc_id}  {searcher.contents(hit.doc_id) or ''}".rstrip())
     tag = args.tag or "-".join(args.index.resolve().name.split())
     write_run(args.output, result.run, tag=tag, notes=result.notes)
     hits = sum(map(len, result.run.values()))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from splade_lucene.core.files import AnyPath
+from splade_lucene.core.ids import RULE, is_usable
+from splade_lucene.core.unique_ids import UniqueIds
 from splade_lucene.errors import InputError
-from splade_lucene.files import AnyPath
-from splade_lucene.ids import RULE, is_usable
-from splade_lucene.seen import SeenIds
 
 _JSON_KINDS = {type(None): "null", bool: "true or false", int: "a number", float: "a number", list: "an array", dict: "an object"}
 # Characters of an id that a message repeats.
@@ -34,7 +34,7 @@ def string_field(item: dict[str, Any], names: tuple[str, ...], file: AnyPath, li
     raise InputError(file, f"the field {' or '.join(map(repr, names))} is missing; add it or remove the line", line)
 
 
-def check_id(name: str, seen: SeenIds, file: AnyPath, line: int) -> None:
+def check_id(name: str, seen: UniqueIds, file: AnyPath, line: int) -> None:
     """Refuses an id that TREC files or Lucene cannot carry or that is in ``seen``, and adds it there otherwise.
 
     Raises:

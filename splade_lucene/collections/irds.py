@@ -9,8 +9,8 @@ from typing import Any
 
 from splade_lucene.collections.beir_names import ALL, collection_name
 from splade_lucene.collections.judged import JudgedCollection
+from splade_lucene.core.ir_adapters import as_passages, as_qrels, as_queries
 from splade_lucene.errors import InputError
-from splade_lucene.interchange import as_passages, as_qrels, as_queries
 from splade_lucene.records import Passage
 
 
@@ -35,7 +35,7 @@ class IrDatasetsCollection(JudgedCollection):
         try:
             self._qrels = list(as_qrels(self._dataset))
             judged = {qrel.query_id for qrel in self._qrels}
-            self._queries = [query for query in as_queries(self._dataset) if query.id in judged]
+            self._queries = [query for query in as_queries(self._dataset) if query.query_id in judged]
             next(iter(self._dataset.docs_iter()))
         except Exception as error:  # a download can fail in any way that requests, zipfile, gzip or a parser know
             raise InputError(id, f"ir_datasets cannot have it ({type(error).__name__}: {_first_line(error)})") from error

@@ -11,8 +11,8 @@ from typing import cast
 
 from splade_lucene.collections.passages import read_passages
 from splade_lucene.collections.queries import read_qrels, read_queries, split_qrels
+from splade_lucene.core.files import AnyPath, open_bytes
 from splade_lucene.errors import InputError
-from splade_lucene.files import AnyPath, open_bytes
 from splade_lucene.records import Passage, Qrel, Query
 
 _CORPUS = ("corpus.jsonl", "corpus.jsonl.gz")

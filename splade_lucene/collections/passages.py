@@ -7,19 +7,19 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from splade_lucene.bad_lines import BadLines
 from splade_lucene.collections.fields import check_id, string_field
+from splade_lucene.core.files import AnyPath, read_objects, read_pairs
+from splade_lucene.core.rejects import RejectPolicy
+from splade_lucene.core.unique_ids import UniqueIds
 from splade_lucene.errors import InputError
-from splade_lucene.files import AnyPath, read_objects, read_pairs
 from splade_lucene.records import Passage
-from splade_lucene.seen import SeenIds
 
 # Bytes that are looked at to estimate the number of lines of a file, and bytes of one sample of them.
 _SAMPLE, _BLOCK = 1 << 24, 1 << 16
 _SUFFIXES = (".jsonl", ".json", ".tsv")
 
 
-def read_passages(path: AnyPath | str, bad: BadLines | None = None) -> Iterator[Passage]:
+def read_passages(path: AnyPath | str, bad: RejectPolicy | None = None) -> Iterator[Passage]:
     """Streams the passages of a collection.
 
     Args:
@@ -35,15 +35,15 @@ def read_passages(path: AnyPath | str, bad: BadLines | None = None) -> Iterator[
         InputError: no such collection, a file that cannot be read or holds nothing, or a line that is not a passage: no such object,
             no text, or an id that TREC files cannot carry or that was there before.
     """
-    bad = BadLines() if bad is None else bad
-    seen = SeenIds()
+    bad = RejectPolicy() if bad is None else bad
+    seen = UniqueIds()
     for file in _files(Path(path) if isinstance(path, str) else path):
         before = len(seen) + len(bad.rejected)
         for line, passage in _read(file, bad):
             try:
-                check_id(passage.id, seen, file, line)
+                check_id(passage.doc_id, seen, file, line)
             except InputError as error:
-                bad.refuse(error)
+                bad.handle(error)
             else:
                 yield passage
         if len(seen) + len(bad.rejected) == before:
@@ -111,17 +111,17 @@ def _plain_suffix(path: AnyPath) -> str | None:
     return suffix if suffix in _SUFFIXES else None
 
 
-def _read(file: AnyPath, bad: BadLines) -> Iterator[tuple[int, Passage]]:
+def _read(file: AnyPath, bad: RejectPolicy) -> Iterator[tuple[int, Passage]]:
     if _plain_suffix(file) == ".tsv":
-        for number, docid, text in read_pairs(file, bad):
-            yield number, Passage(docid, text)
+        for number, doc_id, text in read_pairs(file, bad):
+            yield number, Passage(doc_id, text)
         return
     for number, item in read_objects(file, bad):
         try:
-            docid = string_field(item, ("_id", "id"), file, number)
+            doc_id = string_field(item, ("_id", "id"), file, number)
             title = string_field(item, ("title",), file, number) if "title" in item else ""
-            passage = Passage(docid, string_field(item, ("text", "contents"), file, number), title)
+            passage = Passage(doc_id, string_field(item, ("text", "contents"), file, number), title)
         except InputError as error:
-            bad.refuse(error)
+            bad.handle(error)
         else:
             yield number, passage

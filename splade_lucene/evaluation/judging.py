@@ -42,10 +42,10 @@ def judge(run: Mapping[str, Sequence[Hit]], qrels: Sequence[Qrel], measures: str
     scores = score_run(run, qrels, measures)
     return Judged(
         scores.mean,
-        {measure: {qid: values[qid] for qid in judged} for measure, values in scores.queries.items()},
-        sum(not run.get(qid) for qid in judged),
-        sum(qid not in judged for qid in run),
-        {qid: list(run.get(qid, ())[:TOP]) for qid in judged},
+        {measure: {query_id: values[query_id] for query_id in judged} for measure, values in scores.queries.items()},
+        sum(not run.get(query_id) for query_id in judged),
+        sum(query_id not in judged for query_id in run),
+        {query_id: list(run.get(query_id, ())[:TOP]) for query_id in judged},
     )
 
 

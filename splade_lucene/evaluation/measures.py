@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from splade_lucene.core.ir_adapters import Qrels, Run, ir_qrels, scored_docs
 from splade_lucene.errors import SpladeLuceneError
-from splade_lucene.interchange import Qrels, Run, ir_qrels, scored_docs
 
 DEFAULT_MEASURES = "nDCG@10 R@100 RR@10"
 

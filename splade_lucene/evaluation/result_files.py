@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from splade_lucene.core.files import Lines, atomic_file, read_objects
 from splade_lucene.errors import InputError
-from splade_lucene.files import Lines, atomic_file, read_objects
 from splade_lucene.records import Hit, Passage
 
 TOP = 5
@@ -54,8 +54,8 @@ def write_scores(path: Path, scores: Mapping[str, Mapping[str, Mapping[str, floa
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["system", "query_id", *measures])
         for system, values in scores.items():
-            for qid in next(iter(values.values()), {}):
-                writer.writerow([system, qid, *(values[measure][qid] for measure in measures)])
+            for query_id in next(iter(values.values()), {}):
+                writer.writerow([system, query_id, *(values[measure][query_id] for measure in measures)])
 
 
 def read_scores(path: Path) -> QueryScores:
@@ -65,9 +65,9 @@ def read_scores(path: Path) -> QueryScores:
         InputError: the file is missing or malformed.
     """
     found: QueryScores = {}
-    for system, qid, values in _read_csv(path):
+    for system, query_id, values in _read_csv(path):
         for measure, value in values.items():
-            found.setdefault(system, {}).setdefault(measure, {})[qid] = value
+            found.setdefault(system, {}).setdefault(measure, {})[query_id] = value
     return found
 
 
@@ -77,8 +77,8 @@ def write_latency(path: Path, times: Mapping[str, Mapping[str, QueryTime]]) -> N
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["system", "query_id", *QueryTime._fields])
         for system, queries in times.items():
-            for qid, each in queries.items():
-                writer.writerow([system, qid, f"{each.encode_ms:.4f}", f"{each.search_ms:.4f}"])
+            for query_id, each in queries.items():
+                writer.writerow([system, query_id, f"{each.encode_ms:.4f}", f"{each.search_ms:.4f}"])
 
 
 def read_latency(path: Path) -> dict[str, dict[str, QueryTime]]:
@@ -88,8 +88,8 @@ def read_latency(path: Path) -> dict[str, dict[str, QueryTime]]:
         InputError: the file is missing or malformed.
     """
     found: dict[str, dict[str, QueryTime]] = {}
-    for system, qid, values in _read_csv(path):
-        found.setdefault(system, {})[qid] = QueryTime(values["encode_ms"], values["search_ms"])
+    for system, query_id, values in _read_csv(path):
+        found.setdefault(system, {})[query_id] = QueryTime(values["encode_ms"], values["search_ms"])
     return found
 
 
@@ -101,7 +101,7 @@ def write_evidence(path: Path, evidence: Iterable[Evidence]) -> None:
                 "id": each.query_id,
                 "text": each.text,
                 "relevant": each.relevant,
-                "top": {system: [[hit.docid, hit.score] for hit in hits] for system, hits in each.top.items()},
+                "top": {system: [[hit.doc_id, hit.score] for hit in hits] for system, hits in each.top.items()},
                 "matches": each.matches,
             }
             stream.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
@@ -125,7 +125,7 @@ def write_passages(path: Path, passages: Iterable[Passage]) -> None:
     """Writes the passages that the evidence names."""
     with atomic_file(path) as stream:
         for passage in passages:
-            stream.write(json.dumps(passage._asdict(), ensure_ascii=False) + "\n")
+            stream.write(json.dumps({"id": passage.doc_id, "text": passage.text, "title": passage.title}, ensure_ascii=False) + "\n")
 
 
 def read_evidence_passages(path: Path) -> dict[str, Passage]:
@@ -137,7 +137,7 @@ def read_evidence_passages(path: Path) -> dict[str, Passage]:
     found: dict[str, Passage] = {}
     for number, line in read_objects(path):
         try:
-            found[line["id"]] = Passage(**line)
+            found[line["id"]] = Passage(line["id"], line["text"], line["title"])
         except (KeyError, TypeError) as error:
             raise InputError(path, f"is no passage ({error!r})", number) from None
     return found
@@ -149,7 +149,7 @@ def _read_csv(path: Path) -> Iterator[tuple[str, str, dict[str, float]]]:
     for row in reader:
         try:
             fields: dict[str, Any] = dict(row)
-            system, qid = fields.pop("system"), fields.pop("query_id")
-            yield system, qid, {name: float(value) for name, value in fields.items()}
+            system, query_id = fields.pop("system"), fields.pop("query_id")
+            yield system, query_id, {name: float(value) for name, value in fields.items()}
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(path, f"is not what an evaluation writes ({error!r})", lines.number) from None

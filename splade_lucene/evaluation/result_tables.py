@@ -8,10 +8,10 @@ from pathlib import Path
 
 from tabulate import tabulate
 
+from splade_lucene.core.files import atomic_file
 from splade_lucene.evaluation.expectations import Unexpected
 from splade_lucene.evaluation.results import Comparison, Milliseconds, Published, Results, Row
 from splade_lucene.evaluation.table import markdown_table
-from splade_lucene.files import atomic_file
 
 LEVEL = 0.05
 """Differences with corrected p values below this in both tests are marked."""

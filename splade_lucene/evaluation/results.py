@@ -24,8 +24,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from splade_lucene.core.files import atomic_file
 from splade_lucene.errors import InputError
-from splade_lucene.files import atomic_file
 
 FILE = "results.json"
 FORMAT = "splade_lucene results 1"

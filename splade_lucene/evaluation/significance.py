@@ -30,7 +30,7 @@ def paired(system: Mapping[str, float], baseline: Mapping[str, float]) -> list[f
     """
     if system.keys() != baseline.keys():
         raise KeyError(f"scored on different queries: {sorted(system.keys() ^ baseline.keys())[:3]}")
-    return [system[qid] - baseline[qid] for qid in baseline]
+    return [system[query_id] - baseline[query_id] for query_id in baseline]
 
 
 def tally(differences: Sequence[float]) -> Tally:

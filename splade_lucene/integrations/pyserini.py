@@ -93,7 +93,7 @@ class IndexQueryEncoder:
     """
 
     def __init__(self, index: Path | str, *, device: str = "auto", precision: str = "auto") -> None:
-        from splade_lucene.pipeline.searching import ImpactSearcher
+        from splade_lucene.pipeline.search import ImpactSearcher
 
         with ImpactSearcher(index, device=device, precision=precision) as searcher:
             self._encoder = searcher.query_encoder()
@@ -184,7 +184,7 @@ def write_encoded_queries(queries: Iterable[Query], encoder: QueryEncoder, path:
     Raises:
         InputError: ``path`` has another ending.
     """
-    from splade_lucene.files import atomic_file
+    from splade_lucene.core.files import atomic_file
 
     if path.suffix != ".jsonl":
         raise InputError(path, "must end in .jsonl, or Pyserini takes it for the name of a model")
@@ -192,7 +192,7 @@ def write_encoded_queries(queries: Iterable[Query], encoder: QueryEncoder, path:
     with atomic_file(path) as stream:
         for query in queries:
             count += 1
-            stream.write(json.dumps({"id": query.id, "contents": query.text, "vector": encoder.encode(query.text)}) + "\n")
+            stream.write(json.dumps({"id": query.query_id, "contents": query.text, "vector": encoder.encode(query.text)}) + "\n")
     return count
 
 

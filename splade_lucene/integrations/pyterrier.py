@@ -22,7 +22,7 @@ import pyterrier as pt
 from splade_lucene.encoding.defaults import DEFAULT_MODEL, DEFAULT_SCALE, default_lengths
 from splade_lucene.errors import InputError
 from splade_lucene.lucene.indexing import build_impact_index
-from splade_lucene.pipeline.searching import ImpactSearcher
+from splade_lucene.pipeline.search import ImpactSearcher
 from splade_lucene.records import Hit, ImpactVector, Passage
 from splade_lucene.vectors.manifest import SHARD_SIZE
 from splade_lucene.vectors.writer import VectorWriter
@@ -139,7 +139,7 @@ class ImpactIndexer(pt.Indexer):
             writer = VectorWriter(Path(vectors), encoder=encoder.record._asdict(), settings=settings)
             rows = (self._vector(row) for row in iter)
             while shard := list(islice(rows, SHARD_SIZE)):
-                writer.write_shard([Passage(vector.id, "") for vector in shard], shard)
+                writer.write_shard([Passage(vector.doc_id, "") for vector in shard], shard)
             if not writer.finish().passages:
                 raise InputError(self.path, "there are no passages to index")
             build_impact_index(Path(vectors), self.path, overwrite=self.overwrite)
@@ -210,7 +210,7 @@ def _loaded(model: SpladeModel | str) -> SpladeModel:
 def _result_frame(inp: pd.DataFrame, hits: Sequence[Sequence[Hit]]) -> pd.DataFrame:
     rows = [number for number, found in enumerate(hits) for _ in found]
     frame = inp.iloc[rows].drop(columns=["docno", "score", "rank"], errors="ignore").reset_index(drop=True)
-    frame["docno"] = pd.Series([hit.docid for found in hits for hit in found], dtype=object)
+    frame["docno"] = pd.Series([hit.doc_id for found in hits for hit in found], dtype=object)
     frame["score"] = pd.Series([hit.score for found in hits for hit in found], dtype=float)
     frame["rank"] = pd.Series([pt.model.FIRST_RANK + rank for found in hits for rank in range(len(found))], dtype=int)
     return frame

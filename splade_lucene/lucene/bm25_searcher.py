@@ -9,8 +9,8 @@ from typing import Any
 
 from splade_lucene.lucene.card import Kind
 from splade_lucene.lucene.explanation import Match, bm25_matches, explain_tree, term_contributions
-from splade_lucene.lucene.functions import method, with_first
 from splade_lucene.lucene.java import java_class
+from splade_lucene.lucene.method_handles import method, with_first
 from splade_lucene.lucene.searcher import LuceneSearcher
 from splade_lucene.records import Hit
 
@@ -32,7 +32,7 @@ class Bm25Searcher(LuceneSearcher[str]):
     Example:
         >>> with Bm25Searcher("runs/reproduce/scifact/indexes/bm25-flat") as searcher:
         ...     searcher.search("0-dimensional biomaterials lack inductive properties.", k=1)
-        [Hit(docid='10608397', score=6.5988)]
+        [Hit(doc_id='10608397', score=6.5988)]
     """
 
     kind: Kind = "bm25"
@@ -99,5 +99,5 @@ def separate_ties(hits: Sequence[Hit]) -> list[Hit]:
         score = math.floor(hit.score / _RESOLUTION + 0.5) * _RESOLUTION
         ties = ties + 1 if previous - score <= _RESOLUTION else 0
         previous = round(score - ties * _STEP, 6)
-        separated.append(Hit(hit.docid, previous))
+        separated.append(Hit(hit.doc_id, previous))
     return separated

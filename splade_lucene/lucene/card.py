@@ -8,8 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
+from splade_lucene.core.files import atomic_file
 from splade_lucene.errors import IndexMismatchError
-from splade_lucene.files import atomic_file
 
 FILE = "splade_lucene.json"
 FORMAT = "splade_lucene index 1"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from splade_lucene.lucene.functions import as_interface, static_method
 from splade_lucene.lucene.java import own_class, upcast
+from splade_lucene.lucene.method_handles import as_interface, static_method
 
 
 def docids_of(reader: Any) -> list[str]:
     """The docids of an open index in the order of its documents."""
-    docids: str = _call("all", "String", reader)
-    return docids.split("\n")[:-1]
+    doc_ids: str = _call("all", "String", reader)
+    return doc_ids.split("\n")[:-1]
 
 
 def docids_are_unique(reader: Any) -> bool:

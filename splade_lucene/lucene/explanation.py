@@ -40,21 +40,21 @@ class Explanation(NamedTuple):
     """The score of a document for a query, taken apart.
 
     Attributes:
-        docid: the document.
+        doc_id: the document.
         score: Lucene's own; on an impact index exactly the integer that a search returns.
         matches: largest product first.
         unmatched: the terms of the query that the document lacks, with their weights, largest first.
     """
 
-    docid: str
+    doc_id: str
     score: float
     matches: list[Match]
     unmatched: dict[str, float]
 
 
-def document_number(reader: Any, docid: str) -> int | None:
+def document_number(reader: Any, doc_id: str) -> int | None:
     """Lucene's number of a document, None if the index has no such docid."""
-    found = next(_postings(reader, "id", docid), None)
+    found = next(_postings(reader, "id", doc_id), None)
     if found is None:
         return None
     base, postings = found

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 from splade_lucene.errors import IndexMismatchError
 from splade_lucene.lucene.card import Kind
 from splade_lucene.lucene.explanation import Match, explain_tree, impact_matches, term_contributions
-from splade_lucene.lucene.functions import static_method
 from splade_lucene.lucene.java import java_class, own_class
+from splade_lucene.lucene.method_handles import static_method
 from splade_lucene.lucene.searcher import LuceneSearcher
 from splade_lucene.records import Hit
 from splade_lucene.vectors.reader import is_token

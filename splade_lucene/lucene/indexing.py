@@ -10,19 +10,19 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
-from splade_lucene.bad_lines import BadLines
+from splade_lucene.core.files import atomic_folder, write_rejected
+from splade_lucene.core.ir_adapters import Passages, as_passages
+from splade_lucene.core.rejects import RejectPolicy
 from splade_lucene.errors import InputError, JavaError
-from splade_lucene.files import atomic_folder, write_rejected
-from splade_lucene.interchange import Passages, as_passages
 from splade_lucene.lucene import jvm
 from splade_lucene.lucene.anserini import index_collection
+from splade_lucene.lucene.build_impacts import write_impacts
 from splade_lucene.lucene.card import FILE as CARD
 from splade_lucene.lucene.card import IndexCard, write_card
 from splade_lucene.lucene.defaults import DEFAULT_B, DEFAULT_K1, FLAT, MULTIFIELD
 from splade_lucene.lucene.docids import docids_are_unique
-from splade_lucene.lucene.impact_stream import Source
-from splade_lucene.lucene.impact_writing import write_impacts
 from splade_lucene.lucene.java import lucene_version, open_reader
+from splade_lucene.lucene.normalize import Source
 from splade_lucene.records import Passage
 from splade_lucene.vectors.check import check_vectors
 from splade_lucene.vectors.manifest import SHARDS, Manifest
@@ -115,7 +115,7 @@ def build_bm25_index(
     b: float = DEFAULT_B,
     threads: int = 1,
     overwrite: bool = False,
-    bad: BadLines | None = None,
+    bad: RejectPolicy | None = None,
     source: Mapping[str, str] | None = None,
     advance: Callable[[int], None] = lambda count: None,
 ) -> IndexCard:
@@ -184,7 +184,7 @@ def _write_corpus(passages: Iterable[Passage], folder: Path, files: int) -> int:
     with ExitStack() as stack:
         streams = [stack.enter_context((folder / f"part-{number}.jsonl").open("w", encoding="utf-8")) for number in range(files)]
         for passage in passages:
-            line = {"_id": passage.id, "title": passage.title, "text": passage.text}
+            line = {"_id": passage.doc_id, "title": passage.title, "text": passage.text}
             streams[total % files].write(json.dumps(line) + "\n")
             total += 1
     if not total:

@@ -16,8 +16,8 @@ from splade_lucene.errors import InputError, JavaError
 from splade_lucene.lucene import jvm
 from splade_lucene.lucene.card import Kind, read_card
 from splade_lucene.lucene.explanation import Explanation, Match, document_number, explain_tree
-from splade_lucene.lucene.functions import as_interface, chain, static_method, with_first
 from splade_lucene.lucene.java import java_class, own_class, upcast
+from splade_lucene.lucene.method_handles import as_interface, chain, static_method, with_first
 from splade_lucene.lucene.opening import open_index
 from splade_lucene.lucene.threads import check_threads, run_in_threads
 from splade_lucene.records import Hit
@@ -108,18 +108,18 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         prepared: dict[str, Prepared] = {}
         found: dict[str, tuple[list[Hit], float]] = {}
         prepare_seconds: list[float] = []
-        qids = list(queries)
-        chunks = iter([qids[start : start + _CHUNK] for start in range(0, len(qids), _CHUNK)])
+        query_ids = list(queries)
+        chunks = iter([query_ids[start : start + _CHUNK] for start in range(0, len(query_ids), _CHUNK)])
 
         def work() -> None:
             for chunk in chunks:
                 start = time.perf_counter()
-                prepared.update(zip(chunk, self._prepare([queries[qid] for qid in chunk]), strict=True))
+                prepared.update(zip(chunk, self._prepare([queries[query_id] for query_id in chunk]), strict=True))
                 prepare_seconds.append(time.perf_counter() - start)
-                for qid in chunk:
+                for query_id in chunk:
                     start = time.perf_counter()
-                    hits = self._top(prepared[qid], k)
-                    found[qid] = hits, time.perf_counter() - start
+                    hits = self._top(prepared[query_id], k)
+                    found[query_id] = hits, time.perf_counter() - start
 
         def stop() -> None:
             for _ in chunks:
@@ -128,32 +128,32 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         with self._cores_among(threads):
             run_in_threads([work] * threads, stop)
         return Batch(
-            {qid: found[qid][0] for qid in queries},
-            {qid: self._terms(prepared[qid]) for qid in queries},
-            {qid: found[qid][1] for qid in queries},
+            {query_id: found[query_id][0] for query_id in queries},
+            {query_id: self._terms(prepared[query_id]) for query_id in queries},
+            {query_id: found[query_id][1] for query_id in queries},
             sum(prepare_seconds),
         )
 
-    def contents(self, docid: str) -> str | None:
+    def contents(self, doc_id: str) -> str | None:
         """The text of a document, where the index was built with ``store_contents``; None where it was not.
 
         Raises:
             InputError: the index has no such document.
         """
         jvm.check_process()
-        document = self._document(docid)
+        document = self._document(doc_id)
         fields = self._reader.storedFields()
         found = fields.document(document)
         stored = found.get("raw")
         text: str | None = None if stored is None else json.loads(stored)["contents"]
         return text
 
-    def explain(self, text: str, docid: str) -> Explanation:
+    def explain(self, text: str, doc_id: str) -> Explanation:
         """Takes the score of a document for a query apart.
 
         Args:
             text: the query.
-            docid: the document; it need not be among the hits.
+            doc_id: the document; it need not be among the hits.
 
         Returns:
             What matched, with Lucene's own total; 0 if nothing did.
@@ -162,23 +162,23 @@ class LuceneSearcher(ABC, Generic[Prepared]):
             InputError: the index has no such document.
         """
         jvm.check_process()
-        document = self._document(docid)
+        document = self._document(doc_id)
         prepared = self._prepare([text])[0]
         terms, matches = self._terms(prepared), self._matches(prepared, document)
         matched = {match.token for match in matches}
         return Explanation(
-            docid,
+            doc_id,
             explain_tree(self._searcher, self._query(prepared), document)["value"],
             sorted(matches, key=lambda match: -match.product),
             {term: weight for term, weight in sorted(terms.items(), key=lambda item: -item[1]) if term not in matched},
         )
 
-    def contributions(self, queries: Mapping[str, str], docids: Mapping[str, Iterable[str]]) -> dict[str, dict[str, dict[str, float]]]:
+    def contributions(self, queries: Mapping[str, str], doc_ids: Mapping[str, Iterable[str]]) -> dict[str, dict[str, dict[str, float]]]:
         """What the terms of queries add to the scores of documents: the numbers of :meth:`explain`, for many at once.
 
         Args:
             queries: query id → text.
-            docids: query id → documents.
+            doc_ids: query id → documents.
 
         Returns:
             Query id → docid → term → what it adds, largest first; a term of another field than ``contents`` as ``field:term``. A
@@ -186,10 +186,10 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         """
         prepared = dict(zip(queries, self._prepare(list(queries.values())), strict=True))
         found: dict[str, dict[str, dict[str, float]]] = {}
-        for qid in queries:
-            numbers = {docid: document_number(self._reader, docid) for docid in docids[qid]}
-            added = self._contributions(prepared[qid], [number for number in numbers.values() if number is not None])
-            found[qid] = {docid: added[number] for docid, number in numbers.items() if number is not None}
+        for query_id in queries:
+            numbers = {doc_id: document_number(self._reader, doc_id) for doc_id in doc_ids[query_id]}
+            added = self._contributions(prepared[query_id], [number for number in numbers.values() if number is not None])
+            found[query_id] = {doc_id: added[number] for doc_id, number in numbers.items() if number is not None}
         return found
 
     def document_frequencies(self, terms: Iterable[str]) -> dict[str, int]:
@@ -239,11 +239,11 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         """In a block, each of so many threads has its share of the cores to prepare queries with."""
         return nullcontext()
 
-    def _document(self, docid: str) -> int:
-        document = document_number(self._reader, docid)
+    def _document(self, doc_id: str) -> int:
+        document = document_number(self._reader, doc_id)
         if document is None:
             raise InputError(
-                self.index, f"has no document {docid!r}; give a docid as a run shows it (passages without terms are not indexed)"
+                self.index, f"has no document {doc_id!r}; give a doc_id as a run shows it (passages without terms are not indexed)"
             )
         return document
 
@@ -252,10 +252,10 @@ class LuceneSearcher(ABC, Generic[Prepared]):
             raise ValueError(f"k is the number of hits and must be at least 1, not {k}")
         jvm.check_process()
         try:
-            docids, scores = self._call.apply(self._text(prepared), k)
+            doc_ids, scores = self._call.apply(self._text(prepared), k)
         except jvm.jnius().JavaException as error:
             raise JavaError(f"searching {self.index} failed: {jvm.reason(error)}{jvm.advice(error)}") from None
-        return list(map(Hit, docids.split("\n"), scores))
+        return list(map(Hit, doc_ids.split("\n"), scores))
 
     def _query(self, prepared: Prepared) -> Any:
         query = self._queries.apply(self._text(prepared))

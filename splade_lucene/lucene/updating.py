@@ -7,15 +7,15 @@ import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from splade_lucene.core.files import Lines, atomic_folder
 from splade_lucene.errors import IndexMismatchError, InputError
-from splade_lucene.files import Lines, atomic_folder
+from splade_lucene.lucene.build_impacts import write_impacts
 from splade_lucene.lucene.card import FILE as CARD
 from splade_lucene.lucene.card import IndexCard, read_card
 from splade_lucene.lucene.docids import docids_of
-from splade_lucene.lucene.impact_stream import Source
-from splade_lucene.lucene.impact_writing import write_impacts
 from splade_lucene.lucene.indexing import check_contents, finish
 from splade_lucene.lucene.java import lucene_version, stores
+from splade_lucene.lucene.normalize import Source
 from splade_lucene.lucene.opening import open_index
 from splade_lucene.vectors.check import check_vectors
 from splade_lucene.vectors.manifest import Manifest
@@ -43,7 +43,7 @@ def update_impact_index(
     Args:
         index: the folder.
         add: what ``encode`` wrote, with the same model and settings as what the index holds.
-        delete: a file of docids, one a line.
+        delete: a file of doc_ids, one a line.
         threads: how many add at the same time, as for :func:`build_impact_index`.
         optimize: merge all segments into one; else new documents stay in a segment of their own, and deleted ones take up space.
         advance: told the number of documents added since the last call.
@@ -68,24 +68,24 @@ def update_impact_index(
         reader = open_index(index, card)
         try:
             store_contents = stores(reader, "raw")
-            docids = [] if gone is None else _to_delete(gone, index, docids_of(reader))
+            doc_ids = [] if gone is None else _to_delete(gone, index, docids_of(reader))
         finally:
             reader.close()
         if out is not None and manifest is not None and store_contents:
             check_contents(out, manifest)
-        source = None if out is None else Source(out, index, docids)
+        source = None if out is None else Source(out, index, doc_ids)
         write_impacts(
             temporary,
             source,
             postings=manifest.postings if manifest else 0,
             threads=threads,
-            delete=docids,
+            delete=doc_ids,
             store_contents=store_contents,
             optimize=optimize,
             advance=advance,
         )
         added, empty = (manifest.passages - manifest.empty, manifest.empty) if manifest else (0, 0)
-        documents = card.documents - len(docids) + added
+        documents = card.documents - len(doc_ids) + added
         card = card._replace(documents=documents, empty=card.empty + empty, lucene=lucene_version())
         return finish(temporary, card, source)
 
@@ -102,19 +102,19 @@ def _check_same(index: Path, card: IndexCard, out: Path, manifest: Manifest) -> 
                 )
 
 
-def _to_delete(file: Path, index: Path, docids: Iterable[str]) -> list[str]:
+def _to_delete(file: Path, index: Path, doc_ids: Iterable[str]) -> list[str]:
     """The docids in a file, each of which must be in the index."""
     lines = Lines(file)
     wanted: dict[str, int] = {}
     for line in lines:
-        docid = line.strip()
-        if wanted.setdefault(docid, lines.number) != lines.number and docid:
-            raise InputError(file, f"the id {docid!r} was there before; remove it", lines.number)
+        doc_id = line.strip()
+        if wanted.setdefault(doc_id, lines.number) != lines.number and doc_id:
+            raise InputError(file, f"the id {doc_id!r} was there before; remove it", lines.number)
     wanted.pop("", None)
-    missing = wanted.keys() - set(docids)
+    missing = wanted.keys() - set(doc_ids)
     if missing:
-        docid = min(missing, key=wanted.__getitem__)
-        raise InputError(file, f"no document {docid!r} in {index}; remove the line", wanted[docid])
+        doc_id = min(missing, key=wanted.__getitem__)
+        raise InputError(file, f"no document {doc_id!r} in {index}; remove the line", wanted[doc_id])
     if not wanted:
         raise InputError(file, "names no document to delete; write one id a line")
     return list(wanted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from splade_lucene.pipeline.explaining import TextExplanation, TextWord
+from splade_lucene.pipeline.explain import TextExplanation, TextWord
 
 _STYLE = """
 :root { color-scheme: light dark; --mark: 30 120 220; }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from splade_lucene.core.files import file_sha256
 from splade_lucene.errors import InputError
-from splade_lucene.files import file_sha256
 from splade_lucene.vectors.manifest import FILE, SHARDS, Manifest, read_manifest, write_manifest
 from splade_lucene.vectors.parts import join_parts, parts_in
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from splade_lucene.core.files import atomic_file
 from splade_lucene.errors import InputError
-from splade_lucene.files import atomic_file
 
 FORMAT = "splade_lucene vectors 1"
 FILE = "manifest.json"

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from splade_lucene.core.files import read_objects
+from splade_lucene.core.ids import RULE, is_usable
+from splade_lucene.core.unique_ids import UniqueIds
 from splade_lucene.errors import InputError
-from splade_lucene.files import read_objects
-from splade_lucene.ids import RULE, is_usable
 from splade_lucene.records import ImpactVector
-from splade_lucene.seen import SeenIds
 from splade_lucene.vectors.manifest import SHARDS
 
 # Lucene's tokenizers split longer tokens; Java counts UTF-16 units.
@@ -27,13 +27,13 @@ def read_vectors(out: Path) -> Iterator[ImpactVector]:
     Raises:
         InputError: a line is no vector of positive integers over tokens that Lucene keeps whole, or repeats an id.
     """
-    seen = SeenIds()
+    seen = UniqueIds()
     known: set[str] = set()
     for file in sorted((out / SHARDS).glob("*.jsonl")):
         for line, item in read_objects(file):
             vector = check_vector(item, known, file, line)
-            if not seen.add(vector.id):
-                raise InputError(file, f"the id {vector.id!r} was there before; ids must be unique, so rename or remove one", line)
+            if not seen.add(vector.doc_id):
+                raise InputError(file, f"the id {vector.doc_id!r} was there before; ids must be unique, so rename or remove one", line)
             yield vector
 
 
@@ -64,26 +64,30 @@ def check_vector(item: dict[str, Any], known: set[str], file: Path, line: int) -
     Raises:
         InputError: it is no vector of positive integers over tokens that Lucene keeps whole.
     """
-    docid, vector, contents = item.get("id"), item.get("vector"), item.get("contents")
-    if not is_usable(docid):
-        raise InputError(file, f"the id {docid!r} cannot be used; {RULE}", line)
-    assert isinstance(docid, str)
+    doc_id, vector, contents = item.get("id"), item.get("vector"), item.get("contents")
+    if not is_usable(doc_id):
+        raise InputError(file, f"the id {doc_id!r} cannot be used; {RULE}", line)
+    assert isinstance(doc_id, str)
     if not isinstance(vector, dict):
-        raise InputError(file, f"document {docid!r} has no object 'vector' of tokens with their impacts; add it or remove the line", line)
+        raise InputError(file, f"document {doc_id!r} has no object 'vector' of tokens with their impacts; add it or remove the line", line)
     if not all(map(is_impact, vector.values())):
         token, impact = next(pair for pair in vector.items() if not is_impact(pair[1]))
-        raise InputError(file, f"document {docid!r} has the impact {impact!r} for {token!r}; impacts are integers from 1 to 2^24 - 1", line)
+        raise InputError(
+            file, f"document {doc_id!r} has the impact {impact!r} for {token!r}; impacts are integers from 1 to 2^24 - 1", line
+        )
     for token in vector.keys() - known:
         if not is_token(token):
-            raise InputError(file, f"document {docid!r} has the token {token!r}, which Lucene would split; leave it out or rename it", line)
+            raise InputError(
+                file, f"document {doc_id!r} has the token {token!r}, which Lucene would split; leave it out or rename it", line
+            )
         known.add(token)
     if sum(vector.values()) > _MAX_SUM:
         raise InputError(
-            file, f"the impacts of document {docid!r} add up to more than 2^31 - 1, all that Lucene counts; scale them down", line
+            file, f"the impacts of document {doc_id!r} add up to more than 2^31 - 1, all that Lucene counts; scale them down", line
         )
     if contents is not None and not is_text(contents):
-        raise InputError(file, f"the 'contents' of document {docid!r} are no text; make them a string of whole characters", line)
-    return ImpactVector(docid, vector, contents)
+        raise InputError(file, f"the 'contents' of document {doc_id!r} are no text; make them a string of whole characters", line)
+    return ImpactVector(doc_id, vector, contents)
 
 
 def is_text(value: object) -> bool:

@@ -10,10 +10,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from splade_lucene.bad_lines import Rejected
+from splade_lucene.core.files import atomic_file, file_sha256, write_rejected
+from splade_lucene.core.locks import locked
+from splade_lucene.core.rejects import Rejected
 from splade_lucene.errors import InputError
-from splade_lucene.files import atomic_file, file_sha256, write_rejected
-from splade_lucene.locks import locked
 from splade_lucene.records import ImpactVector, Passage
 from splade_lucene.vectors.manifest import (
     FILE,
@@ -248,7 +248,7 @@ def write_shard(out: Path, needed: Needed, vectors: Iterable[ImpactVector], *, b
 
 def vector_line(vector: ImpactVector) -> str:
     """A line of a shard. The Java that indexes them reads this form alone; see ``lucene/classes``."""
-    line: dict[str, Any] = {"id": vector.id}
+    line: dict[str, Any] = {"id": vector.doc_id}
     if vector.contents is not None:
         line["contents"] = vector.contents
     line["vector"] = vector.vector

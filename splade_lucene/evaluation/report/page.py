@@ -12,12 +12,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from splade_lucene.core.files import atomic_file
 from splade_lucene.errors import SpladeLuceneError
 from splade_lucene.evaluation.report import plots, tables
 from splade_lucene.evaluation.report.queries import DETAILED_QUERIES, Difference, Queries, read_queries
 from splade_lucene.evaluation.result_files import QueryTime, read_latency
 from splade_lucene.evaluation.results import Average, Dataset, Results, Row, locate, read_results
-from splade_lucene.files import atomic_file
 
 FILE = "report.html"
 

@@ -93,7 +93,11 @@ def read_queries(results: Results, dataset: Dataset, folder: Path) -> Queries:
     if not base:
         return Queries(measure)
     ids = list(base)
-    gaps = {name: {qid: scores[name].get(qid, 0.0) - base[qid] for qid in ids} for name in numbers if name != results.baseline}
+    gaps = {
+        name: {query_id: scores[name].get(query_id, 0.0) - base[query_id] for query_id in ids}
+        for name in numbers
+        if name != results.baseline
+    }
     details, kept = _Details(results, numbers), 0
     if dataset.evidence and dataset.passages:
         chosen = _chosen(ids, gaps, DETAILED_QUERIES // len(results.datasets))
@@ -104,17 +108,17 @@ def read_queries(results: Results, dataset: Dataset, folder: Path) -> Queries:
                 details.add(evidence, passages, {name: gaps[name][evidence.query_id] for name in gaps})
     differences = []
     for name, values in gaps.items():
-        order = sorted(ids, key=lambda qid: -values[qid])
-        examples = [Example(qid, details.text(qid), base[qid], base[qid] + values[qid]) for qid in order]
+        order = sorted(ids, key=lambda query_id: -values[query_id])
+        examples = [Example(query_id, details.text(query_id), base[query_id], base[query_id] + values[query_id]) for query_id in order]
         gains = [each for each in examples[:_EXAMPLES] if each.system > each.baseline]
         losses = [each for each in examples[: -_EXAMPLES - 1 : -1] if each.system < each.baseline]
-        differences.append(Difference(numbers[name], [values[qid] for qid in order], gains, losses))
+        differences.append(Difference(numbers[name], [values[query_id] for query_id in order], gains, losses))
     payload = {
         "measure": measure,
         "baseline": numbers[results.baseline],
         "systems": {number: results.systems[number].label for number in numbers.values()},
         "ids": ids,
-        "scores": {numbers[name]: [scores[name].get(qid, 0.0) for qid in ids] for name in numbers},
+        "scores": {numbers[name]: [scores[name].get(query_id, 0.0) for query_id in ids] for name in numbers},
         "queries": details.queries,
         "passages": details.passages,
     }
@@ -134,8 +138,8 @@ def decisive_pair(winner: Sequence[str], loser: Sequence[str], relevant: Mapping
         possible in both rankings. None if both agree on the order of all these hits, or the worse passage would have to explain it.
     """
 
-    def place(ranking: Sequence[str], docid: str) -> int:
-        return ranking.index(docid) if docid in ranking else len(ranking)
+    def place(ranking: Sequence[str], doc_id: str) -> int:
+        return ranking.index(doc_id) if doc_id in ranking else len(ranking)
 
     pairs = [
         (relevant.get(low, 0) - relevant.get(high, 0), place(winner, high), place(loser, low), high, low)
@@ -155,32 +159,32 @@ class _Details:
         self.passages: list[list[str]] = []
         self._places: dict[str, int] = {}
 
-    def text(self, qid: str) -> str:
-        return str(self.queries[qid]["text"]) if qid in self.queries else ""
+    def text(self, query_id: str) -> str:
+        return str(self.queries[query_id]["text"]) if query_id in self.queries else ""
 
     def add(self, evidence: Evidence, passages: Mapping[str, Passage], gaps: Mapping[str, float]) -> None:
-        def place(docid: str) -> int:
-            if docid not in self._places:
-                passage = passages.get(docid, Passage(docid, ""))
-                self._places[docid] = len(self.passages)
-                self.passages.append([docid, passage.title, _snippet(passage.text)])
-            return self._places[docid]
+        def place(doc_id: str) -> int:
+            if doc_id not in self._places:
+                passage = passages.get(doc_id, Passage(doc_id, ""))
+                self._places[doc_id] = len(self.passages)
+                self.passages.append([doc_id, passage.title, _snippet(passage.text)])
+            return self._places[doc_id]
 
         top = {name: evidence.top.get(name, ())[:TOP] for name in self.numbers}
         self.queries[evidence.query_id] = {
             "text": evidence.text,
             "relevant": len(evidence.relevant),
             "grades": {
-                place(hit.docid): evidence.relevant[hit.docid] for hits in top.values() for hit in hits if hit.docid in evidence.relevant
+                place(hit.doc_id): evidence.relevant[hit.doc_id] for hits in top.values() for hit in hits if hit.doc_id in evidence.relevant
             },
-            "top": {self.numbers[name]: [[place(hit.docid), round(hit.score, _DIGITS)] for hit in hits] for name, hits in top.items()},
+            "top": {self.numbers[name]: [[place(hit.doc_id), round(hit.score, _DIGITS)] for hit in hits] for name, hits in top.items()},
             "why": {self.numbers[name]: why for name, gap in gaps.items() if (why := self._why(evidence, name, gap, place))},
         }
 
     def _why(self, evidence: Evidence, name: str, gap: float, place: Callable[[str], int]) -> dict[str, Any] | None:
         base = self.results.baseline
         winner, loser = (name, base) if gap >= 0 else (base, name)
-        first, second = ([hit.docid for hit in evidence.top.get(system, ())[:TOP]] for system in (winner, loser))
+        first, second = ([hit.doc_id for hit in evidence.top.get(system, ())[:TOP]] for system in (winner, loser))
         pair = decisive_pair(first, second, evidence.relevant)
         if pair is None:
             return None
@@ -213,11 +217,14 @@ class _Details:
 
 def _rounded(scores: QueryScores, measure: str) -> dict[str, dict[str, float]]:
     """The scores as the page has them: differences of these are what both the plots and the script sort by."""
-    return {system: {qid: round(value, _DECIMALS) for qid, value in values.get(measure, {}).items()} for system, values in scores.items()}
+    return {
+        system: {query_id: round(value, _DECIMALS) for query_id, value in values.get(measure, {}).items()}
+        for system, values in scores.items()
+    }
 
 
 def _chosen(ids: Iterable[str], gaps: Mapping[str, Mapping[str, float]], limit: int) -> set[str]:
-    order = sorted(ids, key=lambda qid: -max((abs(values[qid]) for values in gaps.values()), default=0.0))
+    order = sorted(ids, key=lambda query_id: -max((abs(values[query_id]) for values in gaps.values()), default=0.0))
     return set(order[:limit])
 
 

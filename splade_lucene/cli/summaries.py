@@ -1,0 +1,38 @@
+"""What commands that encode or index print at their end."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from splade_lucene.core.files import REJECTED
+from splade_lucene.lucene.card import IndexCard, folder_bytes
+from splade_lucene.vectors.manifest import Manifest
+
+
+def print_index(index: Path, card: IndexCard) -> None:
+    """Prints kind, documents and size; on stderr, how many passages are not in the index."""
+    print(f"{index}: {card.kind} index, {card.documents:,} documents, {folder_bytes(index) / 1e6:.2f} MB, Lucene {card.lucene}")
+    if card.empty:
+        print(f"{card.empty:,} passages without terms are not in the index and cannot be found", file=sys.stderr)
+
+
+def print_rejected(folder: Path, count: int) -> None:
+    """Says on stderr how many bad lines of the collection were left out, and where they are listed."""
+    if count:
+        print(f"{count:,} bad lines of the collection were left out; {folder / REJECTED} lists them", file=sys.stderr)
+
+
+def print_vectors(out: Path, manifest: Manifest) -> None:
+    """What a folder of vectors holds."""
+    settings, encoder = manifest.settings, manifest.encoder
+    print(
+        f"{out}: {manifest.passages:,} passages, {manifest.postings / max(1, manifest.passages):.1f} terms a passage, "
+        f"cut at {settings['max_length']} tokens, model {encoder['model']} in {encoder['precision']}"
+    )
+    if manifest.capped:
+        share, limit = manifest.capped / manifest.postings, 2 ** settings["bits"] - 1
+        print(f"{manifest.capped:,} impacts ({share:.2%}) are {limit}, the cap; a smaller --scale caps fewer", file=sys.stderr)
+    if manifest.empty:
+        print(f"{manifest.empty:,} passages quantized to nothing and cannot be found", file=sys.stderr)
+    print_rejected(out, manifest.rejected)

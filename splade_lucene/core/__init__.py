@@ -1,0 +1,1 @@
+"""What every package stands on: files, locks, ids, records of other libraries."""

@@ -1,0 +1,268 @@
+"""Text files line by line with their place known, and files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import codecs
+import fcntl
+import gzip
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import jsonlines
+
+from splade_lucene.core.atomic import OLD, TEMPORARY, naming, prefix, remove_stale_files, remove_stale_folders, swap, to_disk
+from splade_lucene.core.ids import RULE, is_usable
+from splade_lucene.core.locks import locked
+from splade_lucene.core.rejects import Rejected, RejectPolicy
+from splade_lucene.errors import InputError
+
+# Bytes of a line, its end included. A longer one is no passage but a mistake (a whole collection in one JSON array, a file of
+# zeros), and it would have to be held in memory several times over.
+MAX_LINE = 1 << 25
+# Which bad lines of a collection were left out, beside what was made of the others.
+REJECTED = "rejected.jsonl"
+
+AnyPath = Path | zipfile.Path
+"""A file or folder, on disk or in a zip archive."""
+
+
+class Lines:
+    """Iterates over the lines of a UTF-8 file, plain or gzip, and knows the number of the last one.
+
+    Args:
+        path: the file.
+        bad: told of lines that are too long or not UTF-8; stops at the first if None.
+
+    Attributes:
+        path: the file.
+        number: the number of the line that was yielded last, counted from 1.
+    """
+
+    def __init__(self, path: AnyPath, bad: RejectPolicy | None = None) -> None:
+        self.path = path
+        self.number = 0
+        self._bad = RejectPolicy() if bad is None else bad
+
+    def __iter__(self) -> Iterator[str]:
+        """Yields each line without its end (LF or CRLF); a byte order mark is dropped.
+
+        Raises:
+            InputError: the file cannot be read, is a damaged gzip file, or has a line that is not UTF-8 or over ``MAX_LINE`` bytes.
+        """
+        try:
+            with self._open() as stream:
+                while raw := stream.readline(MAX_LINE + 1):
+                    self.number += 1
+                    text = self._text(raw, stream)
+                    if text is not None:
+                        yield text
+        except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
+            kind = "gzip" if isinstance(self.path, Path) else "zip"
+            raise InputError(self.path, f"damaged {kind} data ({error}); fetch the file again", self.number or None) from None
+        except OSError as error:
+            raise InputError(self.path, f"cannot be read ({error.strerror or error}); check its name and permissions") from None
+
+    def _text(self, raw: bytes, stream: IO[bytes]) -> str | None:
+        """The text of a line; None if it is bad and that was accepted."""
+        if len(raw) > MAX_LINE:
+            while raw and not raw.endswith(b"\n"):
+                raw = stream.readline(MAX_LINE)
+            problem = f"longer than {MAX_LINE >> 20} MiB, which no passage is; write one passage a line, or split it"
+            self._bad.handle(InputError(self.path, problem, self.number))
+            return None
+        try:
+            return (raw.removeprefix(codecs.BOM_UTF8) if self.number == 1 else raw).decode("utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            problem = f"not UTF-8 ({error.reason} at byte {error.start}); convert the file to UTF-8"
+            self._bad.handle(InputError(self.path, problem, self.number))
+            return None
+
+    def _open(self) -> IO[bytes]:
+        return open_bytes(self.path)
+
+
+def open_bytes(path: AnyPath) -> IO[bytes]:
+    """Opens a file, plain, gzip or in a zip archive, for its uncompressed bytes."""
+    if isinstance(path, Path) and path.suffix == ".gz":
+        return gzip.open(path, "rb")  # type: ignore[return-value]  # GzipFile is IO[bytes] in all but name
+    return path.open("rb")
+
+
+def read_objects(path: AnyPath, bad: RejectPolicy | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yields ``(line number, object)`` for each non-empty line of a JSONL file, plain or gzip.
+
+    Args:
+        path: the file.
+        bad: told of lines that are no JSON objects; stops at the first if None.
+
+    Raises:
+        InputError: a line is not a JSON object, or the file cannot be read.
+    """
+    bad = RejectPolicy() if bad is None else bad
+    lines = Lines(path, bad)
+    for line in lines:
+        if line.strip():
+            try:
+                item = parse_object(line, path, lines.number)
+            except InputError as error:
+                bad.handle(error)
+            else:
+                yield lines.number, item
+
+
+def parse_object(text: str, path: AnyPath, line: int) -> dict[str, Any]:
+    """The JSON object in a line of a file.
+
+    Raises:
+        InputError: there is none.
+    """
+    try:
+        # Not whichever faster parser happens to be installed, which jsonlines would take: they differ in what they accept.
+        with jsonlines.Reader([text], loads=json.loads) as reader:
+            item: dict[str, Any] = reader.read(type=dict)
+            return item
+    except (jsonlines.InvalidLineError, RecursionError) as error:
+        cause = error.__cause__
+        reason = f"{cause.msg} at column {cause.colno}" if isinstance(cause, json.JSONDecodeError) else str(error).split(" (line")[0]
+        raise InputError(path, f"not a JSON object ({reason}); correct or remove the line", line) from None
+
+
+def read_pairs(path: AnyPath, bad: RejectPolicy | None = None) -> Iterator[tuple[int, str, str]]:
+    """Yields ``(line number, id, text)`` for each non-empty line ``id<TAB>text`` of a TSV file, plain or gzip.
+
+    Args:
+        path: the file.
+        bad: told of lines without a tab; stops at the first if None.
+
+    Raises:
+        InputError: a line has no tab, or the file cannot be read.
+    """
+    bad = RejectPolicy() if bad is None else bad
+    lines = Lines(path, bad)
+    for line in lines:
+        if line.strip():
+            name, tab, text = line.partition("\t")
+            if tab:
+                yield lines.number, name, text
+            else:
+                bad.handle(InputError(path, "no tab; a TSV line is id, tab, text", lines.number))
+
+
+def check_ids(names: Iterable[str], path: AnyPath, line: int) -> None:
+    """Makes sure that every tool can carry the ids in a line.
+
+    Raises:
+        InputError: one is too long or holds a control character.
+    """
+    for name in names:
+        if not is_usable(name):
+            raise InputError(path, f"the id {name!r} cannot be used; {RULE}", line)
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[IO[str]]:
+    """Opens a text file that takes its name only when the block ends well; before that, ``path`` is as it was.
+
+    Raises:
+        InputError: ``path`` is a folder, a device or a pipe, which a file must not replace.
+        OSError: the file cannot be written; the error names ``path``.
+    """
+    if path.exists() and not path.is_file():
+        raise InputError(path, "is no file, so it is not replaced by one; give another name")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with naming(path):
+        remove_stale_files(path)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix(path), suffix=TEMPORARY)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def atomic_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Yields a temporary folder beside ``path`` that takes its place only when the block ends well.
+
+    What killed processes left of the same folder is removed first.
+
+    Args:
+        path: the folder to make.
+        overwrite: replace an existing folder; it stays as it is until the new one is complete, and then goes in one step where the
+            system can swap names.
+
+    Raises:
+        InputError: ``path`` exists and is not a folder, or ``overwrite`` is false, or another process is writing it.
+        OSError: the folder cannot be written; the error names ``path``.
+    """
+    if path.is_symlink():
+        path = path.resolve()  # what it names is replaced, not the link
+    with naming(path), locked(path):
+        remove_stale_folders(path)
+        if path.exists() and not (overwrite and path.is_dir()):
+            raise InputError(path, "exists already; give another name" + (" or --overwrite" if path.is_dir() else ""))
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=prefix(path), suffix=TEMPORARY))
+        try:
+            yield temporary
+            temporary.chmod(0o777 & ~_umask())
+            to_disk(temporary)
+            _publish(temporary, path)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+
+def _publish(temporary: Path, path: Path) -> None:
+    if not path.exists():
+        temporary.replace(path)
+        return
+    if swap(temporary, path):
+        shutil.rmtree(temporary)
+        return
+    old = Path(tempfile.mkdtemp(dir=path.parent, prefix=prefix(path), suffix=OLD))
+    path.replace(old)
+    try:
+        temporary.replace(path)
+    except OSError:
+        old.replace(path)
+        raise
+    shutil.rmtree(old)
+
+
+def write_rejected(folder: Path, rejected: Sequence[Rejected]) -> None:
+    """Writes ``rejected.jsonl`` into a folder, a line for each bad line that was left out; without any, there is no such file."""
+    file = folder / REJECTED
+    text = "".join(json.dumps(each._asdict()) + "\n" for each in rejected)
+    if not text:
+        file.unlink(missing_ok=True)
+    elif not file.is_file() or file.read_text(encoding="utf-8") != text:
+        with atomic_file(file) as stream:
+            stream.write(text)
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes as 64 hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

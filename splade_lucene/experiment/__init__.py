@@ -1,0 +1,1 @@
+"""Data sets run through systems: BEIR evaluations, comparisons of runs, the demo."""

@@ -1,0 +1,121 @@
+"""Compares TREC runs made anywhere: the same table and tests as an evaluation of our own."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from splade_lucene._version import __version__
+from splade_lucene.collections.queries import read_qrels
+from splade_lucene.core.files import file_sha256
+from splade_lucene.errors import SpladeLuceneError
+from splade_lucene.evaluation.judging import Judged, compare_with_baseline, judge, without_relevant
+from splade_lucene.evaluation.results import Cost, Dataset, Results, Row, System, place
+from splade_lucene.evaluation.runs import read_notes, read_run
+
+
+class RunComparison:
+    """Compares runs with the first of them.
+
+    Args:
+        qrels: TREC or BEIR judgments, or a BEIR folder for its test split.
+        runs: TREC runs, the baseline first.
+        measures: ir_measures' names.
+        out: the folder that paths in the results are relative to.
+
+    Raises:
+        InputError: a file is missing or malformed, or a run has a document twice for a query, which trec_eval refuses too.
+        SpladeLuceneError: a run is named twice.
+    """
+
+    def __init__(self, qrels: Path, runs: Sequence[Path], measures: Sequence[str], out: Path) -> None:
+        self._qrels_path, self._out, self._measures = qrels, out, tuple(measures)
+        self._qrels = read_qrels(qrels)
+        self._runs = _named(runs)
+        self.judged: dict[str, Judged] = {name: judge(read_run(path), self._qrels, " ".join(measures)) for name, path in self._runs.items()}
+
+    def results(self) -> Results:
+        """The results, as of an evaluation with one data set."""
+        baseline, *_ = self._runs
+        comparisons = compare_with_baseline(self.judged, baseline)
+        dataset = self._dataset()
+        rows = [
+            Row(
+                dataset.name,
+                name,
+                place(path, self._out),
+                file_sha256(path),
+                self.judged[name].scores,
+                comparisons=comparisons.get(name, {}),
+                missing=self.judged[name].missing,
+                unjudged=self.judged[name].unjudged,
+                cost=_cost(read_notes(path)),
+            )
+            for name, path in self._runs.items()
+        ]
+        return Results(
+            self._out.resolve().name,
+            datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            {"splade_lucene": __version__},
+            {},
+            {},
+            self._measures,
+            baseline,
+            tuple(System(name, name, "run") for name in self._runs),
+            (dataset,),
+            tuple(rows),
+            notes=tuple(self.warnings()),
+        )
+
+    def warnings(self) -> list[str]:
+        """What a reader of the scores must know of the runs, a sentence each."""
+        queries = len({qrel.query_id for qrel in self._qrels})
+        found = []
+        for name, judged in self.judged.items():
+            if judged.missing == queries:
+                found.append(f"{name}: none of its queries is judged, so it scores 0; are these the right judgments?")
+                continue
+            if judged.missing:
+                found.append(f"{name}: {judged.missing:,} of {queries:,} judged queries have no hits and count 0, as trec_eval -c does.")
+            if judged.unjudged:
+                found.append(f"{name}: {judged.unjudged:,} of its queries are not judged and left out, as in trec_eval.")
+        barren = without_relevant(self._qrels)
+        if barren:
+            found.append(f"{barren:,} judged queries have no relevant document; they count 0 for every run, as in trec_eval.")
+        return found
+
+    def _dataset(self) -> Dataset:
+        path = self._qrels_path.resolve()
+        return Dataset(
+            path.name if path.is_dir() else path.name.removesuffix(".gz").rpartition(".")[0] or path.name,
+            str(self._qrels_path),
+            "test" if path.is_dir() else None,
+            None,
+            None,
+            len({qrel.query_id for qrel in self._qrels}),
+            len(self._qrels),
+            without_relevant(self._qrels),
+            None if path.is_dir() else place(path, self._out),
+            "scores.csv",
+            None,
+            None,
+            None,
+        )
+
+
+def _named(runs: Sequence[Path]) -> dict[str, Path]:
+    """A short name for each run: its file's, or the whole path where two files share that."""
+    short = [path.name.removesuffix(".gz").removesuffix(".trec") for path in runs]
+    names = [name if short.count(name) == 1 else str(path) for name, path in zip(short, runs, strict=True)]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise SpladeLuceneError(f"the run {twice} is named twice; name each run once")
+    return dict(zip(names, runs, strict=True))
+
+
+def _cost(notes: Mapping[str, Any]) -> Cost | None:
+    """What `search` noted beside a run; None for runs made elsewhere."""
+    keys = ("documents", "flops", "terms_per_query", "terms_per_document", "index_bytes")
+    return Cost(*(notes[key] for key in keys)) if notes.keys() >= set(keys) else None

@@ -1,0 +1,211 @@
+"""One data set of an evaluation: all systems on it, scored, compared and written down."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from splade_lucene.core.files import atomic_file
+from splade_lucene.evaluation.cost import latency
+from splade_lucene.evaluation.judging import Judged, compare_with_baseline, judge, without_relevant
+from splade_lucene.evaluation.reference import HITS, published, published_documents
+from splade_lucene.evaluation.result_files import write_evidence, write_latency, write_passages, write_scores
+from splade_lucene.evaluation.results import Cost, Dataset, Milliseconds, Row, System, Timings, place
+from splade_lucene.experiment.query_details import MOST_QUERIES, beginnings, gather, pick_queries
+from splade_lucene.experiment.steps import Searched, Settings, Steps
+from splade_lucene.experiment.systems import Systems
+from splade_lucene.lucene.bm25_searcher import Bm25Searcher
+from splade_lucene.lucene.card import IndexCard
+from splade_lucene.pipeline.search import ImpactSearcher
+
+Open = Callable[[], ImpactSearcher | Bm25Searcher]
+
+
+class Evaluated(NamedTuple):
+    """A data set and the rows of all systems on it."""
+
+    dataset: Dataset
+    rows: list[Row]
+
+
+class DatasetEvaluation:
+    """Runs all systems on one data set; everything that is there and fits is taken as it is.
+
+    Args:
+        steps: on the data set.
+        systems: to run.
+        out: the folder of the whole evaluation.
+        measures: ir_measures' names.
+        baseline: the name of the system that the others are compared with.
+        settings: what holds for all.
+    """
+
+    def __init__(self, steps: Steps, systems: Systems, out: Path, *, measures: Sequence[str], baseline: str, settings: Settings) -> None:
+        self._steps, self._systems, self._out = steps, systems, out
+        self._measures, self._baseline, self._settings = measures, baseline, settings
+        self._qrels = steps.collection.qrels()
+        self._cards: dict[str, IndexCard] = {}
+        self._openers: dict[str, Open] = {}
+        self._runs: dict[str, Searched] = {}
+        self._judged: dict[str, Judged] = {}
+        self._notes: list[str] = []
+
+    def evaluate(self) -> Evaluated:
+        """Does all of it."""
+        for system in self._systems.all:
+            self._runs[system.name] = self._search(system)
+            self._judged[system.name] = judge(self._runs[system.name].run(), self._qrels, " ".join(self._measures))
+        folder = self._steps.folder
+        write_scores(folder / "scores.csv", {name: judged.queries for name, judged in self._judged.items()})
+        write_latency(folder / "latency.csv", {name: searched.times() for name, searched in self._runs.items()})
+        self._write_qrels(folder / "qrels.trec")
+        self._write_evidence()
+        rows = self._rows()
+        return Evaluated(self._dataset(), rows)
+
+    def _search(self, system: System) -> Searched:
+        if system.kind == "fusion":
+            return self._steps.fusion(system, [self._runs[name] for name in system.components])
+        index = self._steps.index(system)
+        if system.kind == "bm25":
+            self._cards[system.name] = self._steps.bm25_index(system)
+            self._openers[system.name] = partial(Bm25Searcher, index)
+        else:
+            model = self._systems.models[system.name]
+            self._cards[system.name] = self._steps.impact_index(system, model)
+            self._openers[system.name] = partial(ImpactSearcher, index, model=model, query_max_length=system.encoder["query_max_length"])
+        return self._steps.search(system, self._openers[system.name], self._cards[system.name])
+
+    def _rows(self) -> list[Row]:
+        comparisons = compare_with_baseline(self._judged, self._baseline)
+        rows = []
+        for system in self._systems.all:
+            judged, searched = self._judged[system.name], self._runs[system.name]
+            beside = published(self._steps.collection.name, system, judged.scores) if self._is_comparable(system) else {}
+            row = Row(
+                self._steps.collection.name,
+                system.name,
+                place(searched.file, self._out),
+                searched.notes["sha256"],
+                judged.scores,
+                beside,
+                comparisons.get(system.name, {}),
+                judged.missing,
+                judged.unjudged,
+                self._cost(system),
+                self._timings(system),
+            )
+            rows.append(row)
+        return rows
+
+    def _is_comparable(self, system: System) -> bool:
+        """Whether published figures have the same split, hits and number of documents."""
+        settings_match = self._settings.hits == HITS and self._settings.remove_query
+        if self._steps.collection.split != "test" or not settings_match or system.kind == "fusion":
+            return False
+        there, known = self._cards[system.name].documents, published_documents(self._steps.collection.name, system)
+        if known is not None and known != there:
+            self._notes.append(f"{system.label}: the index has {there:,} documents, the published one {known:,}, so they are not compared.")
+        return known == there
+
+    def _cost(self, system: System) -> Cost:
+        parts = [self._runs[name].notes for name in self._parts(system)]
+        return Cost(
+            max(each["documents"] for each in parts),
+            sum(each["flops"] for each in parts),
+            sum(each["terms_per_query"] for each in parts),
+            sum(each["terms_per_document"] for each in parts),
+            sum(each["index_bytes"] for each in parts),
+        )
+
+    def _timings(self, system: System) -> Timings:
+        times = list(self._runs[system.name].times().values())
+        encode = [self._encode_seconds(name) for name in self._parts(system)]
+        index = [self._steps.index_seconds(self._named(name)) for name in self._parts(system)]
+        return Timings(
+            _sum(encode),
+            _sum(index),
+            _milliseconds([each.search_ms for each in times]),
+            _milliseconds([each.encode_ms + each.search_ms for each in times]),
+            len(times),
+        )
+
+    def _encode_seconds(self, name: str) -> float | None:
+        system, card = self._named(name), self._cards[name]
+        return 0.0 if system.kind == "bm25" else self._steps.encode_seconds(system, card.documents + card.empty)
+
+    def _parts(self, system: System) -> tuple[str, ...]:
+        return system.components or (system.name,)
+
+    def _named(self, name: str) -> System:
+        return next(system for system in self._systems.all if system.name == name)
+
+    def _dataset(self) -> Dataset:
+        collection, folder = self._steps.collection, self._steps.folder
+        own = {searched.notes["own_passage"] for searched in self._runs.values() if "own_passage" in searched.notes}
+        if any(own):
+            done = "as in BEIR, it is left out of every run" if self._settings.remove_query else "it is kept in every run"
+            self._notes.append(f"For {max(own):,} of the queries a passage with the query's own id was found; {done}.")
+        barren = without_relevant(self._qrels)
+        if barren:
+            self._notes.append(f"{barren:,} judged queries have no relevant passage; they count 0 for every system, as in trec_eval.")
+        textless = len({qrel.query_id for qrel in self._qrels} - {query.query_id for query in self._steps.queries})
+        if textless:
+            self._notes.append(f"{textless:,} judged queries have no text; they count 0 for every system.")
+        card = next(iter(self._cards.values()))
+        return Dataset(
+            collection.name,
+            collection.source,
+            collection.split,
+            self._steps.sha256,
+            card.documents + card.empty,
+            len({qrel.query_id for qrel in self._qrels}),
+            len(self._qrels),
+            barren,
+            place(folder / "qrels.trec", self._out),
+            place(folder / "scores.csv", self._out),
+            place(folder / "latency.csv", self._out),
+            place(folder / "evidence.jsonl", self._out),
+            place(folder / "passages.jsonl", self._out),
+            tuple(self._notes),
+        )
+
+    def _write_qrels(self, file: Path) -> None:
+        with atomic_file(file) as stream:
+            for qrel in self._qrels:
+                stream.write(f"{qrel.query_id} 0 {qrel.doc_id} {qrel.relevance}\n")
+
+    def _write_evidence(self) -> None:
+        folder, measure = self._steps.folder, self._measures[0]
+        wanted = set(pick_queries(self._judged, self._baseline, measure))
+        queries = [query for query in self._steps.queries if query.query_id in wanted]
+        if len(queries) < len(self._steps.queries):
+            self._notes.append(f"Top 5 and matched terms are kept for the {MOST_QUERIES} queries that differ most in {measure}.")
+        stamp = folder / "evidence.json"
+        key = {
+            "runs": {name: searched.notes["sha256"] for name, searched in self._runs.items()},
+            "queries": hashlib.sha256(json.dumps(queries).encode()).hexdigest(),
+            "corpus": self._steps.sha256,
+            "qrels": hashlib.sha256(json.dumps(self._qrels).encode()).hexdigest(),
+        }
+        if stamp.is_file() and json.loads(stamp.read_text(encoding="utf-8")) == key:
+            return
+        stamp.unlink(missing_ok=True)
+        evidence = gather(queries, self._qrels, self._judged, self._openers)
+        shown = {hit.doc_id for each in evidence for hits in each.top.values() for hit in hits}
+        write_evidence(folder / "evidence.jsonl", evidence)
+        write_passages(folder / "passages.jsonl", beginnings(self._steps.collection.passages(), shown))
+        with atomic_file(stamp) as stream:
+            json.dump(key, stream, indent=1)
+
+
+def _sum(values: Sequence[float | None]) -> float | None:
+    return None if None in values else sum(value for value in values if value is not None)
+
+
+def _milliseconds(times: Sequence[float]) -> Milliseconds:
+    return Milliseconds(*latency([each / 1e3 for each in times]))

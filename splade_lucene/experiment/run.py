@@ -1,0 +1,108 @@
+"""BEIR zero-shot in one go: any number of data sets, both BM25s, SPLADE and their fusion, and what they cost."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from splade_lucene.collections.beir_names import CQADUPSTACK, LICENSED, PUBLIC
+from splade_lucene.collections.catalogue import Candidate
+from splade_lucene.errors import SpladeLuceneError
+from splade_lucene.evaluation.averages import CQADUPSTACK as FORUMS
+from splade_lucene.evaluation.averages import averages
+from splade_lucene.evaluation.reference import HITS, references
+from splade_lucene.evaluation.results import FILE, Results, Skipped, write_results
+from splade_lucene.experiment.dataset import DatasetEvaluation, Evaluated
+from splade_lucene.experiment.environment import machine, versions
+from splade_lucene.experiment.steps import Settings, Steps
+from splade_lucene.experiment.systems import BASELINE, Systems
+
+_GROUPS = {"BEIR-13": PUBLIC, "BEIR-18": (*PUBLIC, FORUMS, *LICENSED)}
+_RULE = {
+    True: "The passage whose id equals the query's is left out of every system's run (BEIR's rule; it matters for ArguAna and Quora).",
+    False: "A passage whose id equals the query's is kept in every system's run, unlike in published figures.",
+}
+_FLOPS = "FLOPS: mean multiplications to score one query against one document (arXiv 2107.05720)."
+
+
+def evaluate(
+    candidates: Sequence[Candidate],
+    out: Path | str,
+    systems: Systems,
+    *,
+    measures: Sequence[str],
+    baseline: str = BASELINE,
+    settings: Settings | None = None,
+) -> Results:
+    """Evaluates systems on data sets and writes ``results.json`` with everything that it sums up.
+
+    An interrupted evaluation goes on where it was when it is called again with the same arguments.
+
+    Args:
+        candidates: the data sets.
+        out: the folder to write.
+        systems: to evaluate.
+        measures: ir_measures' names.
+        baseline: the name of the system that the others are compared with.
+        settings: what holds for all; the defaults if None.
+
+    Returns:
+        The results. A data set that cannot be had or fails is in ``skipped`` with its reason.
+
+    Raises:
+        SpladeLuceneError: ``baseline`` is none of the systems, or no data set is left.
+    """
+    out, settings = Path(out), settings or Settings()
+    if baseline not in {system.name for system in systems.all}:
+        names = ", ".join(system.name for system in systems.all)
+        raise SpladeLuceneError(f"the baseline {baseline!r} is none of the systems; they are {names}")
+    done: list[Evaluated] = []
+    skipped: list[Skipped] = []
+    for candidate in candidates:
+        with _noting(candidate.name, skipped):
+            collection = candidate.open()
+            steps = Steps(collection, out / collection.name, settings)
+            # What was summed up before may name runs that are about to be replaced.
+            (out / FILE).unlink(missing_ok=True)
+            evaluation = DatasetEvaluation(steps, systems, out, measures=measures, baseline=baseline, settings=settings)
+            done.append(evaluation.evaluate())
+    if not done:
+        raise SpladeLuceneError("no data set could be evaluated: " + "; ".join(each.reason for each in skipped))
+    rows = [row for each in done for row in each.rows]
+    comparable = settings.hits == HITS and settings.remove_query and all(each.dataset.split == "test" for each in done)
+    results = Results(
+        out.resolve().name,
+        datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        versions(),
+        machine(),
+        {
+            "hits": settings.hits,
+            "remove_query": settings.remove_query,
+            "threads": settings.threads,
+            "index_threads": settings.index_threads,
+        },
+        tuple(measures),
+        baseline,
+        systems.all,
+        tuple(each.dataset for each in done),
+        tuple(rows),
+        tuple(averages(rows, systems.all, measures, forums=CQADUPSTACK, groups=_GROUPS, comparable=comparable)),
+        {each.dataset.name: references(each.dataset.name) for each in done if references(each.dataset.name)},
+        tuple(skipped),
+        (_RULE[settings.remove_query], _FLOPS),
+    )
+    write_results(out, results)
+    return results
+
+
+@contextmanager
+def _noting(name: str, skipped: list[Skipped]) -> Iterator[None]:
+    """A data set that fails is noted and left out, so that a long evaluation does not end with one damaged file."""
+    try:
+        yield
+    except SpladeLuceneError as error:
+        skipped.append(Skipped(name, str(error)))
+        print(f"{name}: skipped: {error}", file=sys.stderr, flush=True)

@@ -1,0 +1,255 @@
+"""The steps of an evaluation on one data set. Each takes what is there when, and only when, it was made from the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from splade_lucene.collections.judged import JudgedCollection
+from splade_lucene.core.files import atomic_file
+from splade_lucene.errors import IndexMismatchError, InputError
+from splade_lucene.evaluation.fusion import fuse, fuse_ranks
+from splade_lucene.evaluation.result_files import QueryTime
+from splade_lucene.evaluation.results import System
+from splade_lucene.evaluation.runs import Run, read_notes, read_run, write_run
+from splade_lucene.experiment.latency import query_times, sample
+from splade_lucene.lucene.bm25_searcher import Bm25Searcher
+from splade_lucene.lucene.card import IndexCard, read_card
+from splade_lucene.lucene.indexing import build_bm25_index, build_impact_index
+from splade_lucene.lucene.java import lucene_version
+from splade_lucene.pipeline.encode import encode_collection
+from splade_lucene.pipeline.progress import Advance, progress
+from splade_lucene.pipeline.search import ImpactSearcher, search_queries
+from splade_lucene.vectors.manifest import Manifest, read_manifest
+
+if TYPE_CHECKING:
+    from splade_lucene.encoding.model import SpladeModel
+
+_TIMES = "times.json"
+
+
+class Settings(NamedTuple):
+    """What holds for all systems and data sets.
+
+    Attributes:
+        hits: of each query.
+        remove_query: leave the passage that has the query's id out of every run, as BEIR does.
+        threads: that search at the same time; latencies are measured in one.
+        index_threads: that build an index; with one, the same passages always give an index of the same size.
+        overwrite: throw away vectors that were made from other passages or with other settings; without it they are an error.
+    """
+
+    hits: int = 1000
+    remove_query: bool = True
+    threads: int = 1
+    index_threads: int = 1
+    overwrite: bool = False
+
+
+class Searched(NamedTuple):
+    """A run on disk and what is known of it.
+
+    Attributes:
+        file: the TREC run.
+        notes: what stands beside it in ``RUN.json``.
+    """
+
+    file: Path
+    notes: dict[str, Any]
+
+    def run(self) -> Run:
+        """The run, in trec_eval's order: read back, it is the same whether it was searched for now or before."""
+        return read_run(self.file) if self.notes["hits_found"] else {}
+
+    def times(self) -> dict[str, QueryTime]:
+        """Query id → times, of the queries that were timed."""
+        return {query_id: QueryTime(*each) for query_id, each in self.notes["times"].items()}
+
+
+class Steps:
+    """The steps on one data set.
+
+    Args:
+        collection: the data set.
+        folder: where its vectors, indexes and runs go.
+        settings: what holds for all.
+    """
+
+    def __init__(self, collection: JudgedCollection, folder: Path, settings: Settings) -> None:
+        self.collection, self.folder, self._settings = collection, folder, settings
+        self.queries = collection.queries()
+        self.sha256 = collection.sha256()
+        self._queries_sha256 = _sha256(self.queries)
+        file = folder / _TIMES
+        self._times: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+    def bm25_index(self, system: System) -> IndexCard:
+        """The BM25 index of a system."""
+        index = self.index(system)
+        source = {"corpus_sha256": self.sha256}
+        multifield = len(system.settings["fields"]) > 1
+
+        def build(advance: Advance) -> IndexCard:
+            return build_bm25_index(
+                self.collection.passages(),
+                index,
+                multifield=multifield,
+                k1=system.settings["k1"],
+                b=system.settings["b"],
+                threads=self._settings.index_threads,
+                overwrite=True,
+                source=source,
+                advance=advance,
+            )
+
+        return self._index(system, source, system.settings, build)
+
+    def impact_index(self, system: System, model: SpladeModel) -> IndexCard:
+        """The impact index of a system; encodes what is not yet encoded."""
+        vectors = self.folder / "encoded" / system.name
+        try:
+            manifest = self._encode(system, model, vectors)
+        except InputError:  # made from other passages, or with other settings
+            if not self._settings.overwrite:
+                raise
+            manifest = self._encode(system, model, vectors, overwrite=True)
+        source = {"vectors_sha256": _sha256([shard.sha256 for shard in manifest.shards])}
+
+        def build(advance: Advance) -> IndexCard:
+            threads = self._settings.index_threads
+            return build_impact_index(vectors, self.index(system), threads=threads, overwrite=True, source=source, advance=advance)
+
+        return self._index(system, source, manifest.settings, build)
+
+    def index(self, system: System) -> Path:
+        """Where the index of a system is."""
+        return self.folder / "indexes" / system.name
+
+    def search(self, system: System, open_searcher: Callable[[], ImpactSearcher | Bm25Searcher], card: IndexCard) -> Searched:
+        """The run of a system with an index."""
+        made_from = {
+            "index": {"source": dict(card.source), "settings": card.settings, "encoder": card.encoder, "lucene": card.lucene},
+            "queries_sha256": self._queries_sha256,
+            "hits": self._settings.hits,
+            "remove_query": self._settings.remove_query,
+        }
+
+        def search() -> tuple[Run, dict[str, Any]]:
+            with open_searcher() as searcher:
+                run, notes = search_queries(
+                    searcher, self.queries, k=self._settings.hits, threads=self._settings.threads, remove_query=self._settings.remove_query
+                )
+                times = query_times(searcher, sample(self.queries), k=self._settings.hits)
+            return run, {**notes, "times": times}
+
+        return self._run(system, made_from, search)
+
+    def fusion(self, system: System, parts: Sequence[Searched]) -> Searched:
+        """The run of a fusion, from the runs of its two components."""
+        made_from = {"runs": [part.notes["sha256"] for part in parts], "settings": system.settings, "hits": self._settings.hits}
+
+        def search() -> tuple[Run, dict[str, Any]]:
+            first, second = (part.run() for part in parts)
+            times: dict[str, QueryTime] = {}
+            run: Run = {}
+            before = [part.times() for part in parts]
+            for query_id in dict.fromkeys([*first, *second]):
+                start = time.perf_counter()
+                one = {query_id: first.get(query_id, [])}, {query_id: second.get(query_id, [])}
+                if system.settings["method"] == "rrf":
+                    run |= fuse_ranks(*one, k=self._settings.hits)
+                else:
+                    run |= fuse(*one, weight=system.settings["weight"], k=self._settings.hits)
+                milliseconds = (time.perf_counter() - start) * 1e3
+                if all(query_id in each for each in before):
+                    times[query_id] = QueryTime(
+                        sum(each[query_id].encode_ms for each in before), sum(each[query_id].search_ms for each in before) + milliseconds
+                    )
+            return run, {"times": times}
+
+        return self._run(system, made_from, search)
+
+    def encode_seconds(self, system: System, passages: int) -> float | None:
+        """The time of encoding all passages, from the rate of those that were encoded here; None if none were."""
+        spent = self._times.get(f"encode {system.name}")
+        return spent["seconds"] / spent["passages"] * passages if spent and spent["passages"] else None
+
+    def index_seconds(self, system: System) -> float | None:
+        """The time of building an index, None if it was not built here."""
+        seconds: float | None = self._times.get(f"index {system.name}")
+        return seconds
+
+    def _encode(self, system: System, model: SpladeModel, vectors: Path, *, overwrite: bool = False) -> Manifest:
+        before = None if overwrite else read_manifest(vectors)
+        finished = before.passages if before else 0
+        key = f"encode {system.name}"
+        nothing = {"seconds": 0.0, "passages": 0}
+        spent = self._times.get(key, nothing) if finished else nothing
+        last, done = time.monotonic(), 0
+
+        def tick(count: int) -> None:
+            nonlocal last, done
+            now, done = time.monotonic(), done + count
+            if done > finished:  # those before were encoded earlier and are only compared
+                spent["seconds"] += now - last
+                spent["passages"] += count
+                self._note_time(key, spent)
+            last = now
+            advance(count)
+
+        with progress(f"{self.collection.name}: encoding with {system.encoder['model']}", "passages") as advance:
+            return encode_collection(
+                self.collection.passages(),
+                vectors,
+                model,
+                max_length=system.settings["max_length"],
+                query_max_length=system.encoder["query_max_length"],
+                scale=system.encoder["scale"],
+                overwrite=overwrite,
+                advance=tick,
+            )
+
+    def _index(
+        self, system: System, source: Mapping[str, str], settings: Mapping[str, Any], build: Callable[[Advance], IndexCard]
+    ) -> IndexCard:
+        try:
+            card = read_card(self.index(system))
+            if (dict(card.source), card.settings, card.lucene) == (source, settings, lucene_version()):
+                self._say(f"the index {system.name} is there")
+                return card
+        except IndexMismatchError:
+            pass  # none yet, or one that an interrupted build left
+        start = time.monotonic()
+        with progress(f"{self.collection.name}: indexing {system.name}", "documents") as advance:
+            card = build(advance)
+        self._note_time(f"index {system.name}", time.monotonic() - start)
+        return card
+
+    def _run(self, system: System, made_from: Mapping[str, Any], search: Callable[[], tuple[Run, dict[str, Any]]]) -> Searched:
+        file = self.folder / "runs" / f"{system.name}.trec"
+        as_read = json.loads(json.dumps(made_from))
+        notes = read_notes(file) if file.is_file() else {}
+        if notes.get("made_from") == as_read:
+            self._say(f"the run {system.name} is there")
+            return Searched(file, notes)
+        run, found = search()
+        write_run(file, run, tag=system.name, notes={**found, "hits_found": sum(map(len, run.values())), "made_from": made_from})
+        self._say(f"the run {system.name} is written")
+        return Searched(file, read_notes(file))
+
+    def _note_time(self, key: str, value: Any) -> None:
+        self._times[key] = value
+        with atomic_file(self.folder / _TIMES) as stream:
+            json.dump(self._times, stream, indent=1)
+
+    def _say(self, what: str) -> None:
+        print(f"{self.collection.name}: {what}", file=sys.stderr, flush=True)
+
+
+def _sha256(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Impact vectors in the bulk formats of other engines."""

@@ -1,0 +1,121 @@
+"""Vectors in any form of JSON, as lines in the one form that is read in Java: checked and written again in a process of its own.
+
+Java has a loop of its own, so in two processes both go at full speed, and Java reads from the pipe.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from splade_lucene.core.files import read_objects
+from splade_lucene.core.unique_ids import UniqueIds
+from splade_lucene.errors import InputError, SpladeLuceneError
+from splade_lucene.lucene.docids import docids_of
+from splade_lucene.lucene.java import open_reader
+from splade_lucene.records import ImpactVector
+from splade_lucene.vectors.manifest import SHARDS
+from splade_lucene.vectors.reader import check_vector
+from splade_lucene.vectors.writer import vector_line
+
+
+class Source(NamedTuple):
+    """Vectors that go into an index.
+
+    Attributes:
+        out: what ``encode`` wrote.
+        append_to: an index whose docids must not come again.
+        deleted: those of its docids that may.
+    """
+
+    out: Path
+    append_to: Path | None = None
+    deleted: Sequence[str] = ()
+
+    def shards(self) -> list[Path]:
+        """The files of vectors, in order."""
+        return sorted((self.out / SHARDS).glob("*.jsonl"))
+
+    def read(self, taken: Iterable[str] = ()) -> Iterator[ImpactVector]:
+        """Reads the vectors, those that are empty too.
+
+        Args:
+            taken: docids that must not come.
+
+        Raises:
+            InputError: a line is no vector or repeats an id.
+        """
+        seen, known = UniqueIds(), set[str]()
+        for doc_id in taken:
+            seen.add(doc_id)
+        for file in self.shards():
+            for line, item in read_objects(file):
+                vector = check_vector(item, known, file, line)
+                if not seen.add(vector.doc_id):
+                    where = f"was there before, here or in {self.append_to}" if self.append_to else "was there before"
+                    raise InputError(file, f"the id {vector.doc_id!r} {where}; ids must be unique, so rename or remove one", line)
+                yield vector
+
+    def check(self) -> None:
+        """Reads the vectors for nothing but the sentence that says which line is wrong.
+
+        Raises:
+            InputError: as from :meth:`read`, or an id is in ``append_to``.
+        """
+        taken = set[str]()
+        if self.append_to is not None:
+            reader = open_reader(self.append_to)
+            try:
+                taken = set(docids_of(reader)).difference(self.deleted)
+            finally:
+                reader.close()
+        for _ in self.read(taken):
+            pass
+
+
+@contextmanager
+def impact_stream(source: Source) -> Iterator[Path]:
+    """Opens vectors as a stream of lines, as ``encode`` writes them.
+
+    Yields:
+        A file to read once.
+
+    Raises:
+        InputError: at the end of the block; a line is no vector or repeats the id of another one.
+    """
+    # As a module and not as a fork: the JVM does not survive one.
+    command = [sys.executable, "-m", __name__, str(source.out)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        try:
+            yield Path(f"/dev/fd/{child.stdout.fileno()}")
+        except BaseException:
+            child.kill()
+            raise
+        failure = child.stderr.read().decode(errors="replace")
+    if child.returncode == 1 and failure.startswith("["):
+        raise InputError(*json.loads(failure))
+    if child.returncode:
+        raise SpladeLuceneError(f"reading {source.out} ended with status {child.returncode}: {failure.strip()[-500:]}")
+
+
+def main() -> int:
+    """The child: the vectors of a folder to lines on stdout."""
+    write = sys.stdout.buffer.write
+    try:
+        for vector in Source(Path(sys.argv[1])).read():
+            write(vector_line(vector).encode())
+    except InputError as error:
+        print(json.dumps([str(error.path), error.problem, error.line]), file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,203 @@
+"""Queries to runs: the searcher that loads the encoder its index names, and the search of a whole set of queries."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from splade_lucene.core.ir_adapters import Queries, as_queries, scored_docs
+from splade_lucene.errors import IndexMismatchError
+from splade_lucene.evaluation.cost import Latency, flops, latency
+from splade_lucene.evaluation.runs import Run
+from splade_lucene.lucene.bm25_searcher import Bm25Searcher
+from splade_lucene.lucene.card import folder_bytes, read_card
+from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher, QueryEncoder
+from splade_lucene.lucene.statistics import index_statistics
+from splade_lucene.pipeline.query_encoder import BoundEncoder, bind_encoder
+
+if TYPE_CHECKING:
+    from splade_lucene.encoding.model import SpladeModel
+
+
+class ImpactSearcher(ImpactIndexSearcher):
+    """Searches an impact index with queries encoded on the fly.
+
+    Args:
+        index: the folder.
+        model: the encoder, if it is loaded already; otherwise the one that the index names is loaded when first needed.
+        query_max_length: tokens a query is cut at; what the index says if None.
+        query_top_k: search for so many tokens of a query, those of the largest weights: faster, no longer exact; all if None.
+        device: for a model loaded here, as in :meth:`SpladeModel.load`.
+        precision: likewise.
+
+    Raises:
+        IndexMismatchError: ``index`` is no impact index, or ``model`` is not the encoder that it was made with.
+
+    Example:
+        >>> with ImpactSearcher("runs/reproduce/scifact/indexes/splade-tiny") as searcher:
+        ...     searcher.search("0-dimensional biomaterials lack inductive properties.", k=2)
+        [Hit(doc_id='10982689', score=119255.0), Hit(doc_id='1538080', score=102128.0)]
+    """
+
+    def __init__(
+        self,
+        index: Path | str,
+        *,
+        model: SpladeModel | None = None,
+        query_max_length: int | None = None,
+        query_top_k: int | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+    ) -> None:
+        super().__init__(index)
+        self.query_top_k = query_top_k
+        self.query_max_length = self.card.encoder["query_max_length"] if query_max_length is None else query_max_length
+        self._device, self._precision = device, precision
+        self._loading = threading.Lock()
+        if model is not None:
+            self._encoder = self._bind(model)
+
+    def query_encoder(self) -> QueryEncoder:
+        """The encoder, loaded if it is not yet.
+
+        Raises:
+            ModelError: the model that the index names cannot be had.
+            IndexMismatchError: it can, but its files are no longer those that the index was made with.
+        """
+        with self._loading:
+            if self._encoder is None:
+                self._encoder = self._bind(None)
+            return self._encoder
+
+    def _cores_among(self, threads: int) -> AbstractContextManager[object]:
+        from splade_lucene.encoding.devices import cores_among
+
+        return cores_among(threads)
+
+    def _bind(self, model: SpladeModel | None) -> BoundEncoder:
+        return bind_encoder(
+            self.card.encoder,
+            self.index,
+            model=model,
+            query_max_length=self.query_max_length,
+            query_top_k=self.query_top_k,
+            device=self._device,
+            precision=self._precision,
+        )
+
+
+class SearchResult(NamedTuple):
+    """A run and how it was made.
+
+    Attributes:
+        run: query id → hits.
+        notes: the index, its kind and size, the lengths, the latency in milliseconds, FLOPS: what is printed beside the scores.
+    """
+
+    run: Run
+    notes: dict[str, Any]
+
+    def scored_docs(self) -> Iterator[Any]:
+        """The hits as ``ir_measures.ScoredDoc``, query by query, best first."""
+        return scored_docs(self.run)
+
+
+def open_searcher(
+    index: Path | str,
+    *,
+    query_max_length: int | None = None,
+    query_top_k: int | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+) -> ImpactSearcher | Bm25Searcher:
+    """Opens an index of either kind; the options are those of :class:`ImpactSearcher`.
+
+    Raises:
+        IndexMismatchError: the folder is no index of ours, or queries are to be cut for a BM25 index, which takes them whole.
+    """
+    if read_card(index).kind == "impact":
+        return ImpactSearcher(index, query_max_length=query_max_length, query_top_k=query_top_k, device=device, precision=precision)
+    if query_max_length is not None or query_top_k is not None:
+        raise IndexMismatchError(f"{index} is a BM25 index, which does not cut queries; leave --query-max-length and --query-top-k out")
+    return Bm25Searcher(index)
+
+
+def search_queries(
+    searcher: ImpactSearcher | Bm25Searcher,
+    queries: Queries,
+    *,
+    k: int = 1000,
+    threads: int = 1,
+    remove_query: bool = False,
+) -> SearchResult:
+    """Searches for a set of queries.
+
+    Args:
+        searcher: of either kind.
+        queries: our records, queries of ir_datasets, or one of its data sets.
+        k: the number of hits of each.
+        threads: how many search at the same time.
+        remove_query: leave out the document that has the query's id (the rule of BEIR, which matters for ArguAna and Quora).
+
+    Returns:
+        The run with its notes.
+    """
+    texts = dict(as_queries(queries))
+    if isinstance(searcher, ImpactSearcher):
+        searcher.query_encoder()  # loading a model is no part of encoding a query
+    batch = searcher.run_batch(texts, k + remove_query, threads)
+    run: Run = dict(batch.hits)
+    own_passage = sum(any(hit.doc_id == query_id for hit in hits) for query_id, hits in run.items())
+    if remove_query:
+        run = {query_id: [hit for hit in hits if hit.doc_id != query_id][:k] for query_id, hits in run.items()}
+    terms = {term for bag in batch.terms.values() for term in bag}
+    card = searcher.card
+    notes: dict[str, Any] = {
+        "kind": card.kind,
+        "index": str(searcher.index),
+        "index_bytes": folder_bytes(searcher.index),
+        "documents": card.documents,
+        "queries": len(texts),
+        "queries_without_terms": sum(not bag for bag in batch.terms.values()),
+        "terms_per_query": sum(map(len, batch.terms.values())) / max(1, len(texts)),
+        "terms_per_document": index_statistics(searcher.index).length,
+        "hits": k,
+        "threads": threads,
+        "remove_query": remove_query,
+        "own_passage": own_passage,
+        "settings": dict(card.settings),
+        "search_ms": latency(list(batch.search_seconds.values()))._asdict(),
+        "flops": flops(batch.terms.values(), searcher.document_frequencies(terms), card.documents),
+    }
+    if isinstance(searcher, ImpactSearcher):
+        notes["encoder"] = {**card.encoder, "query_max_length": searcher.query_max_length}
+        if searcher.query_top_k is not None:
+            notes["encoder"]["query_top_k"] = searcher.query_top_k
+        notes["encode_ms"] = batch.prepare_seconds * 1e3 / max(1, len(texts))
+    return SearchResult(run, notes)
+
+
+def query_latency(searcher: ImpactSearcher | Bm25Searcher, queries: Queries, *, k: int = 1000) -> Latency:
+    """The time that single queries take, one after the other in this thread, encoding included, after a round to warm up.
+
+    Args:
+        searcher: of either kind.
+        queries: the queries.
+        k: the number of hits of each.
+
+    Returns:
+        Milliseconds.
+    """
+    texts = [query.text for query in as_queries(queries)]
+    seconds: list[float] = []
+    for _ in range(2):
+        seconds.clear()
+        for text in texts:
+            start = time.perf_counter()
+            searcher.search(text, k)
+            seconds.append(time.perf_counter() - start)
+    return latency(seconds)

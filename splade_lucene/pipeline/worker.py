@@ -1,0 +1,67 @@
+"""A process that encodes shards for another one, which reads the collection and keeps the manifest (``encode --workers``).
+
+It is started as a module. Lines of JSON come on stdin: first the job, then shards of passages. Lines of JSON go out on stdout: first
+what the manifest needs to know, then the passages that are done and the shards that are written. When stdin ends, whatever the
+reason, the other process has no more use for this one, and it ends at once: nothing goes on writing behind its back.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import sys
+import threading
+from pathlib import Path
+from typing import IO, Any
+
+from splade_lucene.errors import SpladeLuceneError
+from splade_lucene.records import Passage
+from splade_lucene.vectors.writer import Needed, write_shard
+
+
+def main() -> int:
+    """Runs the worker."""
+    # What a library prints must not end up between our lines.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    tasks: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(tasks,), daemon=True).start()
+    try:
+        _work(tasks, answers)
+    except (SpladeLuceneError, OSError) as error:
+        _say(answers, error=str(error))
+    return 1
+
+
+def _receive(tasks: queue.SimpleQueue[dict[str, Any]]) -> None:
+    for line in sys.stdin.buffer:
+        tasks.put(json.loads(line))
+    os._exit(0)
+
+
+def _work(tasks: queue.SimpleQueue[dict[str, Any]], answers: IO[str]) -> None:
+    from splade_lucene.encoding.devices import worker_device
+    from splade_lucene.encoding.model import SpladeModel
+    from splade_lucene.pipeline.encode import PassageEncoder, Settings
+
+    job = tasks.get()
+    settings = Settings(**job["settings"])
+    device = worker_device(job["device"], job["number"])
+    model = SpladeModel.load(job["model"], revision=job["revision"], device=device, precision=job["precision"])
+    encoder = PassageEncoder(model, settings)
+    _say(answers, encoder=encoder.encoder, settings=encoder.settings)
+    while True:
+        task = tasks.get()
+        vectors = encoder.vectors([Passage(*passage) for passage in task["passages"]], lambda count: _say(answers, done=count))
+        shard = write_shard(Path(job["out"]), Needed(*task["needed"]), vectors, bits=settings.bits)
+        _say(answers, shard=shard._asdict())
+
+
+def _say(answers: IO[str], **message: Any) -> None:
+    answers.write(json.dumps(message) + "\n")
+    answers.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
