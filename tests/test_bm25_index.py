@@ -45,7 +45,7 @@ def test_hits_equal_anserinis_own_searcher(index: Path, text: str) -> None:
                 fields.put(field, jvm.jnius().autoclass("java.lang.Float")(1.0))
             found = simple.search_fields(text, fields, 10)
         hits = searcher.search(text, 10)
-    assert [hit.doc_id for hit in hits] == [hit.doc_id for hit in found]
+    assert [hit.doc_id for hit in hits] == [hit.docid for hit in found]
     assert [hit.score for hit in hits] == pytest.approx([hit.score for hit in found], abs=2e-6)
 
 

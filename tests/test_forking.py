@@ -63,7 +63,7 @@ def run(code: str, index: Path) -> list[str]:
 def test_a_child_of_a_process_with_a_jvm_is_told_so_whatever_it_tries(index: Path) -> None:
     code = """
 searcher = Bm25Searcher(index)
-print(searcher.search("glass")[0].docid)
+print(searcher.search("glass")[0].doc_id)
 for work in (
     lambda: searcher.search("glass"), lambda: searcher.search_batch({"q": "glass"}), lambda: searcher.document_frequencies(["glass"]),
     lambda: searcher.explain("glass", "d1"), lambda: Bm25Searcher(index), jvm.start, jvm.jnius,
@@ -71,7 +71,7 @@ for work in (
     print(in_child(work))
 print(in_child(searcher.close))
 print(in_child(lambda: sum(range(10))))
-print(searcher.search("glass")[0].docid)
+print(searcher.search("glass")[0].doc_id)
 """
     first, *refused, closed, computed, last = run(code, index)
     assert (first, last) == ("d1", "d1")  # the parent goes on
@@ -86,7 +86,7 @@ def test_forked_children_may_each_start_java_where_the_parent_did_not(index: Pat
     code = """
 def work():
     with Bm25Searcher(index) as searcher:
-        return searcher.search("glass")[0].docid
+        return searcher.search("glass")[0].doc_id
 print(in_child(work))
 print(in_child(work))
 print(work())
@@ -99,6 +99,6 @@ def test_a_data_loader_with_forked_workers_works_beside_java(index: Path) -> Non
 from torch.utils.data import DataLoader
 searcher = Bm25Searcher(index)
 print([batch.tolist() for batch in DataLoader(list(range(4)), batch_size=2, num_workers=2, multiprocessing_context="fork")])
-print(searcher.search("glass")[0].docid)
+print(searcher.search("glass")[0].doc_id)
 """
     assert run(code, index) == ["[[0, 1], [2, 3]]", "d1"]
