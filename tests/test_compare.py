@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from splade_lucene.records import Qrel
 MEASURES = "nDCG@10 R@100 RR@10 AP"
 # ir_measures' names and trec_eval's.
 TREC_EVAL = {"nDCG@10": "ndcg_cut_10", "R@100": "recall_100", "AP": "map"}
+RECIPROCAL_RANK = "recip_rank"
 
 
 def make_qrels() -> list[Qrel]:
@@ -64,7 +66,7 @@ def trec_eval(run: Path) -> dict[str, dict[str, float]]:
     for line in run.read_text().splitlines():
         query_id, _, doc_id, _, score, _ = line.split()
         scores.setdefault(query_id, {})[doc_id] = float(score)
-    evaluated: dict[str, dict[str, float]] = pytrec_eval.RelevanceEvaluator(qrels, set(TREC_EVAL.values())).evaluate(scores)
+    evaluated: dict[str, dict[str, float]] = pytrec_eval.RelevanceEvaluator(qrels, {*TREC_EVAL.values(), RECIPROCAL_RANK}).evaluate(scores)
     return evaluated
 
 
@@ -87,8 +89,11 @@ def test_means_are_those_of_ir_measures_reading_the_same_files(files: dict[str, 
     measures = [ir_measures.parse_measure(measure) for measure in MEASURES.split()]
     library: Any = ir_measures
     qrels, run = library.read_trec_qrels(str(files["qrels"])), library.read_trec_run(str(files[name]))
-    theirs = ir_measures.calc_aggregate(measures, list(qrels), list(run))
-    assert judge(read_run(files[name]), QRELS, MEASURES).scores == pytest.approx({str(measure): value for measure, value in theirs.items()})
+    theirs = {str(measure): value for measure, value in ir_measures.calc_aggregate(measures, list(qrels), list(run)).items()}
+    # By itself ir_measures breaks ties the other way round in RR@10; its RR, which trec_eval computes, does not.
+    reciprocal_ranks = [scores[RECIPROCAL_RANK] for scores in trec_eval(files[name]).values()]
+    theirs["RR@10"] = sum(each for each in reciprocal_ranks if each >= 0.1) / 22
+    assert judge(read_run(files[name]), QRELS, MEASURES).scores == pytest.approx(theirs)
 
 
 def test_runs_are_compared_with_the_first(files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -122,9 +127,38 @@ def test_the_wrong_judgments_are_said(files: dict[str, Path], tmp_path: Path, ca
     (tmp_path / "other.trec").write_text("x1 Q0 d1 1 2.0 t\nx2 Q0 d1 1 2.0 t\n")
     assert main(["compare", str(files["qrels"]), str(files["run1"]), str(tmp_path / "other.trec"), "--measures", "AP"]) == 0
     out, err = capsys.readouterr()
-    assert "other: none of its queries is judged, so it scores 0; are these the right judgments?" in err
+    assert "other: none of its queries is judged (it has queries like 'x1', the judgments like 'q0'), so it scores 0" in err
     row = next(line for line in out.splitlines() if line.startswith("| qrels") and "other" in line)
     assert ".0000*" in row
+
+
+@pytest.mark.parametrize("command", ["evaluate", "compare"])
+def test_a_run_without_a_single_judged_document_is_said(
+    files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    lines = files["run1"].read_text().replace(" Q0 d", " Q0 0")
+    (tmp_path / "other.trec").write_text(lines)
+    assert main([command, str(files["qrels"]), str(files["run1"]), str(tmp_path / "other.trec"), "--measures", "AP"]) == 0
+    err = capsys.readouterr().err
+    assert re.search(r"other(\.trec)?: no judged document occurs in it \(it has documents like '0\d+', the judgments like 'd\d+'\)", err)
+    assert "so it scores 0; do the ids agree?" in err
+    assert not re.search(r"run1(\.trec)?: no judged", err)
+
+
+def test_scores_by_query_are_printed_as_trec_eval_prints_them(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(files["qrels"]), str(files["run1"]), "--measures", "AP NumRet P@10", "--per-query"]) == 0
+    lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert lines[0][0] == "AP                    "
+    expected = trec_eval(files["run1"])
+    values = {query_id: value for name, query_id, value in lines if name.strip() == "AP"}
+    assert values.pop("all") == f"{sum(scores['map'] for scores in expected.values()) / 22:.4f}"
+    assert values.pop("alone") == "0.0000"
+    assert values == {query_id: f"{scores['map']:.4f}" for query_id, scores in expected.items()}
+    assert {query_id: value for name, query_id, value in lines if name.strip() == "NumRet"}["all"] == str(21 * 40)
+    assert [query_id for _, query_id, _ in lines][-3:] == ["all"] * 3
+    with pytest.raises(SystemExit, match="2"):
+        main(["evaluate", str(files["qrels"]), str(files["run1"]), str(files["run0"]), "--per-query"])
+    assert "compare --output" in capsys.readouterr().err
 
 
 def test_a_document_that_comes_twice_is_refused_as_trec_eval_does(

@@ -15,25 +15,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument("qrels", type=Path, help="BEIR TSV or TREC qrels, or a BEIR folder for its test split")
     parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="TREC run")
-    parser.add_argument("--measures", default=DEFAULT_MEASURES, help="ir_measures' names (default: %(default)r)")
+    parser.add_argument("--measures", default=DEFAULT_MEASURES, help="ir_measures' or trec_eval's names (default: %(default)r)")
+    parser.add_argument("--per-query", action="store_true", help="print measure, query and value as trec_eval -q does; of a single run")
 
 
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
+    if args.per_query and len(args.runs) > 1:
+        args.usage_error("--per-query is for a single run; `compare --output` writes the scores of several, query by query")
     from splade_lucene.collections.queries import read_qrels
-    from splade_lucene.evaluation.measures import parse_measures, score_run
+    from splade_lucene.evaluation.judging import judge
+    from splade_lucene.evaluation.measures import parse_measures
     from splade_lucene.evaluation.runs import read_notes, read_run
-    from splade_lucene.evaluation.table import cost_columns, markdown_table
+    from splade_lucene.evaluation.table import cost_columns, markdown_table, per_query_lines
 
     parse_measures(args.measures)
     qrels = read_qrels(args.qrels)
-    judged = {qrel.query_id for qrel in qrels}
     rows = []
     for path in args.runs:
-        found = read_run(path)
-        missing, unjudged = len(judged - found.keys()), len(found.keys() - judged)
-        if missing or unjudged:
-            print(f"{path}: {missing:,} judged queries have no hits and count 0, {unjudged:,} are not judged and left out", file=sys.stderr)
-        means = score_run(found, qrels, args.measures).mean
-        rows.append({"run": str(path), **{name: f"{value:.4f}" for name, value in means.items()}, **cost_columns(read_notes(path))})
-    print(markdown_table(rows))
+        judged = judge(read_run(path), qrels, args.measures)
+        if judged.strangers:
+            print(f"{path}: {judged.strangers}", file=sys.stderr)
+        elif judged.missing or judged.unjudged:
+            counts = f"{judged.missing:,} judged queries have no hits and count 0, {judged.unjudged:,} are not judged and left out"
+            print(f"{path}: {counts}", file=sys.stderr)
+        if args.per_query:
+            print("\n".join(per_query_lines(judged.scores, judged.queries)))
+        scores = {name: f"{value:.4f}" for name, value in judged.scores.items()}
+        rows.append({"run": str(path), **scores, **cost_columns(read_notes(path))})
+    if not args.per_query:
+        print(markdown_table(rows))

@@ -14,7 +14,7 @@ from splade_lucene._version import __version__
 from splade_lucene.errors import SpladeLuceneError, os_sentence
 
 # In the order of the work; each is a module of this package with HELP, add_arguments(parser) and run(args).
-COMMANDS = ("encode", "merge", "index", "index-stats", "bm25", "search", "evaluate", "compare", "beir", "explain", "export", "demo")
+COMMANDS = ("encode", "merge", "index", "index-stats", "bm25", "search", "evaluate", "compare", "fuse", "beir", "explain", "export", "demo")
 
 
 def build_parser() -> argparse.ArgumentParser:

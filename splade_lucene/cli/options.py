@@ -27,6 +27,14 @@ def weight(text: str) -> float:
     return value
 
 
+def from_0(text: str) -> float:
+    """A finite number from 0, for argparse."""
+    value = float(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 0")
+    return value
+
+
 def bits(text: str) -> int:
     """A width in bits that Lucene's scores can hold, for argparse."""
     value = int(text)

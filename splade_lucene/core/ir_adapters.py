@@ -6,6 +6,8 @@ iterables of the libraries' records, whole data sets of ir_datasets, or the nest
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -151,41 +153,46 @@ def as_queries(source: Queries) -> Iterator[Query]:
 def as_qrels(source: Qrels) -> Iterator[Qrel]:
     """Judgments: ours, those of ir_datasets or ir_measures, a data set, or a dictionary query id → docid → relevance.
 
+    Ids that are whole numbers become text; grades like ``1.0`` become integers.
+
     Raises:
-        TypeError: a record is neither.
+        TypeError: a record is neither, an id is neither text nor a whole number, or a grade is not a number.
+        InputError: a grade is not a whole number.
     """
     if isinstance(source, Mapping):
-        yield from (Qrel(query_id, doc_id, relevance) for query_id, grades in source.items() for doc_id, relevance in grades.items())
+        for query_id, grades in source.items():
+            for doc_id, relevance in grades.items():
+                yield _qrel(query_id, doc_id, relevance)
         return
     for record in _records(source, "qrels_iter"):
-        if isinstance(record, Qrel):
-            yield record
-        elif hasattr(record, "query_id") and hasattr(record, "doc_id") and hasattr(record, "relevance"):
-            yield Qrel(str(record.query_id), str(record.doc_id), int(record.relevance))
-        else:
+        if not (hasattr(record, "query_id") and hasattr(record, "doc_id") and hasattr(record, "relevance")):
             raise TypeError(f"a judgment has query_id, doc_id and relevance, unlike {record!r:.80}")
+        yield _qrel(record.query_id, record.doc_id, record.relevance)
 
 
 def as_run(source: Run) -> dict[str, list[Hit]]:
     """A run: ours, scored documents of ir_datasets or ir_measures, a data set, or a dictionary query id → docid → score.
 
+    Ids that are whole numbers become text.
+
     Returns:
         Query id → hits; those of ours as they are, others ordered as trec_eval does: by score, equal ones by doc_id, both falling.
 
     Raises:
-        InputError: a query has a document twice.
-        TypeError: a record is neither.
+        InputError: a query has a document twice, or a score that is not finite.
+        TypeError: a record is neither, an id is neither text nor a whole number, or a score is not a number.
     """
     if isinstance(source, Mapping):
-        return {query_id: _ordered(hits) if isinstance(hits, Mapping) else list(hits) for query_id, hits in source.items()}
-    scores: dict[str, dict[str, float]] = {}
+        return {
+            _id(query_id): _ordered(_hits(query_id, hits.items())) if isinstance(hits, Mapping) else _hits(query_id, hits)
+            for query_id, hits in source.items()
+        }
+    pairs: dict[str, list[tuple[Any, Any]]] = {}
     for record in _records(source, "scoreddocs_iter"):
         if not (hasattr(record, "query_id") and hasattr(record, "doc_id") and hasattr(record, "score")):
             raise TypeError(f"a scored document has query_id, doc_id and score, unlike {record!r:.80}")
-        if record.doc_id in scores.setdefault(record.query_id, {}):
-            raise InputError("the run", f"query {record.query_id!r} has the document {record.doc_id!r} twice; remove one")
-        scores[record.query_id][record.doc_id] = float(record.score)
-    return {query_id: _ordered(hits) for query_id, hits in scores.items()}
+        pairs.setdefault(_id(record.query_id), []).append((record.doc_id, record.score))
+    return {query_id: _ordered(_hits(query_id, found)) for query_id, found in pairs.items()}
 
 
 def scored_docs(run: Run) -> Iterator[Any]:
@@ -226,5 +233,53 @@ def _usable(name: Any) -> str:
     return text
 
 
-def _ordered(scores: Mapping[str, float]) -> list[Hit]:
-    return [Hit(doc_id, score) for doc_id, score in sorted(scores.items(), key=lambda hit: (hit[1], hit[0]), reverse=True)]
+def _qrel(query_id: Any, doc_id: Any, relevance: Any) -> Qrel:
+    query_id, doc_id = _id(query_id), _id(doc_id)
+    try:
+        grade = operator.index(relevance)
+    except TypeError:
+        if not isinstance(relevance, float):
+            raise TypeError(f"the relevance of document {doc_id!r} for query {query_id!r} is {relevance!r}, not a whole number") from None
+        if not relevance.is_integer():
+            raise InputError(
+                "the judgments", f"the relevance of document {doc_id!r} for query {query_id!r} is {relevance}, not a whole number"
+            ) from None
+        grade = int(relevance)
+    return Qrel(query_id, doc_id, grade)
+
+
+def _hits(query_id: Any, pairs: Iterable[tuple[Any, Any]]) -> list[Hit]:
+    """Hits with text as ids and numbers as scores."""
+    hits: list[Hit] = []
+    for pair in pairs:
+        if not isinstance(pair, tuple) or len(pair) != 2:  # noqa: PLR2004
+            raise TypeError(f"a hit is Hit(doc_id, score), not {pair!r:.80}")
+        doc_id, score = pair
+        try:
+            finite = math.isfinite(score)
+        except TypeError:
+            raise TypeError(f"query {query_id!r}, document {doc_id!r}: the score {score!r:.80} is not a number") from None
+        if not finite:
+            raise InputError("the run", f"query {query_id!r} has the score {score} for document {doc_id!r}; scores must be finite numbers")
+        hits.append(pair if type(pair) is Hit and type(doc_id) is str else Hit(_id(doc_id), score))
+    if len({hit.doc_id for hit in hits}) < len(hits):
+        doc_ids = [hit.doc_id for hit in hits]
+        twice = next(doc_id for doc_id in doc_ids if doc_ids.count(doc_id) > 1)
+        raise InputError("the run", f"query {query_id!r} has the document {twice!r} twice; remove one")
+    return hits
+
+
+def _id(value: Any) -> str:
+    """An id as text: data frames and dictionaries often have whole numbers."""
+    if isinstance(value, str):
+        return value
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return str(operator.index(value))
+    except TypeError:
+        raise TypeError(f"an id is text or a whole number, not {value!r:.80}") from None
+
+
+def _ordered(hits: list[Hit]) -> list[Hit]:
+    return sorted(hits, key=lambda hit: (hit.score, hit.doc_id), reverse=True)

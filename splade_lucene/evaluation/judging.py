@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from splade_lucene.evaluation.measures import score_run
@@ -21,6 +21,7 @@ class Judged(NamedTuple):
         missing: judged queries without hits; they count 0.
         unjudged: queries of the run without judgments; they are left out.
         top: judged query id → its first hits.
+        strangers: why nothing in the run is judged, where that is so: a sentence of :func:`explain_strangers`.
     """
 
     scores: dict[str, float]
@@ -28,6 +29,7 @@ class Judged(NamedTuple):
     missing: int
     unjudged: int
     top: dict[str, list[Hit]]
+    strangers: str | None = None
 
 
 def judge(run: Mapping[str, Sequence[Hit]], qrels: Sequence[Qrel], measures: str) -> Judged:
@@ -46,7 +48,36 @@ def judge(run: Mapping[str, Sequence[Hit]], qrels: Sequence[Qrel], measures: str
         sum(not run.get(query_id) for query_id in judged),
         sum(query_id not in judged for query_id in run),
         {query_id: list(run.get(query_id, ())[:TOP]) for query_id in judged},
+        explain_strangers(run, qrels),
     )
+
+
+def explain_strangers(run: Mapping[str, Sequence[Hit]], qrels: Iterable[Qrel]) -> str | None:
+    """Says so where nothing that is judged occurs in a run, the usual sign of judgments and ids of something else.
+
+    Returns:
+        A sentence with an id of each side, to follow the name of the run; None where something judged was retrieved, or nothing at all.
+
+    Example:
+        >>> explain_strangers({"q1": [Hit("7.txt", 2.0)]}, [Qrel("q1", "7", 1)])
+        "no judged document occurs in it (it has documents like '7.txt', the judgments like '7'), so it scores 0; do the ids agree?"
+    """
+    documents: dict[str, set[str]] = {}
+    for query_id, doc_id, _ in qrels:
+        documents.setdefault(query_id, set()).add(doc_id)
+    hits = {query_id: found for query_id, found in run.items() if found}
+    shared = [query_id for query_id in hits if query_id in documents]
+    if not hits or not documents:
+        return None
+    if not shared:
+        theirs, ours = next(iter(documents)), next(iter(hits))
+        what = f"none of its queries is judged (it has queries like {ours!r}, the judgments like {theirs!r})"
+        return f"{what}, so it scores 0; are these the right judgments?"
+    if any(hit.doc_id in documents[query_id] for query_id in shared for hit in hits[query_id]):
+        return None
+    theirs, ours = next(iter(documents[shared[0]])), hits[shared[0]][0].doc_id
+    what = f"no judged document occurs in it (it has documents like {ours!r}, the judgments like {theirs!r})"
+    return f"{what}, so it scores 0; do the ids agree?"
 
 
 def without_relevant(qrels: Sequence[Qrel]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tabulate import tabulate
@@ -14,16 +14,16 @@ def cost_columns(notes: Mapping[str, Any]) -> dict[str, str]:
     *search ms* is the median over the queries, which the first ones, run by a cold JVM, do not distort; *encode ms* the mean of
     encoding them in batches.
     """
-    if not notes:
+    if not notes.keys() >= {"documents", "index_bytes", "flops"}:
         return dict.fromkeys(("documents", "index MB", "search ms", "encode ms", "FLOPS", "lengths"), "-")
-    settings, encoder = notes["settings"], notes.get("encoder")
+    encoder = notes.get("encoder")
     return {
         "documents": f"{notes['documents']:,}",
         "index MB": f"{notes['index_bytes'] / 1e6:.2f}",
-        "search ms": f"{notes['search_ms']['p50']:.1f}",
-        "encode ms": f"{notes['encode_ms']:.1f}" if encoder else "0",
+        "search ms": f"{notes['search_ms']['p50']:.1f}" if "search_ms" in notes else "-",
+        "encode ms": f"{notes['encode_ms']:.1f}" if encoder else "0" if "search_ms" in notes else "-",
         "FLOPS": f"{notes['flops']:.2f}",
-        "lengths": f"{settings['max_length']}/{encoder['query_max_length']}" if encoder else "-",
+        "lengths": f"{notes['settings']['max_length']}/{encoder['query_max_length']}" if encoder else "-",
     }
 
 
@@ -37,3 +37,19 @@ def markdown_table(rows: Sequence[Mapping[str, str]], *, left: int = 1) -> str:
         disable_numparse=True,
         colalign=["left"] * left + ["right"] * (len(header) - left),
     )
+
+
+def per_query_lines(means: Mapping[str, float], queries: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    """Lines as ``trec_eval -q`` prints them: measure, query id and value apart by tabs, and last the means as the query ``all``.
+
+    Args:
+        means: measure → mean.
+        queries: measure → query id → value.
+    """
+    for query_id in next(iter(queries.values()), {}):
+        yield from (f"{name:<22}\t{query_id}\t{_value(name, values[query_id])}" for name, values in queries.items())
+    yield from (f"{name:<22}\tall\t{_value(name, mean)}" for name, mean in means.items())
+
+
+def _value(name: str, value: float) -> str:
+    return f"{value:.0f}" if name.startswith("Num") else f"{value:.4f}"  # counts are whole numbers there, too

@@ -74,8 +74,8 @@ class RunComparison:
         queries = len({qrel.query_id for qrel in self._qrels})
         found = []
         for name, judged in self.judged.items():
-            if judged.missing == queries:
-                found.append(f"{name}: none of its queries is judged, so it scores 0; are these the right judgments?")
+            if judged.strangers:
+                found.append(f"{name}: {judged.strangers}")
                 continue
             if judged.missing:
                 found.append(f"{name}: {judged.missing:,} of {queries:,} judged queries have no hits and count 0, as trec_eval -c does.")
