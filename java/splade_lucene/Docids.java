@@ -10,11 +10,11 @@ import org.apache.lucene.index.TermsEnum;
 import org.apache.lucene.util.BytesRefBuilder;
 
 /** The docids of an index. */
-public final class Docids {
+final class Docids {
   private Docids() {}
 
   /** All of them, a line each. */
-  public static String all(IndexReader reader) throws IOException {
+  static String all(IndexReader reader) throws IOException {
     BinaryDocValues values = MultiDocValues.getBinaryValues(reader, "id");
     BytesRefBuilder docids = new BytesRefBuilder();
     while (values != null && values.nextDoc() != BinaryDocValues.NO_MORE_DOCS) {
@@ -25,7 +25,7 @@ public final class Docids {
   }
 
   /** Whether none of them is there twice. */
-  public static boolean unique(IndexReader reader) throws IOException {
+  static boolean unique(IndexReader reader) throws IOException {
     Terms terms = MultiTerms.getTerms(reader, "id");
     TermsEnum docids = terms == null ? TermsEnum.EMPTY : terms.iterator();
     while (docids.next() != null) {

@@ -6,6 +6,7 @@ import java.util.InputMismatchException;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
 import org.apache.lucene.document.Document;
+import org.apache.lucene.index.IndexWriter;
 
 /**
  * The documents of an impact index, read from JSONL files of vectors in the one form that {@code encode} writes:
@@ -15,7 +16,7 @@ import org.apache.lucene.document.Document;
  * A line of any other form, good or bad, ends it with an {@link InputMismatchException}: Python's reader knows them all, and says
  * what is wrong with a bad one. Vectors without tokens are passed over. There are two documents, which are returned by turns.
  */
-public final class ImpactDocuments implements Iterator<Document> {
+final class ImpactDocuments implements Iterator<Document> {
   private final LineReader lines;
   private ImpactDocument returned;
   private ImpactDocument coming; // Lucene asks whether there is another one before it has read the fields of the last
@@ -26,7 +27,7 @@ public final class ImpactDocuments implements Iterator<Document> {
    * @param checked whether ids and tokens are known to be good: then only the form of lines is looked at
    * @param contents store the text of each passage
    */
-  public ImpactDocuments(String files, boolean checked, boolean contents) {
+  ImpactDocuments(String files, boolean checked, boolean contents) {
     lines = new LineReader(files.split("\0"));
     returned = new ImpactDocument(checked, contents);
     coming = new ImpactDocument(checked, contents);
@@ -54,5 +55,27 @@ public final class ImpactDocuments implements Iterator<Document> {
     coming = last;
     ready = false;
     return returned.document;
+  }
+
+  /** Adds some documents to an index; whether any are left. */
+  boolean addTo(IndexWriter writer, int most) throws IOException {
+    Iterable<Document> block =
+        () ->
+            new Iterator<>() {
+              private int left = most;
+
+              @Override
+              public boolean hasNext() {
+                return left > 0 && ImpactDocuments.this.hasNext();
+              }
+
+              @Override
+              public Document next() {
+                left--;
+                return ImpactDocuments.this.next();
+              }
+            };
+    writer.addDocuments(block);
+    return hasNext();
   }
 }

@@ -9,34 +9,19 @@ import org.apache.lucene.search.IndexSearcher;
 import org.apache.lucene.search.Query;
 import org.apache.lucene.search.ScoreDoc;
 import org.apache.lucene.util.BytesRef;
-import org.apache.lucene.util.BytesRefBuilder;
 
-/** A search from a query to docids and scores; equal scores come in the order of docids, also at the end of the hits. */
-public final class TopHits {
+/** Lucene's own search, with equal scores in the order of docids, also at the end of the hits. */
+final class TopHits {
   /** One hit in so many is fetched beyond those asked for, and at least one, to see where the last one's ties end. */
   private static final int SPARE = 64;
 
-  private record Hit(BytesRef docid, float score) {}
-
   private TopHits() {}
 
-  /**
-   * Searches for a query.
-   *
-   * @return the docids, a line each, and the scores, best first
-   */
-  public static Object[] search(IndexSearcher searcher, Query query, int k) throws IOException {
+  /** Searches for a query; best first. */
+  static Hit[] search(IndexSearcher searcher, Query query, int k) throws IOException {
     Hit[] hits = named(searcher, fetch(searcher, query, k));
-    Arrays.sort(hits, Comparator.comparing(Hit::score, Comparator.reverseOrder()).thenComparing(Hit::docid));
-    int count = Math.min(k, hits.length);
-    BytesRefBuilder docids = new BytesRefBuilder();
-    double[] scores = new double[count];
-    for (int rank = 0; rank < count; rank++) {
-      docids.append(hits[rank].docid);
-      docids.append((byte) '\n');
-      scores[rank] = hits[rank].score;
-    }
-    return new Object[] {docids.get().utf8ToString(), scores};
+    Arrays.sort(hits, Hit.ORDER);
+    return hits.length > k ? Arrays.copyOf(hits, k) : hits;
   }
 
   /** Lucene orders equal scores by document number: fetches until all hits that tie with the last one asked for are there. */

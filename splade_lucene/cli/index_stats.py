@@ -33,6 +33,7 @@ def run(args: argparse.Namespace) -> None:
         "bits a posting": f"{found.bits_per_posting:.2f}",
         **{f"bytes of {part}": f"{size:,}" for part, size in found.bytes.items()},
         "bytes": f"{sum(found.bytes.values()):,}",
+        **({} if found.memory is None else {"bytes in memory, if searched there": f"{found.memory:,}"}),
         **({"checksums": "all right"} if args.check else {}),
     }
     print(markdown_table([{"of": name, str(args.index): value} for name, value in rows.items()]))

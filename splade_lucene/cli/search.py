@@ -23,6 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--remove-query", action="store_true", help="leave out the document that has the query's id (BEIR's rule)")
     parser.add_argument("--show", type=positive, metavar="N", help="print the first N hits of each query with the stored text")
     parser.add_argument("--tag", type=run_tag, help="the run's name, its sixth column (default: the name of the index)")
+    parser.add_argument(
+        "--in-memory",
+        action=argparse.BooleanOptionalAction,
+        help="search postings decoded in Java's heap: faster, the same hits (default: where they fit into half of the heap and the queries "
+        "are many enough)",
+    )
     add_threads(parser)
     add_device(parser)
     add_java_heap(parser)
@@ -44,6 +50,7 @@ def run(args: argparse.Namespace) -> None:
         query_top_k=args.query_top_k,
         device=args.device,
         precision=args.precision,
+        in_memory="auto" if args.in_memory is None else args.in_memory,
     ) as searcher:
         result = search_queries(searcher, queries, k=args.hits, threads=args.threads, remove_query=args.remove_query)
         if args.show:
@@ -51,6 +58,8 @@ def run(args: argparse.Namespace) -> None:
                 print(f"{query.query_id}: {query.text}")
                 for rank, hit in enumerate(result.run[query.query_id][: args.show], start=1):
                     print(f"{rank:6}. {hit.score:10.6g}  {hit.doc_id}  {searcher.contents(hit.doc_id) or ''}".rstrip())
+        if searcher.memory is not None:
+            print(f"searched {searcher.memory}", file=sys.stderr)
     tag = args.tag or "-".join(args.index.resolve().name.split())
     write_run(args.output, result.run, tag=tag, notes=result.notes)
     hits = sum(map(len, result.run.values()))

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from splade_lucene.lucene.card import Kind
+from splade_lucene.lucene.entry import call
 from splade_lucene.lucene.explanation import Match, bm25_matches, explain_tree, term_contributions
 from splade_lucene.lucene.java import java_class
-from splade_lucene.lucene.method_handles import method, with_first
 from splade_lucene.lucene.searcher import LuceneSearcher
 from splade_lucene.records import Hit
 
@@ -47,8 +47,8 @@ class Bm25Searcher(LuceneSearcher[str]):
     def _prepare(self, texts: Sequence[str]) -> Sequence[str]:
         return texts
 
-    def _top(self, prepared: str, k: int) -> list[Hit]:
-        return separate_ties(super()._top(prepared, k))
+    def _finished(self, hits: list[Hit]) -> list[Hit]:
+        return separate_ties(hits)
 
     def _terms(self, prepared: str) -> Mapping[str, float]:
         terms = java_class("AnalyzerUtils").analyze(self._analyzer, prepared)
@@ -58,20 +58,18 @@ class Bm25Searcher(LuceneSearcher[str]):
         return counts
 
     def _text(self, prepared: str) -> str:
-        return prepared
+        return prepared.replace("\x01", " ")  # which separates queries
 
-    def _to_query(self) -> Any:
+    def _parser(self) -> Any:
         generator = java_class("BagOfWordsQueryGenerator")()
         weights = self.card.settings["fields"]
         if len(weights) == 1:
-            kind, fields = "String", java_class("String")("contents")
-        else:
-            kind, fields = "Map", java_class("HashMap")()
-            for field, weight in weights.items():
-                boost = java_class("Float")(weight)
-                fields.put(field, boost)
-        build = method("BagOfWordsQueryGenerator", "buildQuery", "Query", kind, "Analyzer", "String")
-        return with_first(build, generator, fields, self._analyzer)
+            return call("word queries", generator=generator, analyzer=self._analyzer, fields="contents")
+        fields = java_class("HashMap")()
+        for field, weight in weights.items():
+            boost = java_class("Float")(weight)
+            fields.put(field, boost)
+        return call("word queries", generator=generator, analyzer=self._analyzer, fields=fields)
 
     def _matches(self, prepared: str, document: int) -> list[Match]:
         return bm25_matches(self._searcher, self._terms(prepared), self.card.settings["fields"], document)

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from splade_lucene.lucene.java import own_class, upcast
-from splade_lucene.lucene.method_handles import as_interface, static_method
+from splade_lucene.lucene.entry import call
+from splade_lucene.lucene.java import upcast
 
 
 def docids_of(reader: Any) -> list[str]:
     """The docids of an open index in the order of its documents."""
-    doc_ids: str = _call("all", "String", reader)
+    doc_ids: str = call("docids", reader=upcast("IndexReader", reader))
     return doc_ids.split("\n")[:-1]
 
 
 def docids_are_unique(reader: Any) -> bool:
     """Whether no docid of an open index is there twice."""
-    unique: bool = _call("unique", "boolean", reader)
-    return unique
-
-
-def _call(name: str, returns: str, reader: Any) -> Any:
-    """What a method of ``classes/splade_lucene/Docids.java`` says of an index."""
-    function = as_interface("Function", static_method(own_class("Docids"), name, returns, "IndexReader"))
-    every = upcast("IndexReader", reader)
-    return function.apply(every)
+    return bool(call("docids are unique", reader=upcast("IndexReader", reader)))

@@ -6,14 +6,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from splade_lucene.errors import IndexMismatchError
+from splade_lucene.errors import IndexMismatchError, JavaError
+from splade_lucene.lucene import jvm
 from splade_lucene.lucene.card import Kind
+from splade_lucene.lucene.entry import call
 from splade_lucene.lucene.explanation import Match, explain_tree, impact_matches, term_contributions
-from splade_lucene.lucene.java import java_class, own_class
-from splade_lucene.lucene.method_handles import static_method
+from splade_lucene.lucene.filters import Within
+from splade_lucene.lucene.java import java_class
+from splade_lucene.lucene.memory import InMemory
 from splade_lucene.lucene.searcher import LuceneSearcher
+from splade_lucene.lucene.threads import check_threads
 from splade_lucene.records import Hit
 from splade_lucene.vectors.reader import is_token
+
+# Queries that are handed to Java at a time: bounds what a batch takes up beside its result.
+_BATCH = 1024
 
 
 class QueryEncoder(Protocol):
@@ -36,28 +43,80 @@ class ImpactIndexSearcher(LuceneSearcher[Mapping[str, int]]):
     Args:
         index: the folder.
         encoder: encodes query texts; not needed for :meth:`search_impacts`.
+        in_memory: search postings decoded in Java's heap: several times as fast, the same hits. ``auto`` does so where they fit into half
+            of the heap, and once searching from disk has taken as long as preparing that does.
 
     Raises:
         IndexMismatchError: ``index`` is no impact index.
+        JavaError: ``in_memory`` is True and the heap is too small.
     """
 
     kind: Kind = "impact"
 
-    def __init__(self, index: Path | str, encoder: QueryEncoder | None = None) -> None:
-        super().__init__(index)
+    def __init__(self, index: Path | str, encoder: QueryEncoder | None = None, *, in_memory: InMemory = "auto") -> None:
+        super().__init__(index, in_memory=in_memory)
         self._encoder = encoder
 
-    def search_impacts(self, impacts: Mapping[str, int], k: int = 10) -> list[Hit]:
+    def search_impacts(
+        self, impacts: Mapping[str, int], k: int = 10, *, within: Within | None = None, max_passage: bool = False
+    ) -> list[Hit]:
         """Searches for an encoded query.
 
         Args:
             impacts: token → impact.
             k: the number of hits.
+            within: as for :meth:`search`.
+            max_passage: likewise.
 
         Returns:
             At most ``k`` hits, as from :meth:`search`.
         """
-        return self._top(impacts, k)
+        return self._one(impacts, k, within, max_passage)
+
+    def search_impacts_batch(
+        self,
+        queries: Mapping[str, Mapping[str, int]],
+        k: int = 1000,
+        threads: int = 1,
+        *,
+        within: Within | None = None,
+        max_passage: bool = False,
+    ) -> dict[str, list[Hit]]:
+        """Searches for many encoded queries, with Java's threads.
+
+        Args:
+            queries: query id → token → impact.
+            k: the number of hits of each.
+            threads: how many search at the same time.
+            within: as for :meth:`search`.
+            max_passage: likewise.
+
+        Returns:
+            Query id → hits, as from :meth:`search`.
+
+        Raises:
+            ValueError: ``k`` or ``threads`` is not positive.
+        """
+        check_threads(threads)
+        restriction = self._restriction(within, max_passage)
+        query_ids, found = list(queries), dict[str, list[Hit]]()
+        for start in range(0, len(query_ids), _BATCH):
+            part = query_ids[start : start + _BATCH]
+            results = self._many([queries[query_id] for query_id in part], k, threads, restriction, max_passage)
+            found.update((query_id, hits) for query_id, (hits, _) in zip(part, results, strict=True))
+        return found
+
+    def load(self) -> None:
+        """Decodes all postings into memory now; otherwise a term is decoded when it is first searched for.
+
+        Raises:
+            JavaError: Java has no memory left.
+        """
+        jvm.check_process()
+        try:
+            call("load", engine=self._engine)
+        except jvm.jnius().JavaException as error:
+            raise JavaError(f"decoding {self.index} failed: {jvm.reason(error)}{jvm.advice(error)}") from None
 
     def query_encoder(self) -> QueryEncoder:
         """What encodes query texts.
@@ -82,14 +141,14 @@ class ImpactIndexSearcher(LuceneSearcher[Mapping[str, int]]):
         impacts = {token: impact for token, impact in prepared.items() if impact > 0}
         tokens = list(impacts)
         text = " ".join(tokens)
-        if not text.isascii() or text.split() != tokens:
+        if not text.isascii() or text.split() != tokens or "\x01" in text:
             # What is no token is in no index.
             impacts = {token: impact for token, impact in impacts.items() if is_token(token)}
             text = " ".join(impacts)
         return "\n".join((text, " ".join(map(str, impacts.values()))))
 
-    def _to_query(self) -> Any:
-        return static_method(own_class("ImpactQuery"), "parse", "Query", "String")
+    def _parser(self) -> Any:
+        return call("impact queries")
 
     def _matches(self, prepared: Mapping[str, int], document: int) -> list[Match]:
         return impact_matches(self._reader, prepared, document)

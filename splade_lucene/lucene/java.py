@@ -16,24 +16,20 @@ from typing import Any
 
 from splade_lucene.lucene import jvm
 
-_OWN_CLASSES = Path(__file__).absolute().parent / "classes"
 _PRIMITIVES = {"void": "Void", "boolean": "Boolean", "int": "Integer"}
 _CLASSES = {
     name.rpartition(".")[2].replace("$", ""): name
     for name in (
         "com.fasterxml.jackson.databind.ObjectMapper",
-        "com.google.common.collect.Iterators",
         "io.anserini.analysis.AnalyzerUtils",
         "io.anserini.analysis.DefaultEnglishAnalyzer",
         "io.anserini.index.IndexCollection",
         "io.anserini.index.IndexCollection$Args",
         "io.anserini.search.query.BagOfWordsQueryGenerator",
         "io.anserini.search.similarity.ImpactSimilarity",
-        "java.lang.Boolean",
         "java.lang.Class",
         "java.lang.Float",
         "java.lang.Integer",
-        "java.lang.Iterable",
         "java.lang.Object",
         "java.lang.String",
         "java.lang.Void",
@@ -43,7 +39,6 @@ _CLASSES = {
         "java.net.URLClassLoader",
         "java.nio.file.Paths",
         "java.util.HashMap",
-        "java.util.Iterator",
         "java.util.Map",
         "java.util.function.BiFunction",
         "java.util.function.Function",
@@ -92,23 +87,9 @@ def java_type(name: str) -> Any:
     return java_class("Class").forName(f"[L{_CLASSES[of]};" if array else _CLASSES[of])
 
 
-@cache
-def own_class(name: str) -> Any:
-    """The ``java.lang.Class`` of a class of ours, compiled beside its source in the folder ``classes``.
-
-    It has a loader of its own, so that it is found in a JVM that somebody else started, too.
-    """
-    folder, writer = java_class("Paths").get(str(_OWN_CLASSES)), java_type("IndexWriter")
-    uri, parent = folder.toUri(), writer.getClassLoader()
-    urls = [uri.toURL()]
-    loader = java_class("URLClassLoader")(urls, parent)
-    return loader.loadClass(f"splade_lucene.{name}")
-
-
 # In a forked process the next call asks the JVM again, and is told that it is not one of that process.
 os.register_at_fork(after_in_child=java_class.cache_clear)
 os.register_at_fork(after_in_child=java_type.cache_clear)
-os.register_at_fork(after_in_child=own_class.cache_clear)
 
 
 def open_reader(index: Path) -> Any:

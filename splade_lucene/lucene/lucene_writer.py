@@ -11,8 +11,8 @@ from typing import Any
 
 from splade_lucene.errors import JavaError
 from splade_lucene.lucene import jvm
-from splade_lucene.lucene.java import java_class, java_type, own_class, postings_of, upcast
-from splade_lucene.lucene.method_handles import as_interface, constructor, with_first
+from splade_lucene.lucene.entry import call
+from splade_lucene.lucene.java import java_class, postings_of, upcast
 from splade_lucene.lucene.threads import check_threads, run_in_threads
 
 # Documents that are handed to Lucene at a time, and between two reports of progress.
@@ -89,12 +89,9 @@ def add_impacts(
             before = after
 
     def work(documents: Any) -> None:
-        while not stopped.is_set() and documents.hasNext():
-            block = java_class("Iterators").limit(documents, _BLOCK)
-            constant = java_class("MethodHandles").constant(java_type("Iterator"), block)
-            iterable = as_interface("Iterable", constant)
-            writer.addDocuments(iterable)
+        while not stopped.is_set() and call("add documents", documents=documents, writer=writer, most=_BLOCK):
             report()
+        report()
 
     try:
         run_in_threads([partial(work, documents) for documents in iterators], stopped.set)
@@ -106,11 +103,8 @@ def add_impacts(
 
 def _read(files: Sequence[Path], *, checked: bool, store_contents: bool) -> Any:
     """A Java iterator over the documents of files."""
-    paths = java_class("String")("\0".join(str(file.absolute()) for file in files))
-    flags = [java_class("Boolean")(flag) for flag in (checked, store_contents)]
-    opened = with_first(constructor(own_class("ImpactDocuments"), "String", "boolean", "boolean"), paths, *flags)
-    iterable = as_interface("Iterable", opened)
-    return upcast("Iterator", iterable.iterator())
+    paths = "\0".join(str(file.absolute()) for file in files)
+    return call("read documents", files=paths, checked=checked, contents=store_contents)
 
 
 def count_postings(writer: Any) -> int:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, NamedTuple, Self, TypeVar
@@ -15,9 +16,11 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar
 from splade_lucene.errors import InputError, JavaError
 from splade_lucene.lucene import jvm
 from splade_lucene.lucene.card import Kind, read_card
+from splade_lucene.lucene.entry import call
 from splade_lucene.lucene.explanation import Explanation, Match, document_number, explain_tree
-from splade_lucene.lucene.java import java_class, own_class, upcast
-from splade_lucene.lucene.method_handles import as_interface, chain, static_method, with_first
+from splade_lucene.lucene.filters import DocumentFilter, Within
+from splade_lucene.lucene.java import java_class, upcast
+from splade_lucene.lucene.memory import InMemory, MemoryUse, memory_use
 from splade_lucene.lucene.opening import open_index
 from splade_lucene.lucene.threads import check_threads, run_in_threads
 from splade_lucene.records import Hit
@@ -28,8 +31,8 @@ _MAX_CLAUSES = 1 << 20
 # rounding of an impact.
 _CHUNK = 32
 
-# Functions are put together in one thread at a time; see java.py.
-_composing = threading.Lock()
+# Twice as fast as calling the record.
+_new_hit = partial(tuple.__new__, Hit)
 
 Prepared = TypeVar("Prepared")
 
@@ -55,40 +58,57 @@ class LuceneSearcher(ABC, Generic[Prepared]):
 
     kind: Kind
 
-    def __init__(self, index: Path | str) -> None:
+    def __init__(self, index: Path | str, *, in_memory: InMemory = False) -> None:
         self.index = Path(index)
         self.card = read_card(index, self.kind)
         java_class("IndexSearcher").setMaxClauseCount(_MAX_CLAUSES)
         self._reader = open_index(self.index, self.card)
-        self._searcher = java_class("IndexSearcher")(upcast("IndexReader", self._reader))
-        similarity = upcast("Similarity", self._similarity())
-        self._searcher.setSimilarity(similarity)
-        with _composing:
-            to_query = self._to_query()
-            self._queries = as_interface("Function", to_query)
-            top_hits = static_method(own_class("TopHits"), "search", "Object[]", "IndexSearcher", "Query", "int")
-            # One call into Java a search: each takes 10 to 20 microseconds and holds Python's lock.
-            self._call = as_interface("BiFunction", chain(to_query, with_first(top_hits, self._searcher)))
+        try:
+            every = upcast("IndexReader", self._reader)
+            self._searcher = java_class("IndexSearcher")(every)
+            similarity = upcast("Similarity", self._similarity())
+            self._searcher.setSimilarity(similarity)
+            self._queries = upcast("Function", self._parser())
+            self._memory = memory_use(self._reader, in_memory) if in_memory else None
+            modes = {None: "NEVER", "disk": "NEVER", "auto": "WHEN_IT_PAYS", "memory": "ALWAYS"}
+            mode, limit = modes[self._memory and self._memory.policy], str(self._memory.allowed if self._memory else 0)
+            self._engine = call("open engine", searcher=self._searcher, parser=self._queries, memory=mode, limit=limit)
+            self._everything = DocumentFilter(self._reader.numDocs(), upcast("BiFunction", call("search", engine=self._engine)))
+        except BaseException:
+            self._reader.close()
+            raise
 
-    def search(self, text: str, k: int = 10) -> list[Hit]:
+    def search(self, text: str, k: int = 10, *, within: Within | None = None, max_passage: bool = False) -> list[Hit]:
         """Searches for one query.
 
         Args:
             text: the query.
             k: the number of hits.
+            within: docids, or a :meth:`filter`: only these documents are found; all if None.
+            max_passage: return documents by the best of their passages, whose docids are ``document#number``.
 
         Returns:
             At most ``k`` hits, best first, equal scores in the order of docids; empty if no term of the query is in the index.
         """
-        return self._top(self._prepare([text])[0], k)
+        return self._one(self._prepare([text])[0], k, within, max_passage)
 
-    def search_batch(self, queries: Mapping[str, str], k: int = 1000, threads: int = 1) -> dict[str, list[Hit]]:
+    def search_batch(
+        self,
+        queries: Mapping[str, str],
+        k: int = 1000,
+        threads: int = 1,
+        *,
+        within: Within | None = None,
+        max_passage: bool = False,
+    ) -> dict[str, list[Hit]]:
         """Searches for many queries.
 
         Args:
             queries: query id → text.
             k: the number of hits of each.
             threads: how many encode and search at the same time.
+            within: as for :meth:`search`.
+            max_passage: likewise.
 
         Returns:
             Query id → hits, as from :meth:`search`.
@@ -96,15 +116,24 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         Raises:
             ValueError: ``k`` or ``threads`` is not positive.
         """
-        return self.run_batch(queries, k, threads).hits
+        return self.run_batch(queries, k, threads, within=within, max_passage=max_passage).hits
 
-    def run_batch(self, queries: Mapping[str, str], k: int = 1000, threads: int = 1) -> Batch:
+    def run_batch(
+        self,
+        queries: Mapping[str, str],
+        k: int = 1000,
+        threads: int = 1,
+        *,
+        within: Within | None = None,
+        max_passage: bool = False,
+    ) -> Batch:
         """:meth:`search_batch` with the terms of each query and the times that it took.
 
-        Each thread encodes some queries, then searches for them, while others encode or search for theirs: all are busy to the end,
-        and a GPU has work while processors search.
+        Each thread encodes some queries, then searches for them in one call into Java, while others encode or search for theirs: all are
+        busy to the end, and a GPU has work while processors search.
         """
         check_threads(threads)
+        restriction = self._restriction(within, max_passage)
         prepared: dict[str, Prepared] = {}
         found: dict[str, tuple[list[Hit], float]] = {}
         prepare_seconds: list[float] = []
@@ -114,12 +143,10 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         def work() -> None:
             for chunk in chunks:
                 start = time.perf_counter()
-                prepared.update(zip(chunk, self._prepare([queries[query_id] for query_id in chunk]), strict=True))
+                encoded = self._prepare([queries[query_id] for query_id in chunk])
                 prepare_seconds.append(time.perf_counter() - start)
-                for query_id in chunk:
-                    start = time.perf_counter()
-                    hits = self._top(prepared[query_id], k)
-                    found[query_id] = hits, time.perf_counter() - start
+                prepared.update(zip(chunk, encoded, strict=True))
+                found.update(zip(chunk, self._many(encoded, k, 1, restriction, max_passage), strict=True))
 
         def stop() -> None:
             for _ in chunks:
@@ -133,6 +160,29 @@ class LuceneSearcher(ABC, Generic[Prepared]):
             {query_id: found[query_id][1] for query_id in queries},
             sum(prepare_seconds),
         )
+
+    def filter(self, docids: Iterable[str], *, max_passage: bool = False) -> DocumentFilter:
+        """Finds documents once that many searches shall be restricted to: ``within=`` of :meth:`search` takes it.
+
+        Args:
+            docids: of the documents; those that the index does not have are left out.
+            max_passage: the docids are those of documents whose passages, ``document#number``, the index has.
+        """
+        if isinstance(docids, str):
+            raise TypeError(f"within takes docids, not one string; write [{docids!r}]")
+        jvm.check_process()
+        text = "\n".join(docids)
+        found = call("restriction", docids=text, engine=self._engine, passages=max_passage)
+        search = upcast("BiFunction", call("search", engine=self._engine, within=found))
+        return DocumentFilter(int(call("documents", engine=self._engine, within=found)), search)
+
+    @property
+    def memory(self) -> MemoryUse | None:
+        """Whether the index is searched in memory, and what it takes up; None for a BM25 index, which never is."""
+        if self._memory is None:
+            return None
+        held = int(call("held bytes", engine=self._engine))
+        return self._memory._replace(held=None if held < 0 else held)
 
     def contents(self, doc_id: str) -> str | None:
         """The text of a document, where the index was built with ``store_contents``; None where it was not.
@@ -205,6 +255,7 @@ class LuceneSearcher(ABC, Generic[Prepared]):
     def close(self) -> None:
         """Closes the index; searching afterwards fails. In a process forked from the one that opened it there is nothing to close."""
         if not jvm.forked():
+            call("close engine", engine=self._engine)
             self._reader.close()
 
     def __enter__(self) -> Self:
@@ -226,8 +277,11 @@ class LuceneSearcher(ABC, Generic[Prepared]):
     def _text(self, prepared: Prepared) -> str: ...
 
     @abstractmethod
-    def _to_query(self) -> Any:
-        """The handle of a Java function from what :meth:`_text` returns to Lucene's query."""
+    def _parser(self) -> Any:
+        """A Java function from what :meth:`_text` returns to Lucene's query."""
+
+    def _finished(self, hits: list[Hit]) -> list[Hit]:
+        return hits
 
     @abstractmethod
     def _contributions(self, prepared: Prepared, documents: Sequence[int]) -> dict[int, dict[str, float]]: ...
@@ -247,15 +301,34 @@ class LuceneSearcher(ABC, Generic[Prepared]):
             )
         return document
 
-    def _top(self, prepared: Prepared, k: int) -> list[Hit]:
+    def _restriction(self, within: Within | None, max_passage: bool) -> DocumentFilter:
+        if within is None:
+            return self._everything
+        return within if isinstance(within, DocumentFilter) else self.filter(within, max_passage=max_passage)
+
+    def _one(self, prepared: Prepared, k: int, within: Within | None = None, max_passage: bool = False) -> list[Hit]:
+        return self._many([prepared], k, 1, self._restriction(within, max_passage), max_passage)[0][0]
+
+    def _many(
+        self, prepared: Sequence[Prepared], k: int, threads: int, within: DocumentFilter, max_passage: bool
+    ) -> list[tuple[list[Hit], float]]:
+        """The hits of each query, and the seconds that its search took, all in one call into Java: each call costs microseconds."""
         if k < 1:
             raise ValueError(f"k is the number of hits and must be at least 1, not {k}")
         jvm.check_process()
+        texts, options = "\x01".join(map(self._text, prepared)), f"{k} {threads} {max_passage:d}"
+        search = within.search
         try:
-            doc_ids, scores = self._call.apply(self._text(prepared), k)
+            doc_ids, numbers = search.apply(texts, options)
         except jvm.jnius().JavaException as error:
             raise JavaError(f"searching {self.index} failed: {jvm.reason(error)}{jvm.advice(error)}") from None
-        return list(map(Hit, doc_ids.split("\n"), scores))
+        docids, at, found = iter(doc_ids.split("\n")), 0, []
+        for _ in prepared:
+            start, end = at + 2, at + 2 + int(numbers[at])
+            hits = list(map(_new_hit, zip(islice(docids, end - start), numbers[start:end], strict=True)))
+            found.append((self._finished(hits), numbers[at + 1] / 1e9))
+            at = end
+        return found
 
     def _query(self, prepared: Prepared) -> Any:
         query = self._queries.apply(self._text(prepared))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from splade_lucene.lucene.card import read_card
 from splade_lucene.lucene.java import postings_of
+from splade_lucene.lucene.memory import decoded_bytes
 from splade_lucene.lucene.opening import open_index
 
 # Lucene's file names by what they hold; the rest are headers and ours.
@@ -29,6 +30,7 @@ class IndexStatistics(NamedTuple):
         postings: the number of (term, document) pairs, likewise.
         length: the mean number of distinct terms of a document.
         bits_per_posting: of the postings and the term dictionary.
+        memory: bytes of Java's heap that an impact index takes up when it is searched in memory; None for a BM25 index.
         bytes: by part: postings, terms, stored fields, doc values, norms, other.
     """
 
@@ -37,6 +39,7 @@ class IndexStatistics(NamedTuple):
     postings: int
     length: float
     bits_per_posting: float
+    memory: int | None
     bytes: Mapping[str, int]
 
 
@@ -62,10 +65,11 @@ def index_statistics(index: Path | str) -> IndexStatistics:
         fields = [leaves.get(number).reader().terms(name) for number in range(leaves.size()) for name in names]
         terms = sum(field.size() for field in fields if field is not None)
         postings = postings_of(reader, names)
+        memory = decoded_bytes(reader) if card.kind == "impact" else None
     finally:
         reader.close()
     parts = dict.fromkeys([*_PARTS, "other"], 0)
     for file in index.iterdir():
         parts[next((part for part, suffixes in _PARTS.items() if file.suffix in suffixes), "other")] += file.stat().st_size
     bits = 8 * (parts["postings"] + parts["terms"])
-    return IndexStatistics(documents, terms, postings, postings / max(1, documents), bits / max(1, postings), parts)
+    return IndexStatistics(documents, terms, postings, postings / max(1, documents), bits / max(1, postings), memory, parts)
