@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from splade_lucene.cli.options import add_device, add_model, add_overwrite, add_skip_bad, bits, part, positive, weight
+from splade_lucene.cli.options import add_device, add_model, add_overwrite, add_ray, add_skip_bad, bits, part, positive, weight
 from splade_lucene.encoding.defaults import DEFAULT_SCALE
 from splade_lucene.vectors.manifest import SHARD_SIZE
 
@@ -30,10 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers",
         type=positive,
-        default=1,
         metavar="N",
-        help="processes that encode, one a GPU or a share of the cores; the result is the same for any number (default: %(default)s)",
+        help="processes that encode, one a GPU or a share of the cores; the result is the same for any number (default: 1; with --ray "
+        "as many as there are GPUs for, or one per node)",
     )
+    add_ray(parser, "encode")
     parser.add_argument(
         "--shard",
         type=part,
@@ -57,19 +60,31 @@ def run(args: argparse.Namespace) -> None:
     from splade_lucene.cli.summaries import print_vectors
     from splade_lucene.collections.passages import estimate_passages, read_passages
     from splade_lucene.core.rejects import RejectPolicy
+    from splade_lucene.distributed.cluster import Cluster
+    from splade_lucene.distributed.encode import encode_on_ray
     from splade_lucene.pipeline.encode import Settings
     from splade_lucene.pipeline.pool import encode
     from splade_lucene.pipeline.progress import progress
+    from splade_lucene.vectors.manifest import Manifest
     from splade_lucene.vectors.parts import Part
 
+    if args.ray is None and (args.gpus_per_worker or args.cpus_per_worker):
+        args.usage_error("--gpus-per-worker and --cpus-per-worker need --ray")
+    if args.ray is not None and args.shard:
+        args.usage_error("--ray deals out the shards by itself; leave --shard out")
+    encode_here: Callable[..., Manifest]
+    if args.ray is None:
+        encode_here = partial(encode, workers=args.workers or 1, part=Part(*args.shard) if args.shard else None)
+    else:
+        cluster = Cluster(args.ray, args.workers, args.gpus_per_worker or 0.0, args.cpus_per_worker)
+        encode_here = partial(encode_on_ray, cluster=cluster)
     bad = RejectPolicy(args.skip_bad)
     total = estimate_passages(args.corpus) // (args.shard[1] if args.shard else 1)
     with progress("encoding", "passages", total) as advance:
-        manifest = encode(
+        manifest = encode_here(
             read_passages(args.corpus, bad),
             args.out,
             args.model,
-            workers=args.workers,
             revision=args.revision,
             device=args.device,
             precision=args.precision,
@@ -83,7 +98,6 @@ def run(args: argparse.Namespace) -> None:
                 store_contents=args.store_contents,
                 shard_size=args.shard_size,
             ),
-            part=Part(*args.shard) if args.shard else None,
             overwrite=args.overwrite,
             bad=bad,
             advance=advance,

@@ -29,6 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="merge the index into one segment, the fastest to search; without, adding a little to a large index is quick",
     )
     parser.add_argument(
+        "--parts",
+        type=positive,
+        metavar="N",
+        help="build N indexes, several at the same time, in the folder INDEX; `search INDEX` searches them as one, with the same hits",
+    )
+    parser.add_argument(
         "--store-contents",
         action="store_true",
         help="store the passages' text, which `encode` must have kept; an index keeps to its first choice",
@@ -48,6 +54,7 @@ def run(args: argparse.Namespace) -> None:
     _check_usage(args, change)
     from splade_lucene.cli.summaries import print_index
     from splade_lucene.lucene import jvm
+    from splade_lucene.lucene.build_parts import build_impact_parts
     from splade_lucene.lucene.indexing import build_impact_index
     from splade_lucene.lucene.updating import update_impact_index
     from splade_lucene.pipeline.progress import progress
@@ -59,6 +66,17 @@ def run(args: argparse.Namespace) -> None:
         if change:
             card = update_impact_index(
                 args.index, add=args.out, delete=args.delete, threads=args.threads, optimize=args.optimize, advance=advance
+            )
+        elif args.parts:
+            card = build_impact_parts(
+                args.out,
+                args.index,
+                args.parts,
+                threads=args.threads,
+                store_contents=args.store_contents,
+                optimize=args.optimize,
+                overwrite=args.overwrite,
+                advance=advance,
             )
         else:
             card = build_impact_index(
@@ -81,5 +99,7 @@ def _check_usage(args: argparse.Namespace, change: bool) -> None:
         args.usage_error("the folder that `encode` wrote is missing: splade-lucene index OUT INDEX")
     if args.out is not None and args.delete is not None and not args.append:
         args.usage_error("to delete some documents and add others, say --append; to delete only, leave OUT out")
+    if args.parts and (change or args.engine != "lucene"):
+        args.usage_error("--parts is for a new index of the lucene engine; leave --append, --delete and --engine out")
     if change and (args.overwrite or args.store_contents or args.engine != "lucene"):
         args.usage_error("--append and --delete change an index as it was built; leave --overwrite, --store-contents and --engine out")

@@ -8,13 +8,29 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from splade_lucene._version import __version__
 from splade_lucene.errors import SpladeLuceneError, os_sentence
 
 # In the order of the work; each is a module of this package with HELP, add_arguments(parser) and run(args).
 COMMANDS = ("encode", "merge", "index", "index-stats", "bm25", "search", "evaluate", "compare", "fuse", "beir", "explain", "export", "demo")
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A command's parser: options may stand anywhere among the arguments, even where one of those takes several values."""
+
+    _within = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As in the base class, which :meth:`parse_known_intermixed_args` calls for options and for arguments."""
+        if self._within:
+            return super().parse_known_args(args, namespace)
+        self._within = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._within = False
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -25,7 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="Results go to stdout, everything else to stderr. Exit status: 0 done, 1 the work failed, 2 wrong usage.",
     )
     parser.add_argument("--version", action="version", version=f"splade-lucene {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=CommandParser)
     for name in COMMANDS:
         module = importlib.import_module(f"splade_lucene.cli.{name.replace('-', '_')}")
         command = commands.add_parser(name, help=module.HELP, description=module.__doc__)

@@ -100,6 +100,17 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=positive, default=os.cpu_count() or 1, help="default: one a core, here %(default)s")
 
 
+def add_ray(parser: argparse.ArgumentParser, what: str) -> None:
+    """``--ray``, ``--gpus-per-worker`` and ``--cpus-per-worker``."""
+    parser.add_argument(
+        "--ray",
+        metavar="local|auto|ADDRESS",
+        help=f"{what} on a Ray cluster: local starts one on this machine, auto joins the one that this machine belongs to",
+    )
+    parser.add_argument("--gpus-per-worker", type=weight, metavar="X", help="with --ray: GPUs of each worker (default: none)")
+    parser.add_argument("--cpus-per-worker", type=positive, metavar="N", help="with --ray: cores of each worker (default: an even share)")
+
+
 def add_java_heap(parser: argparse.ArgumentParser) -> None:
     """``--java-heap``."""
     parser.add_argument(

@@ -13,7 +13,9 @@ HELP = "search an index of either kind and write a TREC run"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument("index", type=Path, help="index folder; it says which encoder it needs")
+    parser.add_argument(
+        "index", nargs="+", type=Path, help="index folder, which says what encoder it needs; or several, searched as one index"
+    )
     parser.add_argument("queries", type=Path, help="BEIR folder, queries.jsonl, or TSV topics")
     parser.add_argument("output", metavar="RUN", type=Path, help="TREC run to write; RUN.json beside it says how it was made")
     parser.add_argument("--hits", type=positive, default=1000, help="hits of each query (default: %(default)s)")
@@ -45,7 +47,7 @@ def run(args: argparse.Namespace) -> None:
     queries = read_queries(args.queries, split=args.split)
     jvm.start(heap=args.java_heap)
     with open_searcher(
-        args.index,
+        args.index[0] if len(args.index) == 1 else args.index,
         query_max_length=args.query_max_length,
         query_top_k=args.query_top_k,
         device=args.device,
@@ -60,7 +62,7 @@ def run(args: argparse.Namespace) -> None:
                     print(f"{rank:6}. {hit.score:10.6g}  {hit.doc_id}  {searcher.contents(hit.doc_id) or ''}".rstrip())
         if searcher.memory is not None:
             print(f"searched {searcher.memory}", file=sys.stderr)
-    tag = args.tag or "-".join(args.index.resolve().name.split())
+    tag = args.tag or "-".join(args.index[0].resolve().name.split())
     write_run(args.output, result.run, tag=tag, notes=result.notes)
     hits = sum(map(len, result.run.values()))
     print(markdown_table([{"run": str(args.output), "queries": f"{len(queries):,}", "hits": f"{hits:,}", **cost_columns(result.notes)}]))

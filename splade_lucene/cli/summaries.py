@@ -7,12 +7,15 @@ from pathlib import Path
 
 from splade_lucene.core.files import REJECTED
 from splade_lucene.lucene.card import IndexCard, folder_bytes
+from splade_lucene.lucene.parts import find_parts
 from splade_lucene.vectors.manifest import Manifest
 
 
 def print_index(index: Path, card: IndexCard) -> None:
     """Prints kind, documents and size; on stderr, how many passages are not in the index."""
-    print(f"{index}: {card.kind} index, {card.documents:,} documents, {folder_bytes(index) / 1e6:.2f} MB, Lucene {card.lucene}")
+    parts = find_parts(index)
+    form = f"{card.kind} index" + (f" in {len(parts)} parts" if len(parts) > 1 else "")
+    print(f"{index}: {form}, {card.documents:,} documents, {sum(map(folder_bytes, parts)) / 1e6:.2f} MB, Lucene {card.lucene}")
     if card.empty:
         print(f"{card.empty:,} passages without terms are not in the index and cannot be found", file=sys.stderr)
 

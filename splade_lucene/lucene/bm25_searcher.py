@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from splade_lucene.lucene.card import Kind
 from splade_lucene.lucene.entry import call
 from splade_lucene.lucene.explanation import Match, bm25_matches, explain_tree, term_contributions
 from splade_lucene.lucene.java import java_class
+from splade_lucene.lucene.parts import AnyIndex
 from splade_lucene.lucene.searcher import LuceneSearcher
 from splade_lucene.records import Hit
 
@@ -24,7 +24,7 @@ class Bm25Searcher(LuceneSearcher[str]):
     Scores are Anserini's: rounded to four decimals, equal ones kept a hair apart (:func:`separate_ties`).
 
     Args:
-        index: the folder.
+        index: the folder, or several that are searched as one.
 
     Raises:
         IndexMismatchError: ``index`` is no BM25 index.
@@ -37,7 +37,7 @@ class Bm25Searcher(LuceneSearcher[str]):
 
     kind: Kind = "bm25"
 
-    def __init__(self, index: Path | str) -> None:
+    def __init__(self, index: AnyIndex) -> None:
         self._analyzer = java_class("DefaultEnglishAnalyzer").newDefaultInstance()
         super().__init__(index)
 

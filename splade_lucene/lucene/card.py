@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -62,6 +63,8 @@ def read_card(index: Path | str, kind: Kind | None = None) -> IndexCard:
     if not index.is_dir():
         raise IndexMismatchError(f"no index folder {index}")
     if not (index / FILE).is_file():
+        if parts := part_folders(index):
+            raise IndexMismatchError(f"{index} is an index in {len(parts)} parts; this works on one of them at a time: {parts[0]}, …")
         raise IndexMismatchError(f"{index} holds no {FILE}, so it is no index that `splade-lucene index` or `bm25` finished")
     try:
         data = json.loads((index / FILE).read_text(encoding="utf-8"))
@@ -74,6 +77,29 @@ def read_card(index: Path | str, kind: Kind | None = None) -> IndexCard:
         builder = {"impact": "splade-lucene index", "bm25": "splade-lucene bm25"}[kind]
         raise IndexMismatchError(f"{index} is an index of the kind {card.kind}, not {kind}; `{builder}` builds one")
     return card
+
+
+def part_folder(number: int, of: int) -> str:
+    """The name of a part's folder in an index in parts; ``number`` counts from 1."""
+    return f"part-{number}-of-{of}"
+
+
+def part_folders(index: Path) -> list[Path]:
+    """The parts in a folder that ``index --parts`` made, in order; none if it is another folder.
+
+    Raises:
+        IndexMismatchError: some parts are missing, or parts of several divisions lie together.
+    """
+    found = [(file, re.fullmatch(r"part-(\d+)-of-(\d+)", file.name)) for file in index.glob("part-*-of-*")]
+    numbers = {(int(match[1]), int(match[2])): file for file, match in found if match}
+    if not numbers:
+        return []
+    of = next(iter(numbers))[1]
+    if missing := [part_folder(number, of) for number in range(1, of + 1) if (number, of) not in numbers]:
+        raise IndexMismatchError(f"{index} lacks {', '.join(missing)}; bring them back, or build the index again")
+    if len(numbers) != of:
+        raise IndexMismatchError(f"{index} holds more than the {of} parts of one index; remove those that do not belong to it")
+    return [numbers[number, of] for number in range(1, of + 1)]
 
 
 def folder_bytes(index: Path | str) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 from splade_lucene.errors import IndexMismatchError, JavaError
@@ -14,6 +13,7 @@ from splade_lucene.lucene.explanation import Match, explain_tree, impact_matches
 from splade_lucene.lucene.filters import Within
 from splade_lucene.lucene.java import java_class
 from splade_lucene.lucene.memory import InMemory
+from splade_lucene.lucene.parts import AnyIndex
 from splade_lucene.lucene.searcher import LuceneSearcher
 from splade_lucene.lucene.threads import check_threads
 from splade_lucene.records import Hit
@@ -41,7 +41,7 @@ class ImpactIndexSearcher(LuceneSearcher[Mapping[str, int]]):
     """Searches an impact index; scores are exact integer dot products as long as they are below 2²⁴.
 
     Args:
-        index: the folder.
+        index: the folder, or several that are searched as one.
         encoder: encodes query texts; not needed for :meth:`search_impacts`.
         in_memory: search postings decoded in Java's heap: several times as fast, the same hits. ``auto`` does so where they fit into half
             of the heap, and once searching from disk has taken as long as preparing that does.
@@ -53,7 +53,7 @@ class ImpactIndexSearcher(LuceneSearcher[Mapping[str, int]]):
 
     kind: Kind = "impact"
 
-    def __init__(self, index: Path | str, encoder: QueryEncoder | None = None, *, in_memory: InMemory = "auto") -> None:
+    def __init__(self, index: AnyIndex, encoder: QueryEncoder | None = None, *, in_memory: InMemory = "auto") -> None:
         super().__init__(index, in_memory=in_memory)
         self._encoder = encoder
 
@@ -116,7 +116,7 @@ class ImpactIndexSearcher(LuceneSearcher[Mapping[str, int]]):
         try:
             call("load", engine=self._engine)
         except jvm.jnius().JavaException as error:
-            raise JavaError(f"decoding {self.index} failed: {jvm.reason(error)}{jvm.advice(error)}") from None
+            raise JavaError(f"decoding {self.name} failed: {jvm.reason(error)}{jvm.advice(error)}") from None
 
     def query_encoder(self) -> QueryEncoder:
         """What encodes query texts.
@@ -125,7 +125,7 @@ class ImpactIndexSearcher(LuceneSearcher[Mapping[str, int]]):
             IndexMismatchError: none was handed in.
         """
         if self._encoder is None:
-            raise IndexMismatchError(f"{self.index} needs a query encoder to search for text; hand one in, or call search_impacts")
+            raise IndexMismatchError(f"{self.name} needs a query encoder to search for text; hand one in, or call search_impacts")
         return self._encoder
 
     def _similarity(self) -> Any:

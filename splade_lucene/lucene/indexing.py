@@ -18,7 +18,7 @@ from splade_lucene.lucene import jvm
 from splade_lucene.lucene.anserini import index_collection
 from splade_lucene.lucene.build_impacts import write_impacts
 from splade_lucene.lucene.card import FILE as CARD
-from splade_lucene.lucene.card import IndexCard, write_card
+from splade_lucene.lucene.card import IndexCard, part_folders, write_card
 from splade_lucene.lucene.defaults import DEFAULT_B, DEFAULT_K1, FLAT, MULTIFIELD
 from splade_lucene.lucene.docids import docids_are_unique
 from splade_lucene.lucene.java import lucene_version, open_reader
@@ -67,14 +67,56 @@ def build_impact_index(
     """
     out, index = Path(out), Path(index)
     manifest = check_vectors(out)
+    return index_vectors(
+        Source(out),
+        manifest,
+        index,
+        engine=engine,
+        threads=threads,
+        store_contents=store_contents,
+        optimize=optimize,
+        overwrite=overwrite,
+        source=source,
+        advance=advance,
+    )
+
+
+def index_vectors(
+    vectors: Source,
+    manifest: Manifest,
+    index: Path,
+    *,
+    engine: Engine = "lucene",
+    threads: int | None = None,
+    store_contents: bool = False,
+    optimize: bool = True,
+    overwrite: bool = False,
+    source: Mapping[str, str] | None = None,
+    advance: Callable[[int], None] = lambda count: None,
+) -> IndexCard:
+    """:func:`build_impact_index` from vectors that were checked.
+
+    Args:
+        vectors: what to index; ``anserini`` takes all of the folder.
+        manifest: of the vectors, and of them alone.
+        index: as for :func:`build_impact_index`, and so all others.
+        engine: see there.
+        threads: see there.
+        store_contents: see there.
+        optimize: see there.
+        overwrite: see there.
+        source: see there.
+        advance: see there.
+    """
+    out = vectors.out
     if store_contents:
         check_contents(out, manifest)
-    _check_target(index)
+    check_target(index)
     with atomic_folder(index, overwrite=overwrite) as temporary:
         if engine == "lucene":
             write_impacts(
                 temporary,
-                Source(out),
+                vectors,
                 postings=manifest.postings,
                 threads=threads,
                 store_contents=store_contents,
@@ -103,7 +145,7 @@ def build_impact_index(
             manifest.settings,
             source=source or {},
         )
-        return finish(temporary, card, Source(out))
+        return finish(temporary, card, vectors)
 
 
 def build_bm25_index(
@@ -141,7 +183,7 @@ def build_bm25_index(
         JavaError: Anserini failed, or the index does not hold all passages that have text.
     """
     index = Path(index)
-    _check_target(index)
+    check_target(index)
     with atomic_folder(index, overwrite=overwrite) as temporary:
         # Anserini reads files: the passages, checked, in the layout that its BEIR classes expect.
         corpus = temporary / "corpus"
@@ -173,9 +215,9 @@ def build_bm25_index(
         return finish(temporary, card)
 
 
-def _check_target(index: Path) -> None:
+def check_target(index: Path) -> None:
     """``--overwrite`` replaces an index of ours, not a folder of something else."""
-    if index.is_dir() and not (index / CARD).is_file() and any(index.iterdir()):
+    if index.is_dir() and not ((index / CARD).is_file() or part_folders(index)) and any(index.iterdir()):
         raise InputError(index, "holds something that is no index of splade-lucene; give another name")
 
 

@@ -50,6 +50,7 @@ _CLASSES = {
         "org.apache.lucene.index.IndexWriterConfig",
         "org.apache.lucene.index.LogDocMergePolicy",
         "org.apache.lucene.index.MergePolicy",
+        "org.apache.lucene.index.MultiReader",
         "org.apache.lucene.index.Term",
         "org.apache.lucene.search.BoostQuery",
         "org.apache.lucene.search.IndexSearcher",

@@ -31,14 +31,18 @@ class Source(NamedTuple):
         out: what ``encode`` wrote.
         append_to: an index whose docids must not come again.
         deleted: those of its docids that may.
+        files: the names of the shards to take; all if None.
     """
 
     out: Path
     append_to: Path | None = None
     deleted: Sequence[str] = ()
+    files: Sequence[str] | None = None
 
     def shards(self) -> list[Path]:
         """The files of vectors, in order."""
+        if self.files is not None:
+            return [self.out / SHARDS / name for name in self.files]
         return sorted((self.out / SHARDS).glob("*.jsonl"))
 
     def read(self, taken: Iterable[str] = ()) -> Iterator[ImpactVector]:
@@ -89,7 +93,7 @@ def impact_stream(source: Source) -> Iterator[Path]:
         InputError: at the end of the block; a line is no vector or repeats the id of another one.
     """
     # As a module and not as a fork: the JVM does not survive one.
-    command = [sys.executable, "-m", __name__, str(source.out)]
+    command = [sys.executable, "-m", __name__, str(source.out), *([] if source.files is None else source.files)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         assert child.stdout is not None
         assert child.stderr is not None
@@ -109,7 +113,7 @@ def main() -> int:
     """The child: the vectors of a folder to lines on stdout."""
     write = sys.stdout.buffer.write
     try:
-        for vector in Source(Path(sys.argv[1])).read():
+        for vector in Source(Path(sys.argv[1]), files=sys.argv[2:] or None).read():
             write(vector_line(vector).encode())
     except InputError as error:
         print(json.dumps([str(error.path), error.problem, error.line]), file=sys.stderr)

@@ -9,19 +9,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
-from splade_lucene.errors import InputError, JavaError
+from splade_lucene.errors import IndexMismatchError, InputError, JavaError
 from splade_lucene.lucene import jvm
-from splade_lucene.lucene.card import Kind, read_card
+from splade_lucene.lucene.card import Kind, folder_bytes
 from splade_lucene.lucene.entry import call
 from splade_lucene.lucene.explanation import Explanation, Match, document_number, explain_tree
 from splade_lucene.lucene.filters import DocumentFilter, Within
-from splade_lucene.lucene.java import java_class, upcast
+from splade_lucene.lucene.java import java_class, postings_of, upcast
 from splade_lucene.lucene.memory import InMemory, MemoryUse, memory_use
-from splade_lucene.lucene.opening import open_index
+from splade_lucene.lucene.parts import AnyIndex, open_parts
 from splade_lucene.lucene.threads import check_threads, run_in_threads
 from splade_lucene.records import Hit
 
@@ -54,15 +53,24 @@ class Batch(NamedTuple):
 
 
 class LuceneSearcher(ABC, Generic[Prepared]):
-    """What both kinds of searcher share. Objects are safe to use from several threads; close them or use ``with``."""
+    """What both kinds of searcher share. Objects are safe to use from several threads; close them or use ``with``.
+
+    Args:
+        index: the folder of an index, or several that are searched as one: hits, scores and their order are those of a single index
+            of all their documents.
+        in_memory: search postings decoded in Java's heap.
+
+    Attributes:
+        name: of the index, or of all, for messages and records.
+        parts: the folders.
+        card: of all together.
+    """
 
     kind: Kind
 
-    def __init__(self, index: Path | str, *, in_memory: InMemory = False) -> None:
-        self.index = Path(index)
-        self.card = read_card(index, self.kind)
+    def __init__(self, index: AnyIndex, *, in_memory: InMemory = False) -> None:
+        self.name, self.parts, self.card, self._reader = open_parts(index, self.kind)
         java_class("IndexSearcher").setMaxClauseCount(_MAX_CLAUSES)
-        self._reader = open_index(self.index, self.card)
         try:
             every = upcast("IndexReader", self._reader)
             self._searcher = java_class("IndexSearcher")(every)
@@ -242,10 +250,19 @@ class LuceneSearcher(ABC, Generic[Prepared]):
             found[query_id] = {doc_id: added[number] for doc_id, number in numbers.items() if number is not None}
         return found
 
+    def mean_length(self) -> float:
+        """The mean number of distinct terms of a document, fields added up."""
+        jvm.check_process()
+        return postings_of(self._reader, self._fields()) / max(1, self.card.documents)
+
+    def size(self) -> int:
+        """The bytes of the index on disk."""
+        return sum(map(folder_bytes, self.parts))
+
     def document_frequencies(self, terms: Iterable[str]) -> dict[str, int]:
         """In how many documents each term occurs, fields added up."""
         jvm.check_process()
-        fields = list(self.card.settings.get("fields", {"contents": 1.0}))
+        fields = self._fields()
         found: dict[str, int] = {}
         for text in terms:
             for term in [java_class("Term")(field, text) for field in fields]:
@@ -293,11 +310,14 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         """In a block, each of so many threads has its share of the cores to prepare queries with."""
         return nullcontext()
 
+    def _fields(self) -> list[str]:
+        return list(self.card.settings.get("fields", {"contents": 1.0}))
+
     def _document(self, doc_id: str) -> int:
         document = document_number(self._reader, doc_id)
         if document is None:
             raise InputError(
-                self.index, f"has no document {doc_id!r}; give a doc_id as a run shows it (passages without terms are not indexed)"
+                self.name, f"has no document {doc_id!r}; give a doc_id as a run shows it (passages without terms are not indexed)"
             )
         return document
 
@@ -321,14 +341,23 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         try:
             doc_ids, numbers = search.apply(texts, options)
         except jvm.jnius().JavaException as error:
-            raise JavaError(f"searching {self.index} failed: {jvm.reason(error)}{jvm.advice(error)}") from None
+            raise JavaError(f"searching {self.name} failed: {jvm.reason(error)}{jvm.advice(error)}") from None
         docids, at, found = iter(doc_ids.split("\n")), 0, []
         for _ in prepared:
             start, end = at + 2, at + 2 + int(numbers[at])
             hits = list(map(_new_hit, zip(islice(docids, end - start), numbers[start:end], strict=True)))
+            if len(self.parts) > 1:
+                self._check_once(hits)
             found.append((self._finished(hits), numbers[at + 1] / 1e9))
             at = end
         return found
+
+    def _check_once(self, hits: Sequence[Hit]) -> None:
+        """Parts that ``index --parts`` built have no document in common; whether others do shows here."""
+        doc_ids = [hit.doc_id for hit in hits]
+        if len(set(doc_ids)) < len(doc_ids):
+            doc_id = next(doc_id for number, doc_id in enumerate(doc_ids) if doc_id in doc_ids[:number])
+            raise IndexMismatchError(f"the document {doc_id!r} is in more than one of {self.name}; build the parts of different documents")
 
     def _query(self, prepared: Prepared) -> Any:
         query = self._queries.apply(self._text(prepared))

@@ -37,7 +37,7 @@ class BoundEncoder:
 
 def bind_encoder(
     record: Mapping[str, Any],
-    source: Path,
+    source: Path | str,
     *,
     model: SpladeModel | None = None,
     query_max_length: int | None = None,

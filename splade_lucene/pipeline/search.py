@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from splade_lucene.core.ir_adapters import Queries, as_queries, scored_docs
@@ -14,10 +13,9 @@ from splade_lucene.errors import IndexMismatchError
 from splade_lucene.evaluation.cost import Latency, flops, latency
 from splade_lucene.evaluation.runs import Run
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher
-from splade_lucene.lucene.card import folder_bytes, read_card
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher, QueryEncoder
 from splade_lucene.lucene.memory import InMemory
-from splade_lucene.lucene.statistics import index_statistics
+from splade_lucene.lucene.parts import AnyIndex, combined_card, find_parts, name_of
 from splade_lucene.pipeline.query_encoder import BoundEncoder, bind_encoder
 
 if TYPE_CHECKING:
@@ -28,7 +26,7 @@ class ImpactSearcher(ImpactIndexSearcher):
     """Searches an impact index with queries encoded on the fly.
 
     Args:
-        index: the folder.
+        index: the folder, or several that are searched as one: hits, scores and order are those of a single index of all.
         model: the encoder, if it is loaded already; otherwise the one that the index names is loaded when first needed.
         query_max_length: tokens a query is cut at; what the index says if None.
         query_top_k: search for so many tokens of a query, those of the largest weights: faster, no longer exact; all if None.
@@ -49,7 +47,7 @@ class ImpactSearcher(ImpactIndexSearcher):
 
     def __init__(
         self,
-        index: Path | str,
+        index: AnyIndex,
         *,
         model: SpladeModel | None = None,
         query_max_length: int | None = None,
@@ -86,7 +84,7 @@ class ImpactSearcher(ImpactIndexSearcher):
     def _bind(self, model: SpladeModel | None) -> BoundEncoder:
         return bind_encoder(
             self.card.encoder,
-            self.index,
+            self.name,
             model=model,
             query_max_length=self.query_max_length,
             query_top_k=self.query_top_k,
@@ -112,7 +110,7 @@ class SearchResult(NamedTuple):
 
 
 def open_searcher(
-    index: Path | str,
+    index: AnyIndex,
     *,
     query_max_length: int | None = None,
     query_top_k: int | None = None,
@@ -120,14 +118,14 @@ def open_searcher(
     precision: str = "auto",
     in_memory: InMemory = "auto",
 ) -> ImpactSearcher | Bm25Searcher:
-    """Opens an index of either kind; the options are those of :class:`ImpactSearcher`.
+    """Opens an index of either kind, or several as one; the options are those of :class:`ImpactSearcher`.
 
     Raises:
         IndexMismatchError: the folder is no index of ours, or queries are to be cut for a BM25 index, which takes them whole, or it is
             to be searched in memory, which is for impact indexes.
         JavaError: it is to be searched in memory and does not fit.
     """
-    if read_card(index).kind == "impact":
+    if combined_card(find_parts(index)).kind == "impact":
         return ImpactSearcher(
             index,
             query_max_length=query_max_length,
@@ -137,9 +135,11 @@ def open_searcher(
             in_memory=in_memory,
         )
     if in_memory is True:
-        raise IndexMismatchError(f"{index} is a BM25 index, which is searched from disk; leave --in-memory out")
+        raise IndexMismatchError(f"{name_of(index)} is a BM25 index, which is searched from disk; leave --in-memory out")
     if query_max_length is not None or query_top_k is not None:
-        raise IndexMismatchError(f"{index} is a BM25 index, which does not cut queries; leave --query-max-length and --query-top-k out")
+        raise IndexMismatchError(
+            f"{name_of(index)} is a BM25 index, which does not cut queries; leave --query-max-length and --query-top-k out"
+        )
     return Bm25Searcher(index)
 
 
@@ -175,13 +175,13 @@ def search_queries(
     card = searcher.card
     notes: dict[str, Any] = {
         "kind": card.kind,
-        "index": str(searcher.index),
-        "index_bytes": folder_bytes(searcher.index),
+        "index": searcher.name,
+        "index_bytes": searcher.size(),
         "documents": card.documents,
         "queries": len(texts),
         "queries_without_terms": sum(not bag for bag in batch.terms.values()),
         "terms_per_query": sum(map(len, batch.terms.values())) / max(1, len(texts)),
-        "terms_per_document": index_statistics(searcher.index).length,
+        "terms_per_document": searcher.mean_length(),
         "hits": k,
         "threads": threads,
         "remove_query": remove_query,

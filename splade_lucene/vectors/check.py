@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from splade_lucene.core.files import file_sha256
 from splade_lucene.errors import InputError
-from splade_lucene.vectors.manifest import FILE, SHARDS, Manifest, read_manifest, write_manifest
+from splade_lucene.vectors.manifest import FILE, SHARDS, Manifest, Shard, read_manifest, write_manifest
 from splade_lucene.vectors.parts import join_parts, parts_in
 
 
@@ -22,8 +23,12 @@ def find_manifest(out: Path) -> Manifest:
     return manifest
 
 
-def check_vectors(out: Path) -> Manifest:
+def check_vectors(out: Path, *, checksums: bool = True) -> Manifest:
     """Makes sure that a folder holds a whole collection of vectors, byte for byte as they were written.
+
+    Args:
+        out: the folder.
+        checksums: compare the bytes of each shard too; else :func:`check_shards` is left to the caller.
 
     Returns:
         The manifest, as from :func:`find_manifest`.
@@ -41,10 +46,21 @@ def check_vectors(out: Path) -> Manifest:
         raise InputError(
             folder / name, "is not in the manifest; remove it" if name in there else "is missing; encode again with --overwrite"
         )
-    for shard in manifest.shards:
-        if file_sha256(folder / shard.file) != shard.sha256:
-            raise InputError(folder / shard.file, "was changed after encoding; encode again with --overwrite")
+    if checksums:
+        check_shards(out, manifest.shards)
     return manifest
+
+
+def check_shards(out: Path, shards: Iterable[Shard]) -> None:
+    """Makes sure that shards are as they were written.
+
+    Raises:
+        InputError: one was changed.
+    """
+    for shard in shards:
+        file = out / SHARDS / shard.file
+        if file_sha256(file) != shard.sha256:
+            raise InputError(file, "was changed after encoding; encode again with --overwrite")
 
 
 def merge_parts(out: Path) -> Manifest:

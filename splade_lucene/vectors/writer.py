@@ -246,6 +246,18 @@ def write_shard(out: Path, needed: Needed, vectors: Iterable[ImpactVector], *, b
     return Shard(file.name, written, empty, postings, file_sha256(file), needed.source_sha256, capped)
 
 
+def place_shard(out: Path, shard: Shard, content: bytes) -> None:
+    """Writes a shard that :func:`write_shard` made elsewhere.
+
+    Raises:
+        ValueError: the bytes are not those that were written there.
+    """
+    if hashlib.sha256(content).hexdigest() != shard.sha256:
+        raise ValueError(f"{shard.file} was changed on its way")
+    with atomic_file(out / SHARDS / shard.file) as stream:
+        stream.write(content.decode("utf-8"))
+
+
 def vector_line(vector: ImpactVector) -> str:
     """A line of a shard. The Java that indexes them reads this form alone; see ``lucene/classes``."""
     line: dict[str, Any] = {"id": vector.doc_id}

@@ -1,0 +1,1 @@
+"""Work on several machines with Ray, which only this package imports."""

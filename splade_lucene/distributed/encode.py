@@ -1,0 +1,268 @@
+"""Encoding on Ray: one process reads the collection, writes the shards and keeps the manifest; actors anywhere hold the model."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from splade_lucene.core.ir_adapters import Passages
+from splade_lucene.core.rejects import RejectPolicy
+from splade_lucene.distributed.cluster import Cluster, connected, first_line, shares
+from splade_lucene.errors import SpladeLuceneError
+from splade_lucene.pipeline.encode import PassageEncoder, Settings, needed_shards, not_empty
+from splade_lucene.pipeline.progress import Advance
+from splade_lucene.records import Passage
+from splade_lucene.vectors.manifest import SHARDS, Manifest, Shard
+from splade_lucene.vectors.writer import Needed, VectorWriter, alone, place_shard, write_shard
+
+# Shards that a worker has at a time: while it encodes one, the next is on its way.
+_AHEAD = 2
+# Workers that may die over one shard before it is taken for the reason.
+_MOST_DEATHS = 10
+# Seconds without any worker after which a word is said on stderr.
+_PATIENCE = 60.0
+
+
+class Job(NamedTuple):
+    """What a worker loads and how it encodes, as for :func:`splade_lucene.pipeline.pool.encode`."""
+
+    model: str
+    revision: str | None
+    device: str
+    precision: str
+    settings: Settings
+
+
+class MadeBy(NamedTuple):
+    """What goes into the manifest of the encoder."""
+
+    encoder: Mapping[str, Any]
+    settings: Mapping[str, Any]
+
+
+class Made(NamedTuple):
+    """A shard that a worker has encoded, with the bytes of its file."""
+
+    made_by: MadeBy
+    shard: Shard
+    content: bytes
+
+
+class Failure(NamedTuple):
+    """One sentence of what failed, and would fail again."""
+
+    sentence: str
+
+
+class Encoder:
+    """A worker; Ray starts it again where it or its node dies."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._encoder: PassageEncoder | None = None
+
+    def describe(self) -> MadeBy | Failure:
+        """Loads the model, if it is not loaded."""
+        try:
+            encoder = self._loaded()
+        except (SpladeLuceneError, OSError) as error:
+            return Failure(str(error))
+        return MadeBy(encoder.encoder, encoder.settings)
+
+    def encode(self, needed: Needed, passages: Sequence[Passage]) -> Made | Failure:
+        """Encodes a shard. Its bytes go back to the process that keeps the manifest: machines need not share a file system."""
+        try:
+            encoder = self._loaded()
+            with tempfile.TemporaryDirectory() as folder:
+                vectors = encoder.vectors(passages, lambda count: None)
+                shard = write_shard(Path(folder), needed, vectors, bits=self._job.settings.bits)
+                content = (Path(folder) / SHARDS / shard.file).read_bytes()
+        except (SpladeLuceneError, OSError) as error:
+            return Failure(str(error))
+        return Made(MadeBy(encoder.encoder, encoder.settings), shard, content)
+
+    def _loaded(self) -> PassageEncoder:
+        if self._encoder is None:
+            from splade_lucene.encoding.model import SpladeModel
+
+            job = self._job
+            model = SpladeModel.load(job.model, revision=job.revision, device=job.device, precision=job.precision)
+            self._encoder = PassageEncoder(model, job.settings)
+        return self._encoder
+
+
+def encode_on_ray(
+    passages: Passages,
+    out: Path | str,
+    model: str,
+    *,
+    cluster: Cluster,
+    revision: str | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    settings: Settings | None = None,
+    overwrite: bool = False,
+    bad: RejectPolicy | None = None,
+    advance: Advance = lambda count: None,
+    skip: Advance | None = None,
+) -> Manifest:
+    """Encodes a collection as :func:`splade_lucene.pipeline.pool.encode` does, with workers on a Ray cluster.
+
+    The files are those that one process writes, byte for byte, and an interrupted run can be resumed with or without Ray. A worker that
+    dies loses the shards that it has, at most two, which others then encode; it comes back where the cluster has a place for it. The
+    folder ``out`` is written by this process alone.
+
+    Args:
+        passages: the collection, streamed.
+        out: the folder to write.
+        model: as for :meth:`SpladeModel.load`, on every worker; likewise ``revision``, ``device`` and ``precision``.
+        cluster: where to work.
+        revision: branch, tag or commit on the hub.
+        device: ``auto`` is a GPU where workers have one.
+        precision: of the model's arithmetic.
+        settings: how passages become vectors.
+        overwrite: throw away what is in ``out``.
+        bad: what the reader of ``passages`` was told to skip; ``rejected.jsonl`` in ``out`` lists it.
+        advance: told of each finished shard's passages.
+        skip: told of passages that were finished before; ``advance`` if None.
+
+    Returns:
+        The manifest of the complete folder.
+
+    Raises:
+        InputError: as from ``encode``.
+        SpladeLuceneError: Ray is not there, workers cannot load the model or differ in it, or die over the same shard again and again.
+    """
+    out = Path(out)
+    settings = settings or Settings()
+    stream = not_empty(passages, out)
+    job = Job(model, revision, device, precision, settings)
+    with alone(out), connected(cluster) as ray:
+        shared = shares(ray, cluster)
+        # Its own tasks are not retried by Ray: they would wait for a node that may never come back, while other workers are free.
+        worker = ray.remote(Encoder).options(**shared.options, max_restarts=-1, max_task_retries=0)
+        actors = [worker.remote(job) for _ in range(shared.workers)]
+        dealer = _Dealer(ray, actors)
+        made_by = dealer.first()
+        writer = VectorWriter(out, encoder=made_by.encoder, settings=made_by.settings, overwrite=overwrite)
+        shards = needed_shards(stream, writer, settings.shard_size, skip or advance)
+        for made in dealer.deal(shards):
+            if made.made_by != made_by:
+                raise SpladeLuceneError("the workers do not agree on the encoder; give --device and --precision instead of auto")
+            place_shard(out, made.shard, made.content)
+            writer.record(made.shard)
+            advance(made.shard.passages)
+        return writer.finish(bad.rejected if bad else ())
+
+
+class _Task(NamedTuple):
+    needed: Needed
+    passages: Sequence[Passage]
+    deaths: int = 0
+
+
+class _Dealer:
+    """Deals shards to the workers that are alive and yields what they made, in any order."""
+
+    def __init__(self, ray: Any, workers: Sequence[Any]) -> None:
+        self._ray, self._workers = ray, workers
+        self._asked: dict[Any, int] = {}  # workers that do not work yet, or not again
+        self._alive: set[int] = set()
+        self._given: dict[Any, tuple[int, _Task]] = {}
+        self._again: deque[_Task] = deque()
+        for number in range(len(workers)):
+            self._ask(number)
+
+    def first(self) -> MadeBy:
+        """Waits until a worker is ready.
+
+        Raises:
+            SpladeLuceneError: one cannot load the model.
+        """
+        made_by = None
+        while made_by is None:
+            for reference in self._wait():
+                made_by = self._join(reference) or made_by
+        return made_by
+
+    def deal(self, shards: Iterator[tuple[Needed, Sequence[Passage]]]) -> Iterator[Made]:
+        """Yields each shard once it is made.
+
+        Raises:
+            SpladeLuceneError: a worker fails, or several die over one shard.
+        """
+        tasks = (_Task(needed, passages) for needed, passages in shards)
+        while True:
+            for worker in sorted(self._alive):
+                self._give(worker, tasks)
+            if not self._given and not self._again:
+                task = next(tasks, None)
+                if task is None:
+                    return
+                self._again.append(task)
+            for reference in self._wait():
+                if reference in self._asked:
+                    self._join(reference)
+                elif (made := self._take(reference)) is not None:
+                    yield made
+
+    def _wait(self) -> list[Any]:
+        """What is finished, once there is anything."""
+        while True:
+            done, _ = self._ray.wait([*self._given, *self._asked], timeout=_PATIENCE)
+            if done:
+                return list(done)
+            if not self._alive:
+                print("waiting for a worker of Ray; `ray status` says what the cluster lacks", file=sys.stderr, flush=True)
+
+    def _ask(self, worker: int) -> None:
+        # Ray asks again until the worker is there.
+        describe = self._workers[worker].describe.options(max_task_retries=-1)
+        self._asked[describe.remote()] = worker
+
+    def _join(self, reference: Any) -> MadeBy | None:
+        worker = self._asked.pop(reference)
+        try:
+            made_by: MadeBy = self._answer(reference)
+        except self._ray.exceptions.RayError:
+            self._ask(worker)
+            return None
+        self._alive.add(worker)
+        return made_by
+
+    def _give(self, worker: int, tasks: Iterator[_Task]) -> None:
+        while sum(each == worker for each, _ in self._given.values()) < _AHEAD:
+            task = self._again.popleft() if self._again else next(tasks, None)
+            if task is None:
+                return
+            self._given[self._workers[worker].encode.remote(task.needed, task.passages)] = worker, task
+
+    def _take(self, reference: Any) -> Made | None:
+        worker, task = self._given.pop(reference)
+        try:
+            made: Made = self._answer(reference)
+        except self._ray.exceptions.RayError as error:
+            if task.deaths + 1 == _MOST_DEATHS:
+                raise SpladeLuceneError(
+                    f"{_MOST_DEATHS} workers died over shard {task.needed.number} ({first_line(error)}); is there too little memory? "
+                    "Run the same command again to resume, with fewer workers a node or a smaller --shard-size"
+                ) from None
+            self._again.append(task._replace(deaths=task.deaths + 1))
+            if worker in self._alive:
+                self._alive.remove(worker)
+                self._ask(worker)
+            return None
+        return made
+
+    def _answer(self, reference: Any) -> Any:
+        try:
+            answer = self._ray.get(reference)
+        except self._ray.exceptions.RayTaskError as error:
+            raise SpladeLuceneError(f"a worker failed: {first_line(error.cause)}") from error
+        if isinstance(answer, Failure):
+            raise SpladeLuceneError(answer.sentence)
+        return answer

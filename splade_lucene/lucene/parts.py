@@ -1,0 +1,124 @@
+"""Several indexes searched as one, with Lucene's ``MultiReader``: statistics, scores and ties are those of one index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from splade_lucene.errors import IndexMismatchError
+from splade_lucene.lucene import jvm
+from splade_lucene.lucene.card import FILE, IndexCard, Kind, part_folders, read_card
+from splade_lucene.lucene.java import java_class, upcast
+from splade_lucene.lucene.opening import open_index
+
+# What may differ between indexes of which the scores compare: names of the same files.
+_FREE = {"model", "revision", "precision"}
+
+AnyIndex = Path | str | Sequence[Path | str]
+"""An index, a folder of parts that ``index --parts`` made, or several of either."""
+
+
+class OpenIndex(NamedTuple):
+    """What is searched as one index.
+
+    Attributes:
+        name: for messages and records.
+        parts: the folders of the indexes.
+        card: of all together: counts are added up.
+        reader: Lucene's; close it.
+    """
+
+    name: str
+    parts: tuple[Path, ...]
+    card: IndexCard
+    reader: Any
+
+
+def find_parts(index: AnyIndex) -> tuple[Path, ...]:
+    """The folders of the indexes that are searched as one.
+
+    Raises:
+        IndexMismatchError: there are none, or a folder of parts is not whole.
+    """
+    given = [Path(index)] if isinstance(index, str | Path) else [Path(each) for each in index]
+    if not given:
+        raise IndexMismatchError("no index to search; give at least one folder")
+    found: list[Path] = []
+    for folder in given:
+        parts = [] if (folder / FILE).is_file() else part_folders(folder)
+        found += parts or [folder]
+    resolved = [folder.resolve() for folder in found]
+    for number, folder in enumerate(resolved):
+        if folder in resolved[:number]:
+            raise IndexMismatchError(f"{found[number]} is given twice; its documents would be found twice")
+    return tuple(found)
+
+
+def name_of(index: AnyIndex) -> str:
+    """What to call an index, or several, in a message."""
+    return str(index) if isinstance(index, str | Path) else ", ".join(map(str, index))
+
+
+def combined_card(parts: Sequence[Path], kind: Kind | None = None) -> IndexCard:
+    """The card of indexes that are searched as one.
+
+    Args:
+        parts: their folders.
+        kind: the kind that they must be; if None any, but all the same.
+
+    Raises:
+        IndexMismatchError: one is no index, or they were not built in the same way.
+    """
+    cards = [read_card(part, kind) for part in parts]
+    first = cards[0]
+    for part, card in zip(parts[1:], cards[1:], strict=True):
+        if card.kind != first.kind:
+            raise IndexMismatchError(f"{part} is an index of the kind {card.kind}, {parts[0]} of the kind {first.kind}; search them apart")
+        for what, one, other, free in (
+            ("encoder", first.encoder, card.encoder, _FREE),
+            ("settings", first.settings, card.settings, {"contents"}),
+        ):
+            for key in sorted((one.keys() | other.keys()) - free):
+                if one.get(key) != other.get(key):
+                    raise IndexMismatchError(
+                        f"{part} was built with the {what} value {key} = {other.get(key)}, {parts[0]} with {one.get(key)}; "
+                        "scores of the two do not compare, so search them apart"
+                    )
+    if len(cards) == 1:
+        return first
+    documents, empty, rejected = (sum(getattr(card, field) for card in cards) for field in ("documents", "empty", "rejected"))
+    return first._replace(documents=documents, empty=empty, rejected=rejected, source={})
+
+
+def open_parts(index: AnyIndex, kind: Kind | None = None) -> OpenIndex:
+    """Opens one index, or several as one.
+
+    Args:
+        index: what to open.
+        kind: the kind that it must be; any if None.
+
+    Raises:
+        IndexMismatchError: one is no index of the kind, is damaged, or was not built as the others were.
+        JavaError: Java has too little memory.
+    """
+    parts = find_parts(index)
+    card = combined_card(parts, kind)
+    with ExitStack() as stack:
+        readers = []
+        for part in parts:
+            readers.append(open_index(part, read_card(part)))
+            stack.callback(readers[-1].close)
+        whole = readers[0] if len(readers) == 1 else multi_reader(readers)
+        stack.pop_all()
+    return OpenIndex(name_of(index), parts, card, whole)
+
+
+def multi_reader(readers: Sequence[Any]) -> Any:
+    """One reader of the documents of all, in their order; closing it closes them."""
+    every = [upcast("IndexReader", reader) for reader in readers]
+    try:
+        return java_class("MultiReader")(*every)
+    except jvm.jnius().JavaException as error:
+        raise IndexMismatchError(f"the parts cannot be searched as one index ({jvm.reason(error)})") from None

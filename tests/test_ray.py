@@ -1,0 +1,107 @@
+"""Encoding on Ray, on a real cluster of several nodes on this machine: the bytes of one process, whatever dies."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from unittest import mock
+
+import pytest
+
+from splade_lucene.cli.main import main
+from splade_lucene.distributed.cluster import Cluster
+from splade_lucene.distributed.encode import encode_on_ray
+from splade_lucene.errors import SpladeLuceneError
+from splade_lucene.pipeline.encode import Settings, encode_collection
+from splade_lucene.records import Passage
+from tests.ray_cluster import Nodes, kill_worker, nodes
+
+if TYPE_CHECKING:
+    from splade_lucene.encoding.model import SpladeModel
+
+pytest.importorskip("ray", reason="Ray is not installed: pip install 'splade_lucene[ray]'")
+
+LINES = [line.strip() for line in Path(textwrap.__file__).read_text(encoding="utf-8").splitlines() if line.strip()]
+PASSAGES = [Passage(f"d{number}", line) for number, line in enumerate(LINES[:160])]
+SETTINGS = Settings(max_length=32, shard_size=8, store_contents=True)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Nodes]:
+    with nodes(2) as started:
+        yield started
+
+
+def files(out: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(out)): file.read_bytes() for file in sorted(out.rglob("*")) if file.is_file()}
+
+
+def test_whatever_dies_the_bytes_are_those_of_one_process(cluster: Nodes, tiny: SpladeModel, tmp_path: Path) -> None:
+    encode_collection(PASSAGES, tmp_path / "one", tiny, **SETTINGS._asdict())
+    dice, done = random.Random(1), 0
+    killed: list[bool] = []
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        if not killed:
+            killed.append(kill_worker("Encoder", dice))
+        elif len(killed) == 1 and done >= len(PASSAGES) // 2:
+            cluster.kill_node(dice)
+            killed.append(True)
+
+    encode_on_ray(PASSAGES, tmp_path / "ray", "tiny", cluster=Cluster(cluster.address), settings=SETTINGS, advance=advance)
+    assert killed == [True, True]
+    assert done == len(PASSAGES)
+    assert files(tmp_path / "ray") == files(tmp_path / "one")
+
+
+def test_a_run_whose_driver_was_killed_is_resumed_without_ray(cluster: Nodes, tiny: SpladeModel, tmp_path: Path) -> None:
+    corpus, out = tmp_path / "corpus.jsonl", tmp_path / "ray"
+    corpus.write_text("".join(json.dumps({"_id": each.doc_id, "text": each.text}) + "\n" for each in PASSAGES))
+    encode_collection(PASSAGES, tmp_path / "one", tiny, **SETTINGS._asdict())
+    command = ["encode", str(corpus), str(out), "--model", "tiny", "--max-length", "32", "--shard-size", "8", "--store-contents"]
+    driver = subprocess.Popen([sys.executable, "-m", "splade_lucene.cli.main", *command, "--ray", cluster.address])
+    deadline = time.monotonic() + 120
+    while not (out / "vectors" / "part-00001.jsonl").is_file():
+        assert driver.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    driver.kill()
+    driver.wait()
+    assert main(command) == 0
+    assert files(out) == files(tmp_path / "one")
+
+
+def test_what_ray_lacks_is_one_sentence(cluster: Nodes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def fails(message: str, model: str = "tiny", **of: float) -> None:
+        where = Cluster(cluster.address, **of)  # type: ignore[arg-type]
+        with pytest.raises(SpladeLuceneError, match=message):
+            encode_on_ray(PASSAGES[:1], tmp_path / "out", model, cluster=where)
+
+    fails("no node of the Ray cluster has 1 CPUs and 1 GPUs for a worker; the largest has 1 and 0", gpus_per_worker=1)
+    fails("no node of the Ray cluster has 9 CPUs", cpus_per_worker=9)
+    fails("no model folder", model=str(tmp_path / "nothing"))
+    command = ["encode", "corpus.jsonl", str(tmp_path / "out"), "--model", "tiny"]
+    for more, message in (
+        (["--gpus-per-worker", "1"], "need --ray"),
+        (["--ray", "auto", "--shard", "1/2"], "deals out the shards by itself"),
+    ):
+        with pytest.raises(SystemExit) as status:
+            main([*command, *more])
+        assert status.value.code == 2
+        assert message in capsys.readouterr().err
+    corpus = tmp_path / "corpus.jsonl"
+    corpus.write_text('{"_id": "a", "text": "b"}\n')
+    command[1] = str(corpus)
+    with mock.patch.dict(sys.modules, {"ray": None}):
+        assert main([*command, "--ray", "auto"]) == 1
+    assert "--ray needs Ray; run: pip install 'splade_lucene[ray]'" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "vectors").exists()
