@@ -1,17 +1,23 @@
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from splade_lucene.cli.main import main
 from splade_lucene.collections.passages import read_passages
 from splade_lucene.collections.queries import read_qrels, read_queries
-from splade_lucene.errors import IndexMismatchError, InputError
+from splade_lucene.errors import IndexMismatchError, InputError, JavaError
 from splade_lucene.evaluation.measures import score_run
 from splade_lucene.lucene import jvm
+from splade_lucene.lucene.analyzers import java_analyzer, plan_analysis
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher, separate_ties
+from splade_lucene.lucene.defaults import LANGUAGES
 from splade_lucene.lucene.indexing import build_bm25_index
 from splade_lucene.pipeline.search import open_searcher, search_queries
 from splade_lucene.records import Hit, Passage
@@ -133,3 +139,91 @@ def test_published_figures_to_four_digits(
         run = search_queries(searcher, read_queries(collection), threads=2, remove_query=True).run
     measured = score_run(run, read_qrels(collection), " ".join(published)).mean
     assert {measure: round(value, 4) for measure, value in measured.items()} == published
+
+
+TEXTS = {
+    "ar": ("أقر مجلس الوزراء الخطة الجديدة", "الخطة الجديدة للمجلس"),
+    "de": ("Die Häuser der Städte wurden verkauft", "Haus Stadt"),
+    "ja": ("日本語の文章を検索します", "文章の検索"),
+    "sw": ("Watoto wanasoma vitabu", "vitabu"),
+}
+
+
+@pytest.mark.parametrize("language", TEXTS)
+def test_passages_and_queries_are_analyzed_in_the_language_of_the_index(language: str, tmp_path: Path) -> None:
+    passage, query = TEXTS[language]
+    build_bm25_index([Passage("d1", passage), Passage("d2", "nothing of it")], tmp_path / "index", language=language)
+    simple = jvm.jnius().autoclass("io.anserini.search.SimpleSearcher")(str(tmp_path / "index"))
+    simple.set_bm25(0.9, 0.4)
+    simple.set_language(language)
+    with Bm25Searcher(tmp_path / "index") as searcher:
+        assert searcher.card.settings["language"] == language
+        hits = searcher.search(query)
+        assert [hit.doc_id for hit in hits] == ["d1"]
+        theirs = [(hit.docid, hit.score) for hit in simple.search(query, 10)]
+        assert theirs == [("d1", pytest.approx(hits[0].score, abs=2e-6))]
+        explanation = searcher.explain(query, "d1")
+        assert explanation.score == pytest.approx(hits[0].score, abs=1e-4)
+        assert sum(match.product for match in explanation.matches) == pytest.approx(explanation.score, rel=1e-5)
+
+
+def test_all_languages_of_anserini_are_there_and_their_analyzers_can_be_made() -> None:
+    analyzers = jvm.jnius().autoclass("io.anserini.analysis.AnalyzerMap").analyzerMap
+    keys = analyzers.keySet().toArray()
+    assert {*keys, "en", "ha", "so", "sw", "yo"} == set(LANGUAGES)
+    for language in LANGUAGES:
+        if language == "th" and not (jvm.java_home() / "lib" / "ct.sym").exists():  # no complete JDK
+            with pytest.raises(JavaError, match=r"'th' does not run in this Java \(.*Thai.*\); set JAVA_HOME to a complete JDK"):
+                java_analyzer(plan_analysis(language))
+        else:
+            java_analyzer(plan_analysis(language))
+
+
+@pytest.mark.parametrize(
+    ("analyzer", "found"),
+    [
+        (None, {"horse": {"d1", "d2"}, "Horses.": {"d1", "d2"}, "cats": {"d3"}, "caty": set(), "the": set()}),
+        ("porter", {"horse": {"d1", "d2"}, "running": {"d2"}, "runs": {"d2"}, "the": set()}),
+        ("krovetz", {"horse": {"d1", "d2"}, "running": set(), "the": set()}),
+        ("nostem", {"horse": {"d2"}, "horses": {"d1"}, "the": set()}),
+        ("whitespace", {"horse": {"d2"}, "Horses.": {"d1"}, "horses": set(), "the": {"d2"}}),
+    ],
+)
+def test_analyzers_of_english_stem_or_not(analyzer: str | None, found: dict[str, set[str]], tmp_path: Path) -> None:
+    build_bm25_index(
+        [Passage("d1", "Horses."), Passage("d2", "a horse can run the race"), Passage("d3", "cat")], tmp_path / "index", analyzer=analyzer
+    )
+    with Bm25Searcher(tmp_path / "index") as searcher:
+        assert {query: {hit.doc_id for hit in searcher.search(query)} for query in found} == found
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"k1": -1.0}, "k1 must be a finite number from 0, not -1.0"),
+        ({"k1": math.nan}, "k1 must be a finite number from 0, not nan"),
+        ({"k1": math.inf}, "k1 must be a finite number from 0, not inf"),
+        ({"b": 1.5}, "b must be from 0 to 1, not 1.5"),
+        ({"b": -0.5}, "b must be from 0 to 1, not -0.5"),
+        ({"b": math.nan}, "b must be from 0 to 1, not nan"),
+        ({"language": "xx"}, "no analyzer for the language 'xx'; it has ar, bn"),
+        ({"language": "de", "analyzer": "porter"}, "no analyzer 'porter' for the language 'de'; there is language, whitespace"),
+        ({"analyzer": "snowball"}, "there is porter, krovetz, nostem, whitespace"),
+    ],
+)
+def test_what_bm25_does_not_take_is_refused_before_anything_is_written(options: dict[str, Any], reason: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=re.escape(reason)):
+        build_bm25_index(PASSAGES, tmp_path / "index", **options)
+    corpus = tmp_path / "corpus.tsv"
+    corpus.write_text("d1\tglass\n")
+    command = [f"--{name}={value}" for name, value in options.items()]
+    with pytest.raises(SystemExit, match="2"):
+        main(["bm25", str(corpus), str(tmp_path / "index"), *command])
+    assert list(tmp_path.iterdir()) == [corpus]
+
+
+@pytest.mark.parametrize(("k1", "b"), [(0.0, 0.0), (0.0, 1.0), (5.0, 1.0)])
+def test_extreme_settings_that_bm25_takes_can_be_searched(k1: float, b: float, tmp_path: Path) -> None:
+    build_bm25_index(PASSAGES, tmp_path / "index", k1=k1, b=b)
+    with Bm25Searcher(tmp_path / "index") as searcher:
+        assert len(searcher.search("glass")) == 4

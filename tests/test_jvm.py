@@ -72,6 +72,21 @@ def test_a_wrong_heap_is_refused() -> None:
     assert "no size of a Java heap" in result.stderr
 
 
+@pytest.mark.parametrize("heap", ["100000g", "99999999999g", "9999999999999999999999"])
+def test_a_heap_that_no_process_can_have_is_refused(heap: str) -> None:
+    result = run(f"from splade_lucene.lucene import jvm; jvm.start(heap={heap!r})")
+    assert result.returncode == 1
+    last = f"splade_lucene.errors.JavaError: a Java heap of {heap} is more than this process can reserve; give a smaller --java-heap"
+    assert result.stderr.splitlines()[-1] == last
+    assert "VM" not in result.stderr
+
+
+def test_a_limit_of_the_process_is_obeyed() -> None:
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))\n"
+    result = run(limit + "from splade_lucene.lucene import jvm; jvm.start(heap='5g')")
+    assert "a Java heap of 5g is more than this process can reserve" in result.stderr
+
+
 def test_the_heap_is_the_one_asked_for() -> None:
     code = "from splade_lucene.lucene import jvm; jvm.start(heap='192m')\n"
     result = run(code + "print(jvm.jnius().autoclass('java.lang.Runtime').getRuntime().maxMemory() >> 20)")
@@ -86,6 +101,43 @@ def test_the_users_java_home_is_left_as_it_was(tmp_path: Path) -> None:
 def test_stock_pyserini_classes_work_in_the_same_process() -> None:
     result = run(OPEN + "; from pyserini.pyclass import autoclass; print(autoclass('io.anserini.index.Constants').CONTENTS)")
     assert result.stdout.splitlines()[1:] == ["contents"]
+
+
+# Of each installed Java that is not the one we would start: the first of its version.
+JAVAS = {
+    jvm.java_version(home): home
+    for home in sorted(Path("/usr/lib/jvm").glob("*"))
+    if jvm.java_version(home) and (home / "lib" / "server").is_dir() and not home.is_symlink()
+}
+SEARCH = """
+import sys
+{before}
+from splade_lucene.lucene.bm25_searcher import Bm25Searcher
+from splade_lucene.lucene.indexing import build_bm25_index
+from splade_lucene.records import Passage
+build_bm25_index([Passage("d1", "glass"), Passage("d2", "cats")], sys.argv[1])
+with Bm25Searcher(sys.argv[1]) as searcher:
+    print(*(hit.doc_id for hit in searcher.search("cat")))
+"""
+
+
+@pytest.mark.skipif(not any(version and version > 21 for version in JAVAS), reason="no Java later than 21 in /usr/lib/jvm")
+@pytest.mark.parametrize("before", ["import pyserini.pyclass", ""])
+def test_a_newer_java_indexes_and_searches_whoever_starts_it(before: str, tmp_path: Path) -> None:
+    newest = JAVAS[max(version for version in JAVAS if version)]
+    code = SEARCH.format(before=before).replace("sys.argv[1]", repr(str(tmp_path / "index")))
+    result = run(code, JAVA_HOME=str(newest))
+    assert result.stdout == "d2\n", result.stderr
+    assert before or result.stderr == ""
+
+
+@pytest.mark.skipif(not any(version and version < 21 for version in JAVAS), reason="no Java earlier than 21 in /usr/lib/jvm")
+def test_an_older_java_that_pyserini_started_is_named() -> None:
+    oldest = JAVAS[min(version for version in JAVAS if version)]
+    result = run("import pyserini.pyclass\nfrom splade_lucene.lucene import jvm; jvm.start()", JAVA_HOME=str(oldest))
+    last = result.stderr.splitlines()[-1]
+    assert f"Java {jvm.java_version(oldest)}" in last
+    assert "runs in this process already, and Anserini needs 21 or later; let JAVA_HOME name such a Java" in last
 
 
 def test_ctrl_c_reaches_python_while_the_jvm_runs() -> None:

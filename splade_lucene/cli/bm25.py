@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from splade_lucene.cli.options import add_java_heap, add_overwrite, add_skip_bad, add_threads
-from splade_lucene.lucene.defaults import DEFAULT_B, DEFAULT_K1
+from splade_lucene.cli.options import add_java_heap, add_overwrite, add_skip_bad, add_threads, fraction, from_0
+from splade_lucene.lucene.defaults import DEFAULT_B, DEFAULT_K1, DEFAULT_LANGUAGE, ENGLISH_ANALYZERS, LANGUAGES, WHITESPACE
 
+_LANGUAGES = f"of the text, for stemming and stop words: {', '.join(LANGUAGES)}"
 HELP = "build a BM25 index from passages"
 
 
@@ -16,8 +17,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("corpus", type=Path, help="BEIR folder, or JSONL or TSV file or folder, plain or gzip")
     parser.add_argument("index", type=Path, help="index folder to make")
     parser.add_argument("--multifield", action="store_true", help="index title and text as two fields of equal weight (default: joined)")
-    parser.add_argument("--k1", type=float, default=DEFAULT_K1, help="saturation of term frequency (default: %(default)s)")
-    parser.add_argument("--b", type=float, default=DEFAULT_B, help="normalization by length (default: %(default)s)")
+    parser.add_argument("--language", choices=LANGUAGES, metavar="CODE", default=DEFAULT_LANGUAGE, help=f"{_LANGUAGES} (default: en)")
+    parser.add_argument(
+        "--analyzer",
+        choices=(*ENGLISH_ANALYZERS, WHITESPACE),
+        help="stemmer of English, or whitespace for text that is tokens already (default: that of the language, porter for English)",
+    )
+    parser.add_argument("--k1", type=from_0, default=DEFAULT_K1, help="saturation of term frequency (default: %(default)s)")
+    parser.add_argument("--b", type=fraction, default=DEFAULT_B, help="normalization by length (default: %(default)s)")
     add_threads(parser)
     add_java_heap(parser)
     add_skip_bad(parser)
@@ -26,6 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
+    if args.language != DEFAULT_LANGUAGE and args.analyzer in ENGLISH_ANALYZERS:
+        args.usage_error(f"--analyzer {args.analyzer} is for English, not for --language {args.language}")
     from splade_lucene.cli.summaries import print_index, print_rejected
     from splade_lucene.collections.passages import estimate_passages, read_passages
     from splade_lucene.core.rejects import RejectPolicy
@@ -42,6 +51,8 @@ def run(args: argparse.Namespace) -> None:
             multifield=args.multifield,
             k1=args.k1,
             b=args.b,
+            language=args.language,
+            analyzer=args.analyzer,
             threads=args.threads,
             overwrite=args.overwrite,
             bad=bad,

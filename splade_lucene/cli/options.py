@@ -35,6 +35,14 @@ def from_0(text: str) -> float:
     return value
 
 
+def fraction(text: str) -> float:
+    """A number from 0 to 1, for argparse."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 1")
+    return value
+
+
 def bits(text: str) -> int:
     """A width in bits that Lucene's scores can hold, for argparse."""
     value = int(text)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from splade_lucene.records import Hit
 
 
@@ -19,6 +17,8 @@ def trec_order(hits: Sequence[Hit]) -> list[str]:
         >>> trec_order([Hit("d1", 16777217.0), Hit("d2", 16777216.0), Hit("d3", 20000000.0)])
         ['d3', 'd2', 'd1']
     """
+    import numpy as np
+
     with np.errstate(over="ignore"):  # beyond what a float holds all are infinite, and equal
         scores = np.array([hit.score for hit in hits], dtype=np.float64).astype(np.float32).tolist()
     pairs = sorted(zip(scores, (hit.doc_id for hit in hits), strict=True), reverse=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from splade_lucene.errors import SpladeLuceneError
 from splade_lucene.evaluation.fusion import RANK_CONSTANT
 from splade_lucene.evaluation.results import System
-from splade_lucene.lucene.defaults import DEFAULT_B, DEFAULT_K1, FLAT, MULTIFIELD
+from splade_lucene.lucene.defaults import DEFAULT_ANALYZERS, DEFAULT_B, DEFAULT_K1, DEFAULT_LANGUAGE, FLAT, MULTIFIELD
 
 if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel
@@ -68,7 +68,10 @@ _BM25 = (("bm25-flat", "BM25 flat", FLAT), ("bm25-multifield", "BM25 multifield"
 
 
 def _bm25(name: str, label: str, fields: Mapping[str, float]) -> System:
-    return System(name, label, "bm25", {"k1": DEFAULT_K1, "b": DEFAULT_B, "fields": fields})
+    analyzer = DEFAULT_ANALYZERS[DEFAULT_LANGUAGE]
+    return System(
+        name, label, "bm25", {"k1": DEFAULT_K1, "b": DEFAULT_B, "fields": fields, "language": DEFAULT_LANGUAGE, "analyzer": analyzer}
+    )
 
 
 def _splade(name: str, model: SpladeModel, lengths: Lengths) -> System:

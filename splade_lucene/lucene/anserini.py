@@ -38,6 +38,7 @@ def index_collection(
     threads: int,
     fields: Sequence[str] = (),
     impact: bool = False,
+    options: Sequence[str] = (),
     store_raw: bool = False,
     optimize: bool = True,
     advance: Callable[[int], None] = lambda count: None,
@@ -51,6 +52,7 @@ def index_collection(
         threads: each indexes one file at a time.
         fields: fields of the collection class to index besides ``contents``.
         impact: terms are given, with their frequencies as impacts (``-impact -pretokenized``).
+        options: more arguments, of the analyzer.
         store_raw: store each line of the input as the field ``raw``.
         optimize: merge all segments into one.
         advance: told the number of documents added since the last call.
@@ -61,7 +63,7 @@ def index_collection(
     Raises:
         JavaError: Anserini failed.
     """
-    options = {
+    required = {
         "-collection": collection,
         "-generator": "DefaultLuceneDocumentGenerator",
         "-input": str(input.absolute()),
@@ -69,7 +71,7 @@ def index_collection(
         "-threads": str(threads),
         "-memoryBuffer": str(_MEMORY_BUFFER),
     }
-    arguments = [*(word for option in options.items() for word in option), "-quiet"]
+    arguments = [*(word for option in required.items() for word in option), "-quiet", *options]
     if optimize:
         arguments.append("-optimize")
     if impact:

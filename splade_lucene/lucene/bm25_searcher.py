@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
+from splade_lucene.lucene.analyzers import java_analyzer, recorded_analysis
 from splade_lucene.lucene.card import Kind
 from splade_lucene.lucene.entry import call
 from splade_lucene.lucene.explanation import Match, bm25_matches, explain_tree, term_contributions
-from splade_lucene.lucene.java import java_class
-from splade_lucene.lucene.parts import AnyIndex
+from splade_lucene.lucene.java import java_class, upcast
 from splade_lucene.lucene.searcher import LuceneSearcher
 from splade_lucene.records import Hit
 
@@ -19,7 +20,7 @@ _RESOLUTION, _STEP = 1e-4, 1e-6
 
 
 class Bm25Searcher(LuceneSearcher[str]):
-    """Searches a BM25 index as Anserini does: bag of words, its English analyzer, ``k1``, ``b`` and fields from the index's card.
+    """Searches a BM25 index as Anserini does: bag of words; analyzer, ``k1``, ``b`` and fields are those of the index's card.
 
     Scores are Anserini's: rounded to four decimals, equal ones kept a hair apart (:func:`separate_ties`).
 
@@ -37,9 +38,9 @@ class Bm25Searcher(LuceneSearcher[str]):
 
     kind: Kind = "bm25"
 
-    def __init__(self, index: AnyIndex) -> None:
-        self._analyzer = java_class("DefaultEnglishAnalyzer").newDefaultInstance()
-        super().__init__(index)
+    @cached_property
+    def _analyzer(self) -> Any:
+        return upcast("Analyzer", java_analyzer(recorded_analysis(self.card.settings)))
 
     def _similarity(self) -> Any:
         return java_class("BM25Similarity")(self.card.settings["k1"], self.card.settings["b"])

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from splade_lucene.core.files import atomic_file
 from splade_lucene.errors import IndexMismatchError
+from splade_lucene.lucene.defaults import DEFAULT_ANALYZERS, DEFAULT_LANGUAGE
 
 FILE = "splade_lucene.json"
 FORMAT = "splade_lucene index 1"
@@ -27,7 +28,8 @@ class IndexCard(NamedTuple):
         empty: the number of passages without a single term; they are not in the index and can never be found.
         lucene: the version of Lucene that wrote it.
         encoder: for ``impact``, the encoder's record.
-        settings: for ``impact`` how passages were encoded, for ``bm25`` ``k1``, ``b`` and the ``fields`` with their weights.
+        settings: for ``impact`` how passages were encoded, for ``bm25`` ``k1``, ``b``, the ``fields`` with their weights,
+            and the ``language`` and ``analyzer`` of the text.
         rejected: for ``bm25``, how many bad lines of the collection were left out; ``rejected.jsonl`` lists them.
         source: checksums of what it was built from, as far as the builder was told.
     """
@@ -76,6 +78,9 @@ def read_card(index: Path | str, kind: Kind | None = None) -> IndexCard:
     if kind is not None and card.kind != kind:
         builder = {"impact": "splade-lucene index", "bm25": "splade-lucene bm25"}[kind]
         raise IndexMismatchError(f"{index} is an index of the kind {card.kind}, not {kind}; `{builder}` builds one")
+    if card.kind == "bm25":  # of before there was a choice of analyzers
+        english = {"language": DEFAULT_LANGUAGE, "analyzer": DEFAULT_ANALYZERS[DEFAULT_LANGUAGE]}
+        card = card._replace(settings={**card.settings, **{key: value for key, value in english.items() if key not in card.settings}})
     return card
 
 

