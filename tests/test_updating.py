@@ -94,7 +94,7 @@ def test_ids_that_are_there_are_refused_and_the_index_stays(tmp_path: Path, old:
     [
         (["d1", "nobody"], "line 2: no document 'nobody' in .*index; remove the line"),
         (["d1", "d2", "d1"], "line 3: the id 'd1' was there before; remove it"),
-        ([""], "names no document to delete; write one id a line"),
+        ([""], "names no document; write one id a line"),
     ],
 )
 def test_a_list_of_ids_that_does_not_fit_is_refused(tmp_path: Path, old: list[ImpactVector], lines: list[str], sentence: str) -> None:

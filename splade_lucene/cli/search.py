@@ -23,6 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--query-max-length", type=positive, help="tokens a query is cut at (default: what the index says)")
     parser.add_argument("--query-top-k", type=positive, help="search for so many tokens of a query, the heaviest: faster, no longer exact")
     parser.add_argument("--remove-query", action="store_true", help="leave out the document that has the query's id (BEIR's rule)")
+    parser.add_argument("--filter", metavar="DOCIDS", type=Path, help="file of docids, one a line: only these documents are found")
+    parser.add_argument(
+        "--max-passage",
+        action="store_true",
+        help="find documents by the best of their passages, as `encode --split-words` cuts them (docids like d1#0, d1#1)",
+    )
     parser.add_argument("--show", type=positive, metavar="N", help="print the first N hits of each query with the stored text")
     parser.add_argument("--tag", type=run_tag, help="the run's name, its sixth column (default: the name of the index)")
     parser.add_argument(
@@ -42,9 +48,11 @@ def run(args: argparse.Namespace) -> None:
     from splade_lucene.evaluation.runs import write_run
     from splade_lucene.evaluation.table import cost_columns, markdown_table
     from splade_lucene.lucene import jvm
+    from splade_lucene.lucene.docids import read_docids
     from splade_lucene.pipeline.search import open_searcher, search_queries
 
     queries = read_queries(args.queries, split=args.split)
+    docids = None if args.filter is None else read_docids(args.filter)
     jvm.start(heap=args.java_heap)
     with open_searcher(
         args.index[0] if len(args.index) == 1 else args.index,
@@ -54,7 +62,19 @@ def run(args: argparse.Namespace) -> None:
         precision=args.precision,
         in_memory="auto" if args.in_memory is None else args.in_memory,
     ) as searcher:
-        result = search_queries(searcher, queries, k=args.hits, threads=args.threads, remove_query=args.remove_query)
+        within = None if docids is None else searcher.filter(docids, max_passage=args.max_passage)
+        if docids is not None and within is not None:
+            kind = "passages" if args.max_passage else "documents"
+            print(f"{args.filter}: {len(docids):,} docids, {within.documents:,} {kind} of the index", file=sys.stderr)
+        result = search_queries(
+            searcher,
+            queries,
+            k=args.hits,
+            threads=args.threads,
+            remove_query=args.remove_query,
+            within=within,
+            max_passage=args.max_passage,
+        )
         if args.show:
             for query in queries:
                 print(f"{query.query_id}: {query.text}")

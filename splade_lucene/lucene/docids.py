@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from splade_lucene.core.files import Lines
+from splade_lucene.errors import InputError
 from splade_lucene.lucene.entry import call
 from splade_lucene.lucene.java import upcast
 
@@ -17,3 +20,21 @@ def docids_of(reader: Any) -> list[str]:
 def docids_are_unique(reader: Any) -> bool:
     """Whether no docid of an open index is there twice."""
     return bool(call("docids are unique", reader=upcast("IndexReader", reader)))
+
+
+def read_docids(file: Path) -> dict[str, int]:
+    """Reads a file of docids, one a line, with the number of each line.
+
+    Raises:
+        InputError: a docid is there twice, or there is none.
+    """
+    lines = Lines(file)
+    found: dict[str, int] = {}
+    for line in lines:
+        doc_id = line.strip()
+        if found.setdefault(doc_id, lines.number) != lines.number and doc_id:
+            raise InputError(file, f"the id {doc_id!r} was there before; remove it", lines.number)
+    found.pop("", None)
+    if not found:
+        raise InputError(file, "names no document; write one id a line")
+    return found

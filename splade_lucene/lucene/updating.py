@@ -7,12 +7,12 @@ import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from splade_lucene.core.files import Lines, atomic_folder
+from splade_lucene.core.files import atomic_folder
 from splade_lucene.errors import IndexMismatchError, InputError
 from splade_lucene.lucene.build_impacts import write_impacts
 from splade_lucene.lucene.card import FILE as CARD
 from splade_lucene.lucene.card import IndexCard, read_card
-from splade_lucene.lucene.docids import docids_of
+from splade_lucene.lucene.docids import docids_of, read_docids
 from splade_lucene.lucene.indexing import check_contents, finish
 from splade_lucene.lucene.java import lucene_version, stores
 from splade_lucene.lucene.normalize import Source
@@ -104,19 +104,11 @@ def _check_same(index: Path, card: IndexCard, out: Path, manifest: Manifest) -> 
 
 def _to_delete(file: Path, index: Path, doc_ids: Iterable[str]) -> list[str]:
     """The docids in a file, each of which must be in the index."""
-    lines = Lines(file)
-    wanted: dict[str, int] = {}
-    for line in lines:
-        doc_id = line.strip()
-        if wanted.setdefault(doc_id, lines.number) != lines.number and doc_id:
-            raise InputError(file, f"the id {doc_id!r} was there before; remove it", lines.number)
-    wanted.pop("", None)
+    wanted = read_docids(file)
     missing = wanted.keys() - set(doc_ids)
     if missing:
         doc_id = min(missing, key=wanted.__getitem__)
         raise InputError(file, f"no document {doc_id!r} in {index}; remove the line", wanted[doc_id])
-    if not wanted:
-        raise InputError(file, "names no document to delete; write one id a line")
     return list(wanted)
 
 

@@ -13,6 +13,7 @@ from splade_lucene.errors import IndexMismatchError
 from splade_lucene.evaluation.cost import Latency, flops, latency
 from splade_lucene.evaluation.runs import Run
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher
+from splade_lucene.lucene.filters import DocumentFilter, Within
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher, QueryEncoder
 from splade_lucene.lucene.memory import InMemory
 from splade_lucene.lucene.parts import AnyIndex, combined_card, find_parts, name_of
@@ -150,6 +151,8 @@ def search_queries(
     k: int = 1000,
     threads: int = 1,
     remove_query: bool = False,
+    within: Within | None = None,
+    max_passage: bool = False,
 ) -> SearchResult:
     """Searches for a set of queries.
 
@@ -159,6 +162,8 @@ def search_queries(
         k: the number of hits of each.
         threads: how many search at the same time.
         remove_query: leave out the document that has the query's id (the rule of BEIR, which matters for ArguAna and Quora).
+        within: docids, or a filter of the searcher's: only these documents are found.
+        max_passage: find documents by the best of their passages, whose docids are ``document#number``.
 
     Returns:
         The run with its notes.
@@ -166,7 +171,9 @@ def search_queries(
     texts = dict(as_queries(queries))
     if isinstance(searcher, ImpactSearcher):
         searcher.query_encoder()  # loading a model is no part of encoding a query
-    batch = searcher.run_batch(texts, k + remove_query, threads)
+    if within is not None and not isinstance(within, DocumentFilter):
+        within = searcher.filter(within, max_passage=max_passage)
+    batch = searcher.run_batch(texts, k + remove_query, threads, within=within, max_passage=max_passage)
     run: Run = dict(batch.hits)
     own_passage = sum(any(hit.doc_id == query_id for hit in hits) for query_id, hits in run.items())
     if remove_query:
@@ -190,6 +197,10 @@ def search_queries(
         "search_ms": latency(list(batch.search_seconds.values()))._asdict(),
         "flops": flops(batch.terms.values(), searcher.document_frequencies(terms), card.documents),
     }
+    if within is not None:
+        notes["filtered_documents"] = within.documents
+    if max_passage:
+        notes["max_passage"] = True
     if searcher.memory is not None:
         notes["in_memory_bytes"] = searcher.memory.held
     if isinstance(searcher, ImpactSearcher):
