@@ -47,6 +47,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-length", type=positive, help="tokens a passage is cut at (default: 128 with prithivida's models, else 256)")
     parser.add_argument("--query-max-length", type=positive, help="tokens a query is cut at (default: 24 with prithivida's, else 64)")
     parser.add_argument("--scale", type=positive, default=DEFAULT_SCALE, help="impacts are round(weight × scale) (default: %(default)s)")
+    parser.add_argument(
+        "--split-words",
+        type=positive,
+        metavar="N",
+        help="SPLADE encodes passages of N words and finds documents by the best of them (default: documents whole, cut at --max-length)",
+    )
+    parser.add_argument("--overlap", type=int, default=0, metavar="M", help="words that two passages of a document share (default: none)")
     parser.add_argument("--hits", type=positive, default=1000, help="of each query (default: %(default)s)")
     parser.add_argument(
         "--keep-same-id",
@@ -71,6 +78,8 @@ def run(args: argparse.Namespace) -> None:
         args.usage_error("name a DATASET, or --all")
     if args.revision and len(models) > 1:
         args.usage_error("--revision is for a single --model")
+    if not 0 <= args.overlap < (args.split_words or 1):
+        args.usage_error("--overlap is a number of words from 0 and below --split-words")
     from splade_lucene.collections.beir_names import ALL
     from splade_lucene.collections.catalogue import find_collections
     from splade_lucene.encoding.model import SpladeModel
@@ -92,7 +101,9 @@ def run(args: argparse.Namespace) -> None:
     jvm.start(heap=args.java_heap)
     wanted = models if {"splade", "fusion"} & set(args.systems) else []
     loaded = [SpladeModel.load(name, revision=args.revision, device=args.device, precision=args.precision) for name in wanted]
-    systems = plan_systems(args.systems, loaded, Lengths(args.max_length, args.query_max_length, args.scale))
+    systems = plan_systems(
+        args.systems, loaded, Lengths(args.max_length, args.query_max_length, args.scale, args.split_words, args.overlap)
+    )
     settings = Settings(
         hits=args.hits,
         remove_query=not args.keep_same_id,

@@ -28,6 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bits", type=bits, metavar="N", help="cap impacts at 2^N - 1, for tools that hold them in N bits (default: no cap)"
     )
+    parser.add_argument(
+        "--split-words",
+        type=positive,
+        metavar="N",
+        help="cut each document into passages of N words, with the docids document#0, document#1 …; `search --max-passage` finds documents",
+    )
+    parser.add_argument("--overlap", type=int, default=0, metavar="M", help="words that two passages of a document share (default: none)")
     parser.add_argument("--store-contents", action="store_true", help="write the text of each passage beside its vector")
     parser.add_argument(
         "--workers",
@@ -57,6 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
+    if not 0 <= args.overlap < (args.split_words or 1):
+        args.usage_error("--overlap is a number of words from 0 and below --split-words")
     from splade_lucene.cli.summaries import print_vectors
     from splade_lucene.collections.passages import estimate_passages, read_passages
     from splade_lucene.core.rejects import RejectPolicy
@@ -97,6 +106,8 @@ def run(args: argparse.Namespace) -> None:
                 bits=args.bits,
                 store_contents=args.store_contents,
                 shard_size=args.shard_size,
+                split_words=args.split_words,
+                overlap=args.overlap,
             ),
             overwrite=args.overwrite,
             bad=bad,

@@ -19,13 +19,16 @@ def sample(queries: Sequence[Query]) -> list[Query]:
     return list(queries[::step])
 
 
-def query_times(searcher: ImpactSearcher | Bm25Searcher, queries: Sequence[Query], *, k: int) -> dict[str, QueryTime]:
+def query_times(
+    searcher: ImpactSearcher | Bm25Searcher, queries: Sequence[Query], *, k: int, max_passage: bool = False
+) -> dict[str, QueryTime]:
     """Times queries one after the other in this thread, after a round to warm up.
 
     Args:
         searcher: of either kind.
         queries: the queries.
         k: the number of hits of each.
+        max_passage: find documents by the best of their passages.
 
     Returns:
         Query id → milliseconds to encode and to search it.
@@ -34,6 +37,6 @@ def query_times(searcher: ImpactSearcher | Bm25Searcher, queries: Sequence[Query
     encodes = isinstance(searcher, ImpactSearcher)
     for _ in range(2):
         for query in queries:
-            batch = searcher.run_batch({query.query_id: query.text}, k)
+            batch = searcher.run_batch({query.query_id: query.text}, k, max_passage=max_passage)
             times[query.query_id] = QueryTime(batch.prepare_seconds * 1e3 if encodes else 0.0, batch.search_seconds[query.query_id] * 1e3)
     return times

@@ -139,12 +139,19 @@ class Steps:
             "remove_query": self._settings.remove_query,
         }
 
+        split = system.settings.get("split_words") is not None
+
         def search() -> tuple[Run, dict[str, Any]]:
             with open_searcher() as searcher:
                 run, notes = search_queries(
-                    searcher, self.queries, k=self._settings.hits, threads=self._settings.threads, remove_query=self._settings.remove_query
+                    searcher,
+                    self.queries,
+                    k=self._settings.hits,
+                    threads=self._settings.threads,
+                    remove_query=self._settings.remove_query,
+                    max_passage=split,
                 )
-                times = query_times(searcher, sample(self.queries), k=self._settings.hits)
+                times = query_times(searcher, sample(self.queries), k=self._settings.hits, max_passage=split)
             return run, {**notes, "times": times}
 
         return self._run(system, made_from, search)
@@ -210,6 +217,8 @@ class Steps:
                 max_length=system.settings["max_length"],
                 query_max_length=system.encoder["query_max_length"],
                 scale=system.encoder["scale"],
+                split_words=system.settings.get("split_words"),
+                overlap=system.settings.get("overlap", 0),
                 overwrite=overwrite,
                 advance=tick,
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from splade_lucene.errors import SpladeLuceneError
 from splade_lucene.evaluation.fusion import RANK_CONSTANT
@@ -34,11 +34,21 @@ class Systems(NamedTuple):
 
 
 class Lengths(NamedTuple):
-    """How all models encode: tokens a passage and a query are cut at (None for each model's default), and the scale."""
+    """How all models encode.
+
+    Attributes:
+        documents: tokens a passage is cut at; each model's default if None.
+        queries: tokens a query is cut at; likewise.
+        scale: impacts are ``round(weight × scale)``.
+        split_words: cut documents into passages of so many words, and find documents by the best of them.
+        overlap: words that two passages of a document share.
+    """
 
     documents: int | None
     queries: int | None
     scale: int
+    split_words: int | None = None
+    overlap: int = 0
 
 
 def plan_systems(kinds: Sequence[str], models: Sequence[SpladeModel], lengths: Lengths) -> Systems:
@@ -81,7 +91,10 @@ def _splade(name: str, model: SpladeModel, lengths: Lengths) -> System:
     record = model.record(query_max_length=lengths.queries, scale=lengths.scale)
     for length in (documents, record.query_max_length):
         model.check_length(length)
-    return System(name, f"SPLADE {name.removeprefix('splade-')}", "impact", {"max_length": documents}, record._asdict())
+    settings: dict[str, Any] = {"max_length": documents}
+    if lengths.split_words is not None:
+        settings |= {"split_words": lengths.split_words, "overlap": lengths.overlap}
+    return System(name, f"SPLADE {name.removeprefix('splade-')}", "impact", settings, record._asdict())
 
 
 def _fusions(system: System) -> list[System]:

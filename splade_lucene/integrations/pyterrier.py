@@ -162,12 +162,20 @@ class ImpactRetriever(pt.Transformer):
         num_results: hits of each query.
         model: the encoder, if it is loaded already.
         query_max_length: tokens a query is cut at; what the index says if None.
+        max_passage: ``docno`` is of documents, by the best of their passages, as ``encode --split-words`` cuts them.
     """
 
     def __init__(
-        self, index: Path | str, *, num_results: int = 1000, model: SpladeModel | None = None, query_max_length: int | None = None
+        self,
+        index: Path | str,
+        *,
+        num_results: int = 1000,
+        model: SpladeModel | None = None,
+        query_max_length: int | None = None,
+        max_passage: bool = False,
     ) -> None:
         self.index, self.num_results, self.model, self.query_max_length = Path(index), num_results, model, query_max_length
+        self.max_passage = max_passage
         self._searcher: ImpactSearcher | None = None
 
     def searcher(self) -> ImpactSearcher:
@@ -191,8 +199,9 @@ class ImpactRetriever(pt.Transformer):
             queries = inp["query_toks"].tolist()
         else:
             queries = self.searcher().query_encoder().encode_queries(inp["query"].tolist())
-        hits = [self.searcher().search_impacts(query, self.num_results) for query in queries]
-        return _result_frame(inp, hits)
+        numbered = {str(number): query for number, query in enumerate(queries)}
+        found = self.searcher().search_impacts_batch(numbered, self.num_results, max_passage=self.max_passage) if numbered else {}
+        return _result_frame(inp, list(found.values()))
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what lives in Java: a copy in another process opens the index itself."""

@@ -12,6 +12,7 @@ from splade_lucene.core.rejects import RejectPolicy
 from splade_lucene.encoding.defaults import DEFAULT_SCALE, default_lengths
 from splade_lucene.errors import InputError
 from splade_lucene.pipeline.progress import Advance
+from splade_lucene.pipeline.split import check_split, split_passages
 from splade_lucene.records import ImpactVector, Passage
 from splade_lucene.vectors.manifest import SHARD_SIZE, Manifest
 from splade_lucene.vectors.parts import Part
@@ -36,6 +37,8 @@ class Settings(NamedTuple):
         bits: cap impacts at ``2^bits - 1``.
         store_contents: write the text of each passage beside its vector.
         shard_size: passages in one file of vectors.
+        split_words: cut each document into passages of so many words, ``document#0``, ``document#1`` …; None for not at all.
+        overlap: words that two passages of a document share.
     """
 
     max_length: int | None = None
@@ -46,6 +49,8 @@ class Settings(NamedTuple):
     bits: int | None = None
     store_contents: bool = False
     shard_size: int = SHARD_SIZE
+    split_words: int | None = None
+    overlap: int = 0
 
 
 class PassageEncoder:
@@ -78,6 +83,9 @@ class PassageEncoder:
             "contents": settings.store_contents,
             "shard_size": settings.shard_size,
         }
+        check_split(settings.split_words, settings.overlap)
+        if settings.split_words is not None:
+            self.settings |= {"split_words": settings.split_words, "overlap": settings.overlap}
 
     def vectors(self, shard: Sequence[Passage], advance: Advance) -> Iterator[ImpactVector]:
         """Encodes the passages of a shard, and of it alone: whoever encodes a shard makes the same bytes."""
@@ -110,6 +118,8 @@ def encode_collection(
     bits: int | None = None,
     store_contents: bool = False,
     shard_size: int = SHARD_SIZE,
+    split_words: int | None = None,
+    overlap: int = 0,
     part: Part | None = None,
     overwrite: bool = False,
     bad: RejectPolicy | None = None,
@@ -133,6 +143,9 @@ def encode_collection(
         bits: cap impacts at ``2^bits - 1``.
         store_contents: write the text of each passage beside its vector.
         shard_size: passages in one file of vectors.
+        split_words: cut each document into passages of so many words, ``document#0``, ``document#1`` …, which a search with
+            ``max_passage`` puts together again.
+        overlap: words that two passages of a document share.
         part: make only every ``part.of``-th shard; the other parts are made by other calls, at the same time or later.
         overwrite: throw away what is in ``out``, or what there is of the part.
         bad: what the reader of ``passages`` was told to go on past; ``rejected.jsonl`` in ``out`` lists it.
@@ -147,13 +160,19 @@ def encode_collection(
         ModelError: ``max_length`` is more than the model can read.
     """
     out = Path(out)
-    encoder = PassageEncoder(model, Settings(max_length, query_max_length, scale, top_k, min_weight, bits, store_contents, shard_size))
-    stream = not_empty(passages, out)
+    settings = Settings(max_length, query_max_length, scale, top_k, min_weight, bits, store_contents, shard_size, split_words, overlap)
+    encoder = PassageEncoder(model, settings)
+    stream = split(not_empty(passages, out), settings)
     with alone(out, part):
         writer = VectorWriter(out, encoder=encoder.encoder, settings=encoder.settings, part=part, overwrite=overwrite)
         for needed, shard in needed_shards(stream, writer, shard_size, skip or advance):
             writer.record(write_shard(out, needed, encoder.vectors(shard, advance), bits=bits))
         return writer.finish(bad.rejected if bad else ())
+
+
+def split(documents: Iterator[Passage], settings: Settings) -> Iterator[Passage]:
+    """The passages of documents, if the settings say that they are to be split."""
+    return documents if settings.split_words is None else split_passages(documents, settings.split_words, settings.overlap)
 
 
 def not_empty(passages: Passages, out: Path) -> Iterator[Passage]:

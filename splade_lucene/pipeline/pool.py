@@ -18,7 +18,7 @@ from typing import Any, Self
 from splade_lucene.core.ir_adapters import Passages
 from splade_lucene.core.rejects import RejectPolicy
 from splade_lucene.errors import SpladeLuceneError
-from splade_lucene.pipeline.encode import Settings, encode_collection, needed_shards, not_empty
+from splade_lucene.pipeline.encode import Settings, encode_collection, needed_shards, not_empty, split
 from splade_lucene.pipeline.progress import Advance
 from splade_lucene.records import Passage
 from splade_lucene.vectors.manifest import Manifest, Shard
@@ -94,7 +94,7 @@ def encode(
         if any(each != made_by[0] for each in made_by):
             raise SpladeLuceneError("the workers do not agree on the encoder; give --device and --precision instead of auto")
         writer = VectorWriter(out, encoder=made_by[0]["encoder"], settings=made_by[0]["settings"], part=part, overwrite=overwrite)
-        shards = needed_shards(stream, writer, settings.shard_size, skip or advance)
+        shards = needed_shards(split(stream, settings), writer, settings.shard_size, skip or advance)
         _Dealer(shards, writer, advance).run(pool)
         return writer.finish(bad.rejected if bad else ())
 
