@@ -99,6 +99,21 @@ def _pairs(dice: random.Random) -> list[Any]:
     return [f"q{number}\t{_word(dice)} text" for number in range(dice.randint(1, 4))]
 
 
+def _csv(dice: random.Random) -> list[Any]:
+    return ["id,text", *(f'q{number},"{_word(dice)}, text"' for number in range(dice.randint(1, 4)))]
+
+
+def _array(dice: random.Random) -> list[Any]:
+    return [f"{'[' if number == 0 else ','}{_dump(each, dice)}" for number, each in enumerate(_passages(dice))] + ["]"]
+
+
+def _trec_topics(dice: random.Random) -> list[Any]:
+    if dice.random() < 1 / 2:
+        return ["<topics>", *(f'<topic number="{number}"><query>{_word(dice)}</query></topic>' for number in range(3)), "</topics>"]
+    parts = ([f"<num> Number: {number}", f"<title> {_word(dice)}", "<desc> Description:", "text", "</top>"] for number in range(3))
+    return [line for part in parts for line in ("<top>", *part)]
+
+
 def _qrels(dice: random.Random) -> list[Any]:
     middle = "\t0\t" if dice.random() < 1 / 2 else "\t"
     return [f"q{number}{middle}d{dice.randrange(9)}\t{dice.randint(-1, 3)}" for number in range(dice.randint(1, 4))]
@@ -122,8 +137,6 @@ def _write_passages(passages: list[Passage], folder: Path) -> Any:
 
 
 def _write_run(run: Any, folder: Path) -> Any:
-    if any(abs(hit.score) == float("inf") for hits in run.values() for hit in hits):
-        return run  # read, as trec_eval does, but never written
     write_run(folder / "again", run, tag="tag")
     return read_run(folder / "again")
 
@@ -134,7 +147,7 @@ def _read_shard(path: Path) -> Any:
 
 def _write_qrels(qrels: list[Qrel], folder: Path) -> Any:
     lines = (f"{each.query_id} 0 {each.doc_id} {each.relevance}\n" for each in qrels)
-    (folder / "again.qrels").write_text("".join(lines), encoding="utf-8", newline="")
+    (folder / "again.qrels").write_text("".join(["qid iter docid rel\n", *lines]), encoding="utf-8", newline="")
     return read_qrels(folder / "again.qrels")
 
 
@@ -149,6 +162,9 @@ KINDS = {
     "vectors": Kind(".jsonl", _vectors, _read_shard, _write_vectors),
     "queries": Kind(".jsonl", _passages, read_queries, _same),
     "topics": Kind(".tsv", _pairs, read_queries, _same),
+    "passages in CSV": Kind(".csv", _csv, lambda path: list(read_passages(path)), _write_passages),
+    "passages in an array": Kind(".json", _array, lambda path: list(read_passages(path)), _write_passages),
+    "TREC topics": Kind(".txt", _trec_topics, read_queries, _same),
     "judgments": Kind(".tsv", _qrels, read_qrels, _write_qrels),
     "runs": Kind(".trec", _run, read_run, _write_run),
 }

@@ -54,8 +54,8 @@ PASSAGES = {
     "UTF-16": Case({"corpus.jsonl": GOOD.decode().encode("utf-16")}, "corpus.jsonl, line 1", "not UTF-8 .*; convert the file"),
     "a line of 50 MB": second(b'{"_id": "d2", "text": "' + b"a" * 50_000_000 + b'"}', "longer than 32 MiB.*; write one passage a line"),
     "an array": second('[{"_id": "d2", "text": "two"}]', "not a JSON object"),
-    "no id": second('{"text": "two"}', "'_id' or 'id' is missing; add it or remove the line"),
-    "an id that is a number": second('{"_id": 2, "text": "two"}', "the field '_id' is a number; make it a string"),
+    "no id": second('{"text": "two"}', "is missing; add it, name another with --id-field, or remove the line"),
+    "an id that is a number": second('{"_id": 2.5, "text": "two"}', "the field '_id' is a number; make it a string"),
     "an id that is null": second('{"id": null, "contents": "two"}', "the field 'id' is null; make it a string"),
     "an empty id": second('{"_id": "", "text": "two"}', ID_RULE),
     "an id with a space": second('{"_id": "d 2", "text": "two"}', ID_RULE),
@@ -67,11 +67,25 @@ PASSAGES = {
     "an id twice in two files": Case({"a.jsonl": GOOD, "b.jsonl": b"\n" + GOOD}, "b.jsonl, line 2", "the id 'd1' was there before"),
     "an id with a space in TSV": Case({"a.tsv": b"d1\tone\nd 2\ttwo\n"}, "a.tsv, line 2", ID_RULE),
     "TSV without a tab": Case({"a.tsv": b"d1\tone\nd2 two\n"}, "a.tsv, line 2", "no tab; a TSV line is id, tab, text"),
-    "no text": second('{"_id": "d2"}', "'text' or 'contents' is missing; add it or remove the line"),
+    "no text": second('{"_id": "d2"}', "is missing; add it, name another with --text-field, or remove the line"),
     "a text that is null": second('{"_id": "d2", "text": null}', "the field 'text' is null; make it a string"),
     "a nested text": second('{"_id": "d2", "text": {"en": "two"}}', "the field 'text' is an object; make it a string"),
     "a text in pieces": second('{"_id": "d2", "text": ["two"]}', "the field 'text' is an array; make it a string"),
-    "a title that is null": second('{"_id": "d2", "title": null, "text": "two"}', "the field 'title' is null; make it a string"),
+    "a title in pieces": second('{"_id": "d2", "title": ["t"], "text": "two"}', "the field 'title' is an array; make it a string"),
+    "two texts": second(
+        '{"_id": "d2", "text": "two", "contents": "three"}',
+        "the fields 'text' and 'contents' hold different texts; name the one to read with --text-field",
+    ),
+    "two ids": second('{"id": "d2", "docid": "D2", "text": "two"}', "the fields 'id' and 'docid' hold different ids; name"),
+    "a bad item of an array": Case(
+        {"a.json": b'[{"_id": "d1", "text": "one"},\n "d2"]'}, "a.json, line 2", "an item of the array is not a JSON object"
+    ),
+    "an array that ends early": Case(
+        {"a.json": b'[{"_id": "d1", "text": "one"},\n{"_id": "d2",'}, "a.json, line 2", "not a JSON array of objects .*; correct it"
+    ),
+    "CSV with open quotes": Case({"a.csv": b'd0,none\nd1,"one\n'}, "a.csv, line", "not CSV .*; correct the quotes"),
+    "CSV with a comma too many": Case({"a.csv": b"d0,none\nd1,one, two\n"}, "a.csv, line 2", "3 columns instead of 2 .*; quote a text"),
+    "a Parquet file cut short": Case({"a.parquet": b"PAR1"}, "a.parquet", "cannot be read .*; write or fetch the file again"),
     "half a surrogate pair": second(r'{"_id": "d2", "text": "\ud83d"}', "half a surrogate pair.*; write the whole character"),
     "deep nesting": second('{"_id": "d2", "text": ' + "[" * 100_000, "not a JSON object"),
     "a huge number": second('{"_id": "d2", "text": ' + "1" * 5_000 + "}", "not a JSON object"),
@@ -79,7 +93,7 @@ PASSAGES = {
         {"a.jsonl": GOOD, "b.jsonl": b""}, "b.jsonl", "holds no passages; fetch it again or remove it"
     ),
     "an empty gzip file among full ones": Case({"a.jsonl": GOOD, "b.jsonl.gz": b""}, "b.jsonl.gz", "holds no passages; fetch it again"),
-    "a folder without any passages": Case({"README": b"text"}, "", "holds no corpus.jsonl and no .jsonl, .json, .tsv file"),
+    "a folder without any passages": Case({"README": b"text"}, "", "holds no corpus.jsonl and no .jsonl, .json, .ndjson, .tsv, .csv, .par"),
 }  # fmt: skip
 
 VECTORS = {
@@ -107,11 +121,13 @@ VECTORS = {
 }  # fmt: skip
 
 TOPICS = {
-    "TREC topics": ("q.trec", b"<top>\n<num> 1\n</top>\n", "q.trec, line 1", "not a JSON object"),
+    "a TREC topic without a title": ("q.trec", b"<top>\n<num> 1\n</top>\n", "q.trec, line 3", "the field 'title' that --topic-field names"),
+    "a TREC topic without a number": ("q.trec", b"<top>\n<title> one\n</top>\n", "q.trec, line 3", "has no <num>; add its number"),
+    "XML that ends early": ("q.xml", b"<topics>\n<topic number='1'>", "q.xml, line 2", "not well-formed XML .*; correct it"),
     "TSV without a tab": ("q.tsv", b"q1\tone\nq2 two\n", "q.tsv, line 2", "no tab; a TSV line is id, tab, text"),
     "an id with a space": ("q.tsv", b"q 1\tone\n", "q.tsv, line 1", ID_RULE),
     "an id twice": ("q.tsv", b"q1\tone\nq1\ttwo\n", "q.tsv, line 2", "the id 'q1' was there before; ids must be unique"),
-    "a number for an id": ("q.jsonl", b'{"_id": 1, "text": "one"}\n', "q.jsonl, line 1", "'_id' is a number; make it a string"),
+    "a number for an id": ("q.jsonl", b'{"_id": 1.5, "text": "one"}\n', "q.jsonl, line 1", "'_id' is a number; make it a string"),
     "no queries": ("q.tsv", b"\n", "q.tsv", "holds no queries"),
     "Latin-1": ("q.tsv", "q1\té\n".encode("latin-1"), "q.tsv, line 1", "not UTF-8 .*; convert the file to UTF-8"),
 }  # fmt: skip

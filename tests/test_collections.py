@@ -79,13 +79,14 @@ def test_passages_are_streamed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ('{"text": "two"}', "'_id' or 'id' is missing"),
-        ('{"_id": 2, "text": "two"}', "'_id' is a number; make it a string"),
+        ('{"text": "two"}', "the field '_id', 'id', .* is missing; add it, name another with --id-field"),
+        ('{"_id": 2.0, "text": "two"}', "'_id' is a number; make it a string"),
+        ('{"_id": true, "text": "two"}', "'_id' is true or false; make it a string"),
         ('{"_id": "", "text": "two"}', "the id '' cannot be used; ids have 1 to"),
         ('{"_id": "d 2", "text": "two"}', "the id 'd 2' .* white space"),
         ('{"_id": "d\\u00a02", "text": "two"}', "white space"),
         ('{"_id": "d1", "text": "two"}', "the id 'd1' was there before"),
-        ('{"_id": "d2"}', "'text' or 'contents' is missing"),
+        ('{"_id": "d2"}', "the field 'text', 'contents', .* is missing; add it, name another with --text-field"),
         ('{"_id": "d2", "text": null}', "'text' is null; make it a string"),
         ('{"_id": "d2", "title": 2, "text": "two"}', "'title' is a number; make it a string"),
         ('{"_id": "d2", "text": "\\ud800"}', "'text' holds half a surrogate pair"),
@@ -156,7 +157,7 @@ def test_a_split_that_is_not_there_is_refused_with_those_that_are(beir: Path) ->
     [
         ("q.jsonl", '{"_id": "q1", "text": "a"}\n{"_id": "q1", "text": "b"}', ", line 2", "'q1' was there before"),
         ("q.tsv", "q1\ta\nq1\tb", ", line 2", "'q1' was there before"),
-        ("q.jsonl", '{"_id": "q1"}', ", line 1", "'text' or 'contents' is missing"),
+        ("q.jsonl", '{"_id": "q1"}', ", line 1", "the field 'text', 'query', .* is missing"),
         ("q.jsonl", "\n", "", "holds no queries"),
     ],
 )

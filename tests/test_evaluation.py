@@ -22,6 +22,7 @@ RUN: Run = {
 }
 QRELS = [Qrel("q1", "a", 2), Qrel("q1", "b", 1), Qrel("q1", "z", 0), Qrel("q2", "c", 1)]
 HITS: Run = {"q1": [Hit("z", 3.0), Hit("a", 2.0), Hit("b", 1.0)], "unjudged": [Hit("c", 9.0)]}
+BAD_SCORES = ("high", "nan", "inf", "-inf", "infinity", "1e999", "1_000", "0x10", "1,5", "１")
 NOTES: dict[str, Any] = {
     "documents": 5183,
     "index_bytes": 12_345_678,
@@ -46,19 +47,18 @@ def test_whole_scores_are_written_without_a_point(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_hits_are_ordered_by_score_and_docid_whatever_their_ranks(tmp_path: Path, packed: bool) -> None:
-    text = "q1 Q0 a 1 1 t\r\n\r\nq2\tQ0\tx\t1\t-inf\tt\r\nq1 Q0 b 2 2e1 t\r\nq1 Q0 c 9 1 t"
+    text = "q1 Q0 a 1 1 t\r\n\r\nq2\tQ0\tx\t1\t-.5\tt\r\nq1 Q0 b 2 2e1 t\r\nq1 Q0 c 9 1 t"
     file = tmp_path / ("a.trec.gz" if packed else "a.trec")
     file.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
-    assert read_run(file) == {"q1": [Hit("b", 20.0), Hit("c", 1.0), Hit("a", 1.0)], "q2": [Hit("x", -math.inf)]}
+    assert read_run(file) == {"q1": [Hit("b", 20.0), Hit("c", 1.0), Hit("a", 1.0)], "q2": [Hit("x", -0.5)]}
 
 
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("q1 Q0 d2 2 1.5", "5 columns; a TREC run has 6"),
+        ("q1 Q0 d2 2 1.5", "5 columns; a run has 6: query Q0 document rank score tag"),
         ("q1 Q0 d2 2 1.5 my tag", "7 columns"),
-        ("q1 Q0 d2 2 high tag", "the score 'high' is not a number"),
-        ("q1 Q0 d2 2 nan tag", "the score 'nan' is not a number"),
+        *((f"q1 Q0 d2 2 {score} tag", f"the score '{score}' is not a finite number") for score in BAD_SCORES),
         ("q1 Q0 d\x002 2 1.5 tag", r"the id 'd\\x002' cannot be used"),
         ("q1 Q0 d1 2 1.5 tag", "query 'q1' has the document 'd1' twice"),
     ],

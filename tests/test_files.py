@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from splade_lucene.core.files import Lines, atomic_file, atomic_folder, file_sha256, read_objects, read_pairs
+from splade_lucene.core.files import Lines, atomic_file, atomic_folder, file_sha256, read_objects
 from splade_lucene.errors import InputError
 
 
@@ -137,19 +137,6 @@ def test_read_objects_passes_on_what_is_wrong_with_the_file(tmp_path: Path) -> N
     file.write_bytes(b'{"a": 1}\n{"a": "\xe9"}\n')
     with pytest.raises(InputError, match=at(file, 2, "not UTF-8")):
         list(read_objects(file))
-
-
-def test_pairs_split_at_the_first_tab_only(tmp_path: Path) -> None:
-    file = tmp_path / "a.tsv"
-    file.write_bytes(b"1\tone\tmore\r\n\n2\t\n")
-    assert list(read_pairs(file)) == [(1, "1", "one\tmore"), (3, "2", "")]
-
-
-def test_a_pair_without_a_tab_is_refused_with_its_line(tmp_path: Path) -> None:
-    file = tmp_path / "a.tsv"
-    file.write_text("1\tone\n2 two\n")
-    with pytest.raises(InputError, match=at(file, 2, "no tab")):
-        list(read_pairs(file))
 
 
 def test_an_atomic_file_appears_only_at_the_end_and_replaces_the_old(tmp_path: Path) -> None:

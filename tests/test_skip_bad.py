@@ -14,9 +14,10 @@ from splade_lucene.core.files import MAX_LINE
 from splade_lucene.vectors.manifest import read_manifest
 
 GOOD = [b'{"_id": "d%d", "text": "A pane of glass number %d."}' % (number, number) for number in range(10)]
+NO_ID = "the field '_id', 'id', 'pid', 'docid', 'doc_id' or 'docno' is missing; add it, name another with --id-field, or remove the line"
 BAD = [
     (b'{"_id": "x", "text": ', "not a JSON object (Expecting value at column 22); correct or remove the line"),
-    (b'{"text": "x"}', "the field '_id' or 'id' is missing; add it or remove the line"),
+    (b'{"text": "x"}', NO_ID),
     (b'{"_id": "d1", "text": "again"}', "the id 'd1' was there before; ids must be unique, so rename or remove one"),
     ('{"_id": "x", "text": "é"}'.encode("latin-1"), "not UTF-8 (invalid continuation byte at byte 22); convert the file to UTF-8"),
     (b'{"_id": "x", "text": null}', "the field 'text' is null; make it a string"),
@@ -119,7 +120,7 @@ def test_without_a_good_line_nothing_is_made(tmp_path: Path, capsys: pytest.Capt
     (tmp_path / "c.jsonl").write_text("\n{}\nx\n")
     assert main(["bm25", str(tmp_path / "c.jsonl"), str(tmp_path / "index"), "--skip-bad", "all"]) == 1
     place = tmp_path / "c.jsonl"
-    expected = f"{place}, line 2: the field '_id' or 'id' is missing; add it or remove the line (as all 2 lines of {place} are bad)"
+    expected = f"{place}, line 2: {NO_ID} (as all 2 lines of {place} are bad)"
     assert expected in capsys.readouterr().err
     assert [file.name for file in tmp_path.iterdir()] == ["c.jsonl"]
 

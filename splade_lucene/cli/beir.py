@@ -6,14 +6,36 @@ Run the same command again to go on after an interruption. The exit status is 1 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from splade_lucene.cli.options import add_device, add_java_heap, add_threads, positive
+from splade_lucene.cli.options import (
+    CORPUS_HELP,
+    QRELS_HELP,
+    QUERIES_HELP,
+    add_device,
+    add_fields,
+    add_java_heap,
+    add_threads,
+    add_topic_field,
+    fields,
+    folder,
+    positive,
+    topic_fields,
+)
+from splade_lucene.core.streams import is_standard
 from splade_lucene.encoding.defaults import DEFAULT_MODEL, DEFAULT_SCALE, TINY
+
+if TYPE_CHECKING:
+    from splade_lucene.collections.judged import FilesCollection
 
 HELP = "evaluate zero-shot on BEIR: BM25, SPLADE and fusion, with cost and significance"
 _MEASURES = "nDCG@10 R@100 R@1000 RR@10"
+# MS MARCO's own, and those of TREC DL, whose grade 1 is not relevant for recall, AP and RR (trec_eval -l 2).
+_MSMARCO = ("msmarco", "dl19", "dl20")
+_MSMARCO_MEASURES, _GRADED_MEASURES = "RR@10 R@1000 nDCG@10", "nDCG@10 R(rel=2)@1000 AP(rel=2) RR(rel=2)@10"
 _SYSTEMS = ("bm25-flat", "bm25-multifield", "splade", "fusion")
 
 
@@ -30,7 +52,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-unpacked", type=positive, metavar="GB", default=8, help="a zip that would unpack to more is refused (default: %(default)s)"
     )
-    parser.add_argument("--split", default="test", help="of the judgments in folders and zips (default: %(default)s)")
+    parser.add_argument("--split", help="of the judgments in folders and zips (default: test)")
+    files = parser.add_argument_group(
+        "a data set from files",
+        "DATASET is then its name: msmarco, dl19 and dl20 are shown beside published figures. Passages with the query's id are kept.",
+    )
+    files.add_argument("--corpus", type=Path, metavar="FILE|DIR", help=CORPUS_HELP)
+    files.add_argument("--queries", type=Path, metavar="FILE", help=QUERIES_HELP)
+    files.add_argument("--qrels", type=Path, metavar="FILE", help=QRELS_HELP)
+    add_fields(files)
+    add_topic_field(files)
     parser.add_argument(
         "--model",
         action="append",
@@ -39,8 +70,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--revision", help="branch, tag or commit on the hub, of a single --model")
     parser.add_argument("--systems", nargs="+", choices=_SYSTEMS, default=list(_SYSTEMS), help="default: all")
-    parser.add_argument("--output", type=Path, default=Path("runs/beir"), help="folder to write (default: %(default)s)")
-    parser.add_argument("--measures", default=_MEASURES, help="ir_measures' names (default: %(default)r)")
+    parser.add_argument("--output", type=folder, default=Path("runs/beir"), help="folder to write (default: %(default)s)")
+    parser.add_argument("--measures", help=f"names of ir_measures or trec_eval (default: {_MEASURES!r}; msmarco: {_MSMARCO_MEASURES!r})")
     parser.add_argument(
         "--baseline", default="bm25-flat", metavar="SYSTEM", help="what the others are compared with (default: %(default)s)"
     )
@@ -81,7 +112,7 @@ def run(args: argparse.Namespace) -> None:
     if not 0 <= args.overlap < (args.split_words or 1):
         args.usage_error("--overlap is a number of words from 0 and below --split-words")
     from splade_lucene.collections.beir_names import ALL
-    from splade_lucene.collections.catalogue import find_collections
+    from splade_lucene.collections.catalogue import Candidate, find_collections
     from splade_lucene.encoding.model import SpladeModel
     from splade_lucene.errors import SpladeLuceneError
     from splade_lucene.evaluation.expectations import find_unexpected, read_expectations, write_expectations
@@ -95,9 +126,13 @@ def run(args: argparse.Namespace) -> None:
     from splade_lucene.lucene import jvm
 
     expectations = read_expectations(args.expect) if args.expect else None
-    measures = [str(measure) for measure in parse_measures(args.measures)]
+    own = _from_files(args)
+    measures = [str(measure) for measure in parse_measures(args.measures or _default_measures(own))]
     specs = [*args.datasets, *(ALL if args.all else ())]
-    candidates = find_collections(specs, split=args.split, data=args.data, max_unpacked=args.max_unpacked * 10**9)
+    if own:
+        candidates = [Candidate(own.name, lambda: own)]
+    else:
+        candidates = find_collections(specs, split=args.split or "test", data=args.data, max_unpacked=args.max_unpacked * 10**9)
     jvm.start(heap=args.java_heap)
     wanted = models if {"splade", "fusion"} & set(args.systems) else []
     loaded = [SpladeModel.load(name, revision=args.revision, device=args.device, precision=args.precision) for name in wanted]
@@ -106,7 +141,7 @@ def run(args: argparse.Namespace) -> None:
     )
     settings = Settings(
         hits=args.hits,
-        remove_query=not args.keep_same_id,
+        remove_query=not (args.keep_same_id or own),
         threads=args.threads,
         index_threads=args.index_threads,
         overwrite=args.overwrite,
@@ -125,3 +160,29 @@ def run(args: argparse.Namespace) -> None:
     problems += [f"{len(unexpected)} scores are not as expected"] if unexpected else []
     if problems:
         raise SpladeLuceneError(f"{' and '.join(problems)}; everything else is in {args.output}")
+
+
+def _from_files(args: argparse.Namespace) -> FilesCollection | None:
+    """The data set that --corpus, --queries and --qrels are; None without them."""
+    files = (args.corpus, args.queries, args.qrels)
+    if not any(files):
+        if args.id_field or args.text_field or args.topic_field:
+            args.usage_error("--id-field, --text-field and --topic-field are for --corpus, --queries and --qrels")
+        return None
+    if not all(files):
+        args.usage_error("--corpus, --queries and --qrels are one data set; give all three")
+    if len(args.datasets) != 1 or args.all or not re.fullmatch(r"[\w.-]*\w", args.datasets[0]):
+        args.usage_error("--corpus, --queries and --qrels are one data set; give one DATASET, its name, of letters, digits, . - _")
+    if args.split or args.data:
+        args.usage_error("--split and --data are for folders and zips; leave them out with --corpus, --queries and --qrels")
+    if is_standard(args.corpus):
+        args.usage_error("--corpus is read several times; give the name of a file")
+    from splade_lucene.collections.judged import FilesCollection
+
+    return FilesCollection(args.datasets[0], args.corpus, args.queries, args.qrels, fields=fields(args), query_fields=topic_fields(args))
+
+
+def _default_measures(collection: FilesCollection | None) -> str:
+    if collection is None or collection.name not in _MSMARCO:
+        return _MEASURES
+    return _GRADED_MEASURES if max(qrel.relevance for qrel in collection.qrels()) > 1 else _MSMARCO_MEASURES

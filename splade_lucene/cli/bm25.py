@@ -5,7 +5,18 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from splade_lucene.cli.options import add_java_heap, add_overwrite, add_skip_bad, add_threads, fraction, from_0
+from splade_lucene.cli.options import (
+    CORPUS_HELP,
+    add_fields,
+    add_java_heap,
+    add_overwrite,
+    add_skip_bad,
+    add_threads,
+    fields,
+    folder,
+    fraction,
+    from_0,
+)
 from splade_lucene.lucene.defaults import DEFAULT_B, DEFAULT_K1, DEFAULT_LANGUAGE, ENGLISH_ANALYZERS, LANGUAGES, WHITESPACE
 
 _LANGUAGES = f"of the text, for stemming and stop words: {', '.join(LANGUAGES)}"
@@ -14,8 +25,8 @@ HELP = "build a BM25 index from passages"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument("corpus", type=Path, help="BEIR folder, or JSONL or TSV file or folder, plain or gzip")
-    parser.add_argument("index", type=Path, help="index folder to make")
+    parser.add_argument("corpus", type=Path, help=CORPUS_HELP)
+    parser.add_argument("index", type=folder, help="index folder to make")
     parser.add_argument("--multifield", action="store_true", help="index title and text as two fields of equal weight (default: joined)")
     parser.add_argument("--language", choices=LANGUAGES, metavar="CODE", default=DEFAULT_LANGUAGE, help=f"{_LANGUAGES} (default: en)")
     parser.add_argument(
@@ -25,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--k1", type=from_0, default=DEFAULT_K1, help="saturation of term frequency (default: %(default)s)")
     parser.add_argument("--b", type=fraction, default=DEFAULT_B, help="normalization by length (default: %(default)s)")
+    add_fields(parser)
     add_threads(parser)
     add_java_heap(parser)
     add_skip_bad(parser)
@@ -46,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
     jvm.start(heap=args.java_heap)
     with progress("indexing", "documents", estimate_passages(args.corpus)) as advance:
         card = build_bm25_index(
-            read_passages(args.corpus, bad),
+            read_passages(args.corpus, bad, fields(args)),
             args.index,
             multifield=args.multifield,
             k1=args.k1,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
+from splade_lucene.cli.options import QRELS_HELP, folder
 from splade_lucene.evaluation.measures import DEFAULT_MEASURES
 
 HELP = "compare TREC runs with a baseline, query by query"
@@ -13,15 +15,16 @@ HELP = "compare TREC runs with a baseline, query by query"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument("qrels", type=Path, help="BEIR TSV or TREC qrels, or a BEIR folder for its test split")
-    parser.add_argument("baseline", metavar="BASELINE", type=Path, help="TREC run")
-    parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="TREC run")
-    parser.add_argument("--measures", default=DEFAULT_MEASURES, help="ir_measures' names (default: %(default)r)")
-    parser.add_argument("--output", type=Path, help="folder for results.json, tables, and the scores of each query")
+    parser.add_argument("qrels", type=Path, help=QRELS_HELP)
+    parser.add_argument("baseline", metavar="BASELINE", type=Path, help="run of TREC or MS MARCO; - is stdin")
+    parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="run of TREC or MS MARCO; - is stdin")
+    parser.add_argument("--measures", default=DEFAULT_MEASURES, help="names of ir_measures, or of trec_eval (default: %(default)r)")
+    parser.add_argument("--output", type=folder, help="folder for results.json, tables, and the scores of each query")
 
 
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
+    from splade_lucene.core.streams import as_file
     from splade_lucene.evaluation.measures import parse_measures
     from splade_lucene.evaluation.report.page import write_report
     from splade_lucene.evaluation.result_files import write_scores
@@ -30,8 +33,10 @@ def run(args: argparse.Namespace) -> None:
     from splade_lucene.experiment.compare import RunComparison
 
     measures = [str(measure) for measure in parse_measures(args.measures)]
-    comparison = RunComparison(args.qrels, [args.baseline, *args.runs], measures, args.output or Path())
-    results = comparison.results()
+    with ExitStack() as stack:
+        qrels, *runs = (stack.enter_context(as_file(path)) for path in (args.qrels, args.baseline, *args.runs))
+        comparison = RunComparison(qrels, runs, measures, args.output or Path())
+        results = comparison.results()
     if args.output:
         write_scores(args.output / "scores.csv", {name: judged.queries for name, judged in comparison.judged.items()})
         write_results(args.output, results)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from splade_lucene.cli.options import add_threads
+from splade_lucene.cli.options import add_threads, folder
 from splade_lucene.encoding.defaults import TINY
 
 HELP = "the whole way on built-in data, offline"
@@ -24,7 +24,7 @@ Next, with your own passages (JSONL lines {"id": …, "contents": …}, TSV, or 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument(
-        "--output", type=Path, default=Path("runs/demo"), help="folder for vectors, indexes and runs (default: %(default)s)"
+        "--output", type=folder, default=Path("runs/demo"), help="folder for vectors, indexes and runs (default: %(default)s)"
     )
     parser.add_argument("--model", default=TINY, metavar="ID|DIR|tiny", help="the encoder (default: %(default)s)")
     add_threads(parser)

@@ -8,7 +8,21 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from splade_lucene.cli.options import add_device, add_model, add_overwrite, add_ray, add_skip_bad, bits, part, positive, weight
+from splade_lucene.cli.options import (
+    CORPUS_HELP,
+    add_device,
+    add_fields,
+    add_model,
+    add_overwrite,
+    add_ray,
+    add_skip_bad,
+    bits,
+    fields,
+    folder,
+    part,
+    positive,
+    weight,
+)
 from splade_lucene.encoding.defaults import DEFAULT_SCALE
 from splade_lucene.vectors.manifest import SHARD_SIZE
 
@@ -17,8 +31,9 @@ HELP = "encode passages into impact vectors"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument("corpus", type=Path, help="BEIR folder, or JSONL or TSV file or folder, plain or gzip")
-    parser.add_argument("out", type=Path, help="folder to write: vectors/*.jsonl and manifest.json")
+    parser.add_argument("corpus", type=Path, help=CORPUS_HELP)
+    parser.add_argument("out", type=folder, help="folder to write: vectors/*.jsonl and manifest.json")
+    add_fields(parser)
     add_model(parser)
     parser.add_argument("--max-length", type=positive, help="tokens a passage is cut at (default: 128 with prithivida's models, else 256)")
     parser.add_argument("--query-max-length", type=positive, help="tokens queries will be cut at (default: 24 with prithivida's, else 64)")
@@ -91,7 +106,7 @@ def run(args: argparse.Namespace) -> None:
     total = estimate_passages(args.corpus) // (args.shard[1] if args.shard else 1)
     with progress("encoding", "passages", total) as advance:
         manifest = encode_here(
-            read_passages(args.corpus, bad),
+            read_passages(args.corpus, bad, fields(args)),
             args.out,
             args.model,
             revision=args.revision,

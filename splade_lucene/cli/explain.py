@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from splade_lucene.cli.options import add_device, add_java_heap, add_model, positive
+from splade_lucene.cli.options import add_device, add_java_heap, add_model, folder, positive
 from splade_lucene.encoding.defaults import DEFAULT_MODEL
 
 # One to explain, or two to compare.
@@ -21,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--card", action="store_true", help="print exactly what the model card's snippet prints")
     parser.add_argument("--html", type=Path, metavar="FILE", help="draw the text and its expansion as an HTML page")
     hits = parser.add_argument_group("why a document got its score")
-    hits.add_argument("--index", type=Path, help="impact index; it names the model")
-    hits.add_argument("--bm25", type=Path, metavar="INDEX", help="BM25 index, explained beside it or alone")
+    hits.add_argument("--index", type=folder, help="impact index; it names the model")
+    hits.add_argument("--bm25", type=folder, metavar="INDEX", help="BM25 index, explained beside it or alone")
     hits.add_argument("--query", help="the text of the query")
     hits.add_argument("--doc", action="append", metavar="ID", help="docid; given twice, what sets the two apart")
     hits.add_argument("--top", type=positive, help="show only the so many terms that count most (default: all)")

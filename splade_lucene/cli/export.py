@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from splade_lucene.cli.options import add_device, add_overwrite, bits, positive
+from splade_lucene.cli.options import QUERIES_HELP, add_device, add_overwrite, add_query_fields, bits, folder, positive, query_fields
 from splade_lucene.integrations.export.registry import ENGINES
 
 HELP = "write encoded passages in the bulk format of another engine"
@@ -14,10 +14,10 @@ HELP = "write encoded passages in the bulk format of another engine"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument("out", type=Path, help="folder that `encode` wrote")
+    parser.add_argument("out", type=folder, help="folder that `encode` wrote")
     parser.add_argument("--to", required=True, choices=list(ENGINES), help="the engine")
-    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="folder to make; NOTES.md in it says how to load it")
-    parser.add_argument("--queries", type=Path, help="BEIR folder, queries.jsonl, or TSV topics to write as search requests")
+    parser.add_argument("--output", type=folder, required=True, metavar="FOLDER", help="folder to make; NOTES.md in it says how to load it")
+    parser.add_argument("--queries", type=Path, help=f"to write as search requests: {QUERIES_HELP}")
     parser.add_argument("--split", help="only the queries that qrels/SPLIT.tsv judges (default: test for a folder, else all queries)")
     parser.add_argument("--query-max-length", type=positive, help="tokens a query is cut at (default: what the vectors say)")
     parser.add_argument("--hits", type=positive, default=1000, help="hits that each request asks for (default: %(default)s)")
@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bits", type=bits, help="ciff: cap impacts at 2^BITS - 1; 8 for tools that hold them in a byte (default: no cap)")
     parser.add_argument("--shards", type=positive, help="ciff: files to split the documents into (default: 1)")
     parser.add_argument("--load", metavar="URL", help="qdrant: also load the server there, or a folder for its local mode")
+    add_query_fields(parser)
     add_device(parser)
     add_overwrite(parser)
 
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
     from splade_lucene.integrations.export.exporting import export_vectors
     from splade_lucene.pipeline.progress import progress
 
-    queries = None if args.queries is None else read_queries(args.queries, split=args.split)
+    queries = None if args.queries is None else read_queries(args.queries, split=args.split, fields=query_fields(args))
     options = {"bits": args.bits, "shards": args.shards or 1} if args.to == "ciff" else {}
     with progress("exporting", "passages") as advance:
         record = export_vectors(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 from splade_lucene.cli.options import from_0, positive, run_tag
@@ -12,8 +14,8 @@ HELP = "fuse TREC runs into one"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="TREC run")
-    parser.add_argument("--output", metavar="RUN", type=Path, required=True, help="TREC run to write; RUN.json beside it says how")
+    parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="run of TREC or MS MARCO; - is stdin")
+    parser.add_argument("--output", metavar="RUN", type=Path, required=True, help="run to write, - is stdout; RUN.json beside it says how")
     parser.add_argument(
         "--method",
         choices=["rrf", "sum", "max"],
@@ -36,14 +38,17 @@ def run(args: argparse.Namespace) -> None:
         args.usage_error("all weights are 0")
     if args.rank_constant and args.method != "rrf":
         args.usage_error("--rank-constant is for --method rrf")
+    from splade_lucene.core.streams import as_file, is_standard
     from splade_lucene.evaluation.fused_files import fuse_files
     from splade_lucene.evaluation.fusion import RANK_CONSTANT
     from splade_lucene.evaluation.runs import write_run
     from splade_lucene.evaluation.table import cost_columns, markdown_table
 
-    fused, notes = fuse_files(
-        args.runs, method=args.method, weights=args.weights, k=args.hits, rank_constant=args.rank_constant or RANK_CONSTANT
-    )
+    constant = args.rank_constant or RANK_CONSTANT
+    with ExitStack() as stack:
+        runs = [stack.enter_context(as_file(path)) for path in args.runs]
+        fused, notes = fuse_files(runs, method=args.method, weights=args.weights, k=args.hits, rank_constant=constant)
     write_run(args.output, fused, tag=args.tag or args.method, notes=notes)
     hits = sum(map(len, fused.values()))
-    print(markdown_table([{"run": str(args.output), "queries": f"{len(fused):,}", "hits": f"{hits:,}", **cost_columns(notes)}]))
+    row = {"run": str(args.output), "queries": f"{len(fused):,}", "hits": f"{hits:,}", **cost_columns(notes)}
+    print(markdown_table([row]), file=sys.stderr if is_standard(args.output) else sys.stdout)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from splade_lucene.cli.options import add_java_heap, add_overwrite, positive
+from splade_lucene.cli.options import add_java_heap, add_overwrite, folder, positive
 
 HELP = "build an impact index from encoded passages, add to one, or delete from it"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument("out", nargs="?", type=Path, help="folder that `encode` wrote; left out, if there is only something to --delete")
-    parser.add_argument("index", type=Path, help="index folder to make or change")
+    parser.add_argument("out", nargs="?", type=folder, help="folder that `encode` wrote; left out, if there is only something to --delete")
+    parser.add_argument("index", type=folder, help="index folder to make or change")
     parser.add_argument(
         "--engine",
         choices=["lucene", "anserini"],
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="lucene sets impacts directly; anserini runs IndexCollection, far slower, to the same postings (default: %(default)s)",
     )
     parser.add_argument("--append", action="store_true", help="add the passages to an index that is there; their ids must be new to it")
-    parser.add_argument("--delete", metavar="IDS", type=Path, help="file of doc_ids, one a line, to delete first")
+    parser.add_argument("--delete", metavar="IDS", type=Path, help="file of doc_ids, one a line, to delete first; - is stdin")
     parser.add_argument(
         "--optimize",
         action=argparse.BooleanOptionalAction,

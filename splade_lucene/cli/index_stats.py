@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from splade_lucene.cli.options import folder
 
 HELP = "show counts and sizes of an index"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument("index", type=Path, help="index folder of either kind")
+    parser.add_argument("index", type=folder, help="index folder of either kind")
     parser.add_argument(
         "--check", action="store_true", help="also read every byte and compare the checksums; exit status 1 if one is wrong"
     )

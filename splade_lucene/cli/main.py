@@ -6,6 +6,8 @@ import argparse
 import atexit
 import importlib
 import os
+import select
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -13,6 +15,8 @@ from typing import Any, NoReturn
 from splade_lucene._version import __version__
 from splade_lucene.errors import SpladeLuceneError, os_sentence
 
+# What a shell says of a process that wrote into a pipe that nobody reads.
+CLOSED_PIPE = 128 + signal.SIGPIPE
 # In the order of the work; each is a module of this package with HELP, add_arguments(parser) and run(args).
 COMMANDS = ("encode", "merge", "index", "index-stats", "bm25", "search", "evaluate", "compare", "fuse", "beir", "explain", "export", "demo")
 
@@ -57,12 +61,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: without the program's name; those of the process if None.
 
     Returns:
-        The exit status.
+        The exit status; 141, without a word, where the pipe that is printed into was closed.
     """
     args = build_parser().parse_args(arguments)
     try:
         args.run(args)
     except (SpladeLuceneError, OSError) as error:
+        if isinstance(error, BrokenPipeError) and output_is_closed():
+            return CLOSED_PIPE
         print(f"splade-lucene {args.command}: {os_sentence(error) if isinstance(error, OSError) else error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -71,18 +77,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def output_is_closed() -> bool:
+    """Whether nobody reads standard output, or standard error, any more: ``| head`` has what it wanted."""
+    poll = select.poll()
+    for file in (1, 2):
+        poll.register(file, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
 def process() -> NoReturn:
     """The command ``splade-lucene``: :func:`main` as a process of its own.
 
     It ends as soon as the work is done: taking Python apart after torch and Java were in it takes half a second, and nothing is left
     to do but what ``atexit`` knows of.
     """
-    status = main()
+    try:
+        status = main()
+    except SystemExit as usage:  # argparse printed help, or what is wrong
+        status = usage.code if isinstance(usage.code, int) else 1
+        if output_is_closed():  # of which argparse says nothing
+            status = CLOSED_PIPE
     try:
         sys.stdout.flush()
         sys.stderr.flush()
-    except OSError:  # nobody reads what was printed; Python knows how to end then
-        sys.exit(status)
+    except OSError as error:
+        status = CLOSED_PIPE if isinstance(error, BrokenPipeError) and output_is_closed() else status or 1
     atexit._run_exitfuncs()
     os._exit(status)
 

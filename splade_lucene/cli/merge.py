@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from splade_lucene.cli.options import folder
 
 HELP = "join parts that several machines encoded"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument("out", type=Path, help="the folder that all `encode --shard` wrote to")
+    parser.add_argument("out", type=folder, help="the folder that all `encode --shard` wrote to")
 
 
 def run(args: argparse.Namespace) -> None:

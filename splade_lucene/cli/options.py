@@ -5,10 +5,21 @@ from __future__ import annotations
 import argparse
 import math
 import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from splade_lucene.core.ids import is_usable
 from splade_lucene.encoding.defaults import DEFAULT_MODEL, MAX_BITS, TINY
 from splade_lucene.lucene.jvm import DEFAULT_HEAP
+
+if TYPE_CHECKING:
+    from splade_lucene.collections.fields import Fields
+    from splade_lucene.collections.queries import QueryFields
+
+CORPUS_HELP = "passages: BEIR folder, dataset saved on disk, or JSONL, TSV, CSV or Parquet file or folder, plain or gzip; - is stdin"
+QUERIES_HELP = "BEIR folder, or file of queries: JSONL, TSV, CSV, TREC topics, Parquet, or one a line; - is stdin"
+QRELS_HELP = "BEIR or TREC qrels, or a BEIR folder for its test split; - is stdin"
 
 
 def positive(text: str) -> int:
@@ -79,6 +90,70 @@ def run_tag(text: str) -> str:
     if not is_usable(text):
         raise argparse.ArgumentTypeError(f"{text!r} would be more than one column of the run, or none; leave white space out")
     return text
+
+
+def folder(text: str) -> Path:
+    """The name of a folder, for argparse."""
+    if text == "-":
+        raise argparse.ArgumentTypeError("a folder is wanted here, which standard input or output cannot be; give its name")
+    return Path(text)
+
+
+def _names(separator: str) -> Callable[[str], tuple[str, ...]]:
+    def split(text: str) -> tuple[str, ...]:
+        found = tuple(name.strip() for name in text.split(separator))
+        if not all(found):
+            raise argparse.ArgumentTypeError(f"{text!r} has an empty name between two {separator!r}")
+        return found
+
+    return split
+
+
+def add_fields(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """``--id-field`` and ``--text-field``."""
+    parser.add_argument("--id-field", metavar="NAME", help="field or column of the id (default: _id, id, docid and other usual names)")
+    parser.add_argument(
+        "--text-field",
+        type=_names(","),
+        default=(),
+        metavar="NAME[,NAME…]",
+        help="field or column of the text; several are joined with a space (default: text, contents and other usual names)",
+    )
+
+
+def add_query_fields(parser: argparse.ArgumentParser) -> None:
+    """``--id-field`` and ``--text-field``, and ``--topic-field`` of TREC topics."""
+    add_fields(parser)
+    add_topic_field(parser)
+
+
+def add_topic_field(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """``--topic-field``."""
+    parser.add_argument(
+        "--topic-field",
+        type=_names("+"),
+        metavar="NAME[+NAME…]",
+        help="of TREC topics: title, description, narrative or another, or title+description (default: title)",
+    )
+
+
+def fields(args: argparse.Namespace) -> Fields:
+    """What :func:`add_fields` declared."""
+    from splade_lucene.collections.fields import Fields
+
+    return Fields(args.id_field, args.text_field)
+
+
+def query_fields(args: argparse.Namespace) -> QueryFields:
+    """What :func:`add_query_fields` declared."""
+    return topic_fields(args)._replace(record=fields(args))
+
+
+def topic_fields(args: argparse.Namespace) -> QueryFields:
+    """What :func:`add_topic_field` declared; other files of queries have their usual fields."""
+    from splade_lucene.collections.queries import QueryFields
+
+    return QueryFields(topic=args.topic_field) if args.topic_field else QueryFields()
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:

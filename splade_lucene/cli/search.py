@@ -1,4 +1,4 @@
-"""Search an index of either kind for a set of queries and write a TREC run; queries are encoded on the fly."""
+"""Search an index of either kind for a set of queries and write a run; queries are encoded on the fly."""
 
 from __future__ import annotations
 
@@ -6,7 +6,18 @@ import argparse
 import sys
 from pathlib import Path
 
-from splade_lucene.cli.options import add_device, add_java_heap, add_threads, positive, run_tag
+from splade_lucene.cli.options import (
+    QUERIES_HELP,
+    add_device,
+    add_java_heap,
+    add_query_fields,
+    add_threads,
+    folder,
+    positive,
+    query_fields,
+    run_tag,
+)
+from splade_lucene.core.streams import is_standard
 
 HELP = "search an index of either kind and write a TREC run"
 
@@ -14,10 +25,16 @@ HELP = "search an index of either kind and write a TREC run"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument(
-        "index", nargs="+", type=Path, help="index folder, which says what encoder it needs; or several, searched as one index"
+        "index", nargs="+", type=folder, help="index folder, which says what encoder it needs; or several, searched as one index"
     )
-    parser.add_argument("queries", type=Path, help="BEIR folder, queries.jsonl, or TSV topics")
-    parser.add_argument("output", metavar="RUN", type=Path, help="TREC run to write; RUN.json beside it says how it was made")
+    parser.add_argument("queries", type=Path, help=QUERIES_HELP)
+    parser.add_argument("output", metavar="RUN", type=Path, help="run to write, - is stdout; RUN.json beside it says how it was made")
+    parser.add_argument(
+        "--format",
+        choices=["trec", "msmarco"],
+        default="trec",
+        help="of the run: TREC's six columns, or MS MARCO's query, document, rank (default: %(default)s)",
+    )
     parser.add_argument("--hits", type=positive, default=1000, help="hits of each query (default: %(default)s)")
     parser.add_argument("--split", help="only the queries that qrels/SPLIT.tsv judges (default: test for a folder, else all queries)")
     parser.add_argument("--query-max-length", type=positive, help="tokens a query is cut at (default: what the index says)")
@@ -37,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="search postings decoded in Java's heap: faster, the same hits (default: where they fit into half of the heap and the queries "
         "are many enough)",
     )
+    add_query_fields(parser)
     add_threads(parser)
     add_device(parser)
     add_java_heap(parser)
@@ -44,6 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
+    to_stdout = is_standard(args.output)
+    if args.show and to_stdout:
+        args.usage_error("--show prints to stdout; give the run the name of a file")
     from splade_lucene.collections.queries import read_queries
     from splade_lucene.evaluation.runs import write_run
     from splade_lucene.evaluation.table import cost_columns, markdown_table
@@ -51,7 +72,7 @@ def run(args: argparse.Namespace) -> None:
     from splade_lucene.lucene.docids import read_docids
     from splade_lucene.pipeline.search import open_searcher, search_queries
 
-    queries = read_queries(args.queries, split=args.split)
+    queries = read_queries(args.queries, split=args.split, fields=query_fields(args))
     docids = None if args.filter is None else read_docids(args.filter)
     jvm.start(heap=args.java_heap)
     with open_searcher(
@@ -83,8 +104,9 @@ def run(args: argparse.Namespace) -> None:
         if searcher.memory is not None:
             print(f"searched {searcher.memory}", file=sys.stderr)
     tag = args.tag or "-".join(args.index[0].resolve().name.split())
-    write_run(args.output, result.run, tag=tag, notes=result.notes)
+    write_run(args.output, result.run, tag=tag, notes=result.notes, format=args.format)
     hits = sum(map(len, result.run.values()))
-    print(markdown_table([{"run": str(args.output), "queries": f"{len(queries):,}", "hits": f"{hits:,}", **cost_columns(result.notes)}]))
+    row = {"run": str(args.output), "queries": f"{len(queries):,}", "hits": f"{hits:,}", **cost_columns(result.notes)}
+    print(markdown_table([row]), file=sys.stderr if to_stdout else sys.stdout)
     if result.notes["queries_without_terms"]:
         print(f"{result.notes['queries_without_terms']:,} queries have no terms and so no hits", file=sys.stderr)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from splade_lucene.collections.beir_names import ALL, CQADUPSTACK, PUBLIC, collection_name, ir_datasets_id
 from splade_lucene.collections.irds import IrDatasetsCollection
 from splade_lucene.collections.judged import MAX_UNPACKED, BeirCollection, JudgedCollection, beir_folders
-from splade_lucene.core.files import AnyPath
+from splade_lucene.core.streams import AnyPath
 from splade_lucene.errors import InputError, SpladeLuceneError
 
 GROUPS = {"beir": PUBLIC, "cqadupstack": CQADUPSTACK}

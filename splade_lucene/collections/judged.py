@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import cast
 
-from splade_lucene.collections.passages import read_passages
-from splade_lucene.collections.queries import read_qrels, read_queries, split_qrels
-from splade_lucene.core.files import AnyPath, open_bytes
+from splade_lucene.collections.fields import Fields
+from splade_lucene.collections.passages import CORPUS, passage_files, read_passages
+from splade_lucene.collections.queries import QueryFields, read_qrels, read_queries, split_qrels
+from splade_lucene.core.streams import AnyPath, open_bytes
 from splade_lucene.errors import InputError
 from splade_lucene.records import Passage, Qrel, Query
 
-_CORPUS = ("corpus.jsonl", "corpus.jsonl.gz")
 _BLOCK = 1 << 20
 MAX_UNPACKED = 8 * 10**9
 """Bytes in all files of a zip; of BEIR's own, BioASQ's alone has more."""
@@ -77,11 +78,59 @@ class BeirCollection(JudgedCollection):
 
     def sha256(self) -> str:
         """The SHA-256 of the uncompressed bytes of the corpus: the same for a folder and the zip that it came in."""
-        digest = hashlib.sha256()
-        with open_bytes(next(self._root / name for name in _CORPUS if (self._root / name).is_file())) as stream:
+        return _sha256(passage_files(self._root))
+
+
+class FilesCollection(JudgedCollection):
+    """A collection whose passages, queries and judgments are files of their own, as MS MARCO's are.
+
+    Args:
+        name: see :class:`JudgedCollection`.
+        corpus: as for :func:`read_passages`.
+        queries: as for :func:`read_queries`; those that are judged are taken.
+        qrels: as for :func:`read_qrels`.
+        fields: which fields of passages are the id and the text, if others.
+        query_fields: likewise of queries.
+
+    Raises:
+        InputError: the queries or the judgments cannot be read, or no query is judged.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        corpus: AnyPath,
+        queries: AnyPath,
+        qrels: AnyPath,
+        *,
+        fields: Fields | None = None,
+        query_fields: QueryFields | None = None,
+    ) -> None:
+        super().__init__(name, str(corpus), None)
+        self._corpus, self._fields = corpus, fields or Fields()
+        self._qrels = read_qrels(qrels)
+        judged = {qrel.query_id for qrel in self._qrels}
+        self._queries = [query for query in read_queries(queries, fields=query_fields) if query.query_id in judged]
+        if not self._queries:
+            raise InputError(queries, f"has no query that {qrels} judges; are these the right judgments?")
+
+    def passages(self) -> Iterator[Passage]:
+        """See :meth:`JudgedCollection.passages`."""
+        return read_passages(self._corpus, fields=self._fields)
+
+    def sha256(self) -> str:
+        """The SHA-256 of the uncompressed bytes of the files of passages, and of the names of the fields that are read."""
+        named = json.dumps(self._fields).encode() if self._fields != Fields() else b""
+        return _sha256(passage_files(self._corpus), named)
+
+
+def _sha256(files: Sequence[AnyPath], more: bytes = b"") -> str:
+    digest = hashlib.sha256(more)
+    for file in files:
+        with open_bytes(file) as stream:
             while block := stream.read(_BLOCK):
                 digest.update(block)
-        return digest.hexdigest()
+    return digest.hexdigest()
 
 
 def beir_folders(path: Path, *, max_unpacked: int = MAX_UNPACKED) -> dict[str, AnyPath]:
@@ -105,11 +154,16 @@ def beir_folders(path: Path, *, max_unpacked: int = MAX_UNPACKED) -> dict[str, A
 
 def _in_folder(path: Path) -> dict[str, AnyPath]:
     own_name = path.resolve().name
-    if any((path / name).is_file() for name in _CORPUS):
+    if _has_corpus(path):
         parent = path.resolve().parent.name
         return {f"{parent}-{own_name}" if parent == "cqadupstack" else own_name: path}
-    below = sorted(each for each in path.iterdir() if each.is_dir() and any((each / name).is_file() for name in _CORPUS))
+    below = sorted(each for each in path.iterdir() if each.is_dir() and _has_corpus(each))
     return {f"{own_name}-{each.name}" if own_name == "cqadupstack" else each.name: each for each in below}
+
+
+def _has_corpus(path: Path) -> bool:
+    # A folder called corpus alone is no sign: a collection of files may lie in one.
+    return any((path / name).is_file() for name in CORPUS) or ((path / CORPUS[-1]).is_dir() and (path / "qrels").is_dir())
 
 
 def _in_zip(path: Path, max_unpacked: int) -> dict[str, AnyPath]:
@@ -131,7 +185,7 @@ def _in_zip(path: Path, max_unpacked: int) -> dict[str, AnyPath]:
     found: dict[str, AnyPath] = {}
     for inside in archive.namelist():
         *parents, file = PurePosixPath(inside).parts or ("",)
-        if file in _CORPUS[:1]:
+        if file == CORPUS[0]:
             name = "-".join(parents) if parents[:1] == ["cqadupstack"] else (parents or [path.stem])[-1]
             found[name] = cast(AnyPath, zipfile.Path(archive, "".join(f"{parent}/" for parent in parents)))
     return found

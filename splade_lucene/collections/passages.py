@@ -1,45 +1,50 @@
-"""Passages from files: BEIR, Pyserini/Anserini JSONL and TSV; plain or gzip; one file or a folder of them."""
+"""Passages from files of any kind that :mod:`splade_lucene.collections.formats` knows; one file, or a folder of them."""
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from splade_lucene.collections.fields import check_id, string_field
-from splade_lucene.core.files import AnyPath, read_objects, read_pairs
+from splade_lucene.collections.fields import Fields, check_id, passage_of
+from splade_lucene.collections.formats.arrow import dataset_files
+from splade_lucene.collections.formats.base import Format
+from splade_lucene.collections.formats.registry import SUFFIXES, find_format, format_by_suffix
 from splade_lucene.core.rejects import RejectPolicy
+from splade_lucene.core.streams import AnyPath, is_standard
 from splade_lucene.core.unique_ids import UniqueIds
 from splade_lucene.errors import InputError
 from splade_lucene.records import Passage
 
-# Bytes that are looked at to estimate the number of lines of a file, and bytes of one sample of them.
-_SAMPLE, _BLOCK = 1 << 24, 1 << 16
-_SUFFIXES = (".jsonl", ".json", ".tsv")
+CORPUS = ("corpus.jsonl", "corpus.jsonl.gz", "corpus.parquet", "corpus")
+"""Names of the passages in a BEIR folder; the last is a folder of files, as on the Hugging Face hub."""
+
+_KINDS = ", ".join(suffix for suffix in SUFFIXES if suffix != ".arrow")
 
 
-def read_passages(path: AnyPath | str, bad: RejectPolicy | None = None) -> Iterator[Passage]:
+def read_passages(path: AnyPath | str, bad: RejectPolicy | None = None, fields: Fields | None = None) -> Iterator[Passage]:
     """Streams the passages of a collection.
 
     Args:
-        path: a BEIR folder (with ``corpus.jsonl``), a folder of ``.jsonl``, ``.json`` or ``.tsv`` files (each may be ``.gz``;
-            read in the order of their names), or one such file. JSONL lines are BEIR's (``_id``, ``title``, ``text``) or
-            Pyserini's (``id``, ``contents``); TSV lines are ``id<TAB>text``.
-        bad: told of each line that is not a passage; stops at the first if None.
+        path: a BEIR folder (with ``corpus.jsonl``), a dataset that ``datasets`` saved on disk, a folder of JSONL, JSON, TSV, CSV or
+            Parquet files (read in the order of their names), one such file, or ``-`` for standard input. Text files may be
+            ``.gz``. Records have the fields of BEIR (``_id``, ``title``, ``text``), Pyserini (``id``, ``contents``) or MS MARCO
+            v2 (``pid`` and ``passage``; ``docid``, ``title``, ``headings`` and ``segment`` or ``body``).
+        bad: told of each record that is not a passage; stops at the first if None.
+        fields: which fields are the id and the text, if others.
 
     Yields:
         The passages in file order.
 
     Raises:
-        InputError: no such collection, a file that cannot be read or holds nothing, or a line that is not a passage: no such object,
-            no text, or an id that TREC files cannot carry or that was there before.
+        InputError: no such collection, a file that cannot be read or holds nothing, or a record that is not a passage: no such
+            object, no text, or an id that TREC files cannot carry or that was there before.
     """
+    path = Path(path) if isinstance(path, str) else path
     bad = RejectPolicy() if bad is None else bad
     seen = UniqueIds()
-    for file in _files(Path(path) if isinstance(path, str) else path):
+    for file in passage_files(path):
         before = len(seen) + len(bad.rejected)
-        for line, passage in _read(file, bad):
+        for line, passage in read_passage_file(file, bad, fields):
             try:
                 check_id(passage.doc_id, seen, file, line)
             except InputError as error:
@@ -53,6 +58,30 @@ def read_passages(path: AnyPath | str, bad: RejectPolicy | None = None) -> Itera
         raise InputError(first.file, f"{first.reason} (as all {len(bad.rejected)} lines of {path} are bad)", first.line)
 
 
+def read_passage_file(file: AnyPath, bad: RejectPolicy, fields: Fields | None = None) -> Iterator[tuple[int, Passage]]:
+    """Streams the passages of one of the files of :func:`passage_files`, without a look at their ids.
+
+    Args:
+        file: the file.
+        bad: told of each record that is not a passage.
+        fields: which fields are the id and the text, if not those that are known.
+
+    Yields:
+        ``(line or row, passage)``; lines and rows are counted from 1.
+
+    Raises:
+        InputError: the file cannot be read, or ``bad`` stops.
+    """
+    fields = fields or Fields()
+    for row in _format(file).read(file, bad, fields.of_passages()):
+        try:
+            passage = passage_of(row, fields, file)
+        except InputError as error:
+            bad.handle(error)
+        else:
+            yield row.number, passage
+
+
 def estimate_passages(path: Path | str) -> int:
     """Roughly how many passages a collection has, without reading all of it: for the time that is left.
 
@@ -60,68 +89,53 @@ def estimate_passages(path: Path | str) -> int:
         path: as for :func:`read_passages`.
 
     Returns:
-        The number of lines: exact for small plain files, else from samples, which large compressed files have only at their start.
+        The number of rows of Parquet and Arrow files and of lines of others: exact for small plain files, else from samples, which
+        large compressed files have only at their start. 0 if nothing is known, as of standard input.
 
     Raises:
         InputError: no such collection.
     """
-    return round(sum(map(_estimate_lines, _files(Path(path)))))
+    files = passage_files(Path(path))
+    return round(sum(_format(file).estimate(file) for file in files if not is_standard(file)))
 
 
-def _estimate_lines(file: AnyPath) -> float:
-    if not isinstance(file, Path):
-        return 0.0  # inside a zip
-    size, read, lines = file.stat().st_size, 0, 0
-    try:
-        with file.open("rb") as raw:
-            if file.suffix == ".gz":
-                with gzip.GzipFile(fileobj=raw) as stream:
-                    lines = stream.read(_SAMPLE).count(b"\n")
-                    # The decompressor reads ahead a little; at the end of the file it has read all.
-                    read = raw.tell()
-            else:
-                step = max(1, size // _SAMPLE)
-                for start in range(0, size, _BLOCK * step):
-                    raw.seek(start)
-                    block = raw.read(_BLOCK)
-                    read, lines = read + len(block), lines + block.count(b"\n")
-    except (OSError, EOFError, zlib.error):
-        return 0.0  # reading it will say what is wrong
-    return lines * size / max(1, read)
+def passage_files(path: AnyPath) -> list[AnyPath]:
+    """The files that hold the passages of a collection, in the order in which they are read.
 
-
-def _files(path: AnyPath) -> list[AnyPath]:
+    Raises:
+        InputError: there is no such file or folder, or it holds none.
+    """
+    if is_standard(path):
+        return [path]
     if path.is_file():
-        if not _plain_suffix(path):
-            raise InputError(path, f"unknown kind of file; passages come as {', '.join(_SUFFIXES)}, each also with .gz")
+        _format(path)
         return [path]
     if not path.is_dir():
         raise InputError(path, "no such file or folder")
-    for name in ("corpus.jsonl", "corpus.jsonl.gz"):
+    for name in CORPUS:
         if (path / name).is_file():
             return [path / name]
-    files = sorted((file for file in path.iterdir() if file.is_file() and _plain_suffix(file)), key=str)
+        if (path / name).is_dir():
+            return passage_files(path / name)
+    if (files := dataset_files(path)) is not None:
+        return files
+    files = sorted((file for file in path.iterdir() if file.is_file() and _holds_passages(file)), key=str)
     if not files:
-        raise InputError(path, f"holds no corpus.jsonl and no {', '.join(_SUFFIXES)} file (plain or .gz)")
+        raise InputError(path, f"holds no corpus.jsonl and no {_KINDS} file (text files plain or .gz), and is no dataset saved on disk")
     return files
 
 
-def _plain_suffix(path: AnyPath) -> str | None:
-    suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
-    return suffix if suffix in _SUFFIXES else None
+def _holds_passages(file: AnyPath) -> bool:
+    if file.name.startswith("."):
+        return False
+    # MS MARCO v2's files of passages are named .gz alone.
+    found = format_by_suffix(file) or (find_format(file) if file.suffix == ".gz" else None)
+    return found is not None and found.passages
 
 
-def _read(file: AnyPath, bad: RejectPolicy) -> Iterator[tuple[int, Passage]]:
-    if _plain_suffix(file) == ".tsv":
-        for number, doc_id, text in read_pairs(file, bad):
-            yield number, Passage(doc_id, text)
-        return
-    for number, item in read_objects(file, bad):
-        try:
-            doc_id = string_field(item, ("_id", "id"), file, number)
-            title = string_field(item, ("title",), file, number) if "title" in item else ""
-            passage = Passage(doc_id, string_field(item, ("text", "contents"), file, number), title)
-        except InputError as error:
-            bad.handle(error)
-        else:
-            yield number, passage
+def _format(file: AnyPath) -> Format:
+    found = find_format(file)
+    if found is None or not found.passages:
+        problem = f"unknown kind of file; passages come as {_KINDS}, text files each also with .gz"
+        raise InputError("standard input" if is_standard(file) else file, problem)
+    return found

@@ -1,24 +1,50 @@
-"""Queries and relevance judgments: BEIR (``queries.jsonl``, ``qrels/<split>.tsv``), TSV topics, TREC qrels."""
+"""Queries from files of any kind that :mod:`splade_lucene.collections.formats` knows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
-from splade_lucene.collections.fields import check_id, string_field
-from splade_lucene.core.files import AnyPath, Lines, check_ids, read_objects, read_pairs
+from splade_lucene.collections.fields import Fields, check_id, query_of
+from splade_lucene.collections.formats import trec_topics
+from splade_lucene.collections.formats.registry import find_format
+from splade_lucene.collections.passages import passage_files
+from splade_lucene.collections.qrels import read_qrels, split_qrels
+from splade_lucene.core.files import Lines
+from splade_lucene.core.notices import notice
+from splade_lucene.core.rejects import RejectPolicy
+from splade_lucene.core.streams import AnyPath, is_standard
 from splade_lucene.core.unique_ids import UniqueIds
 from splade_lucene.errors import InputError
-from splade_lucene.records import Qrel, Query
+from splade_lucene.records import Query
+
+__all__ = ["QueryFields", "read_qrels", "read_queries", "split_qrels"]
+
+_FILES = ("queries.jsonl", "queries.jsonl.gz", "queries.parquet", "queries.tsv")
 
 
-def read_queries(path: AnyPath | str, *, split: str | None = None) -> list[Query]:
+class QueryFields(NamedTuple):
+    """Which fields are read of queries.
+
+    Attributes:
+        record: of JSON, tables and datasets.
+        topic: of TREC topics, joined with one space.
+    """
+
+    record: Fields = Fields()
+    topic: tuple[str, ...] = (trec_topics.DEFAULT_FIELD,)
+
+
+def read_queries(path: AnyPath | str, *, split: str | None = None, fields: QueryFields | None = None) -> list[Query]:
     """Reads queries.
 
     Args:
-        path: a BEIR folder, a ``queries.jsonl`` (``_id``/``id`` and ``text``), or a TSV of ``id<TAB>text``; plain or gzip.
-        split: keep only the queries that ``qrels/<split>.tsv`` beside the file judges; a BEIR folder defaults to ``test``.
+        path: a BEIR folder, or a file of JSONL or one JSON array (``_id``, ``id`` or ``qid``, and ``text``, ``query`` or
+            ``question``), TSV or CSV of id and text, TREC topics of either format, Parquet, or plain text, one query a line;
+            ``-`` for standard input.
+        split: keep only the queries that ``qrels/<split>.tsv`` beside the file judges; a BEIR folder defaults to ``test``, or to all
+            its queries if it has no judgments.
+        fields: which fields are the id and the text, if others.
 
     Returns:
         The queries in file order.
@@ -27,14 +53,18 @@ def read_queries(path: AnyPath | str, *, split: str | None = None) -> list[Query
         InputError: the file is missing or malformed, an id is repeated, nothing is left, or there is no such split.
     """
     path = Path(path) if isinstance(path, str) else path
-    if path.is_dir():
-        file = next((path / name for name in ("queries.jsonl", "queries.jsonl.gz") if (path / name).is_file()), None)
-        if file is None:
-            raise InputError(path, "holds no queries.jsonl; give a BEIR folder or a file of queries")
-        folder, split = path, split or "test"
+    if not is_standard(path) and path.is_dir():
+        files, folder = _in_folder(path), path
+        if split is None:
+            split = "test" if (path / "qrels").is_dir() else None
+            if split is None:
+                notice(f"{path}: has no folder qrels, so all its queries are taken")
     else:
-        file, folder = path, cast(AnyPath, path.parent)
-    queries = _read_queries(file)
+        files, folder = [path], cast(AnyPath, path.parent)
+    queries: dict[str, str] = {}
+    seen = UniqueIds()
+    for file in files:
+        queries |= _read_file(file, fields or QueryFields(), seen)
     if split is not None:
         judged = {qrel.query_id for qrel in read_qrels(split_qrels(folder, split))}
         queries = {query_id: text for query_id, text in queries.items() if query_id in judged}
@@ -43,66 +73,30 @@ def read_queries(path: AnyPath | str, *, split: str | None = None) -> list[Query
     return [Query(query_id, text) for query_id, text in queries.items()]
 
 
-def split_qrels(folder: AnyPath, split: str) -> AnyPath:
-    """The qrels file of a split of a BEIR folder.
-
-    Raises:
-        InputError: there is none; the message lists the splits that there are.
-    """
-    file = folder / "qrels" / f"{split}.tsv"
-    if not file.is_file():
-        there = (folder / "qrels").iterdir() if (folder / "qrels").is_dir() else ()
-        splits = sorted(each.stem for each in there if each.suffix == ".tsv")
-        raise InputError(file, f"no such split; there is {', '.join(splits) or 'none'}")
-    return file
+def _in_folder(path: AnyPath) -> list[AnyPath]:
+    for name in _FILES:
+        if (path / name).is_file():
+            return [path / name]
+    if (path / "queries").is_dir():
+        return passage_files(path / "queries")
+    raise InputError(path, "holds no queries.jsonl; give a BEIR folder or a file of queries")
 
 
-def read_qrels(path: AnyPath | str) -> list[Qrel]:
-    """Reads relevance judgments.
-
-    Args:
-        path: BEIR TSV (``query-id<TAB>corpus-id<TAB>score`` under a header line) or TREC (``query 0 document relevance``);
-            plain or gzip. A BEIR folder means its ``qrels/test.tsv``.
-
-    Returns:
-        The judgments in file order.
-
-    Raises:
-        InputError: the file is missing, empty or malformed, or judges a pair twice with different relevance.
-    """
-    path = Path(path) if isinstance(path, str) else path
-    if path.is_dir():
-        path = split_qrels(path, "test")
-    judgments: dict[tuple[str, str], int] = {}
-    lines = Lines(path)
-    for text in lines:
-        columns = text.split()
-        if not columns or (lines.number == 1 and columns[0] in {"query-id", "query_id", "qid"}):
-            continue
-        if len(columns) not in (3, 4):
-            raise InputError(path, f"{len(columns)} columns; qrels have 3 (BEIR) or 4 (TREC)", lines.number)
-        try:
-            relevance = int(columns[-1])
-        except ValueError:
-            raise InputError(path, f"the relevance {columns[-1]!r} is not an integer; write it as one", lines.number) from None
-        pair = (columns[0], columns[-2])
-        check_ids(pair, path, lines.number)
-        if judgments.setdefault(pair, relevance) != relevance:
-            raise InputError(path, f"query {pair[0]!r} and document {pair[1]!r} were judged differently before; remove one", lines.number)
-    if not judgments:
-        raise InputError(path, "holds no judgments")
-    return [Qrel(query_id, doc_id, relevance) for (query_id, doc_id), relevance in judgments.items()]
-
-
-def _read_queries(file: AnyPath) -> dict[str, str]:
+def _read_file(file: AnyPath, fields: QueryFields, seen: UniqueIds) -> dict[str, str]:
+    bad = RejectPolicy()
     queries: dict[str, str] = {}
-    seen = UniqueIds()
-    for number, query_id, text in read_pairs(file) if file.name.endswith((".tsv", ".tsv.gz")) else _json_pairs(file):
-        check_id(query_id, seen, file, number)
-        queries[query_id] = text
+    found = find_format(file)
+    if found is None:
+        for _ in Lines(file):  # says what is wrong with a file that cannot be read
+            pass
+        return queries
+    record, option = fields.record, "--text-field"
+    if found is trec_topics.FORMAT:
+        record, option = Fields(trec_topics.NUMBER, fields.topic), "--topic-field"
+    elif fields.topic != QueryFields().topic:
+        raise InputError(file, f"is {found.name}, which has no topic fields; leave --topic-field out, or name --text-field")
+    for row in found.read(file, bad, record.of_queries()):
+        query = query_of(row, record, file, option)
+        check_id(query.query_id, seen, file, row.number)
+        queries[query.query_id] = query.text
     return queries
-
-
-def _json_pairs(file: AnyPath) -> Iterator[tuple[int, str, str]]:
-    for number, item in read_objects(file):
-        yield number, string_field(item, ("_id", "id"), file, number), string_field(item, ("text", "contents"), file, number)

@@ -23,6 +23,7 @@ from splade_lucene.core.atomic import OLD, TEMPORARY, naming, prefix, remove_sta
 from splade_lucene.core.ids import RULE, is_usable
 from splade_lucene.core.locks import locked
 from splade_lucene.core.rejects import Rejected, RejectPolicy
+from splade_lucene.core.streams import AnyPath, is_standard, open_bytes, standard_output
 from splade_lucene.errors import InputError
 
 # Bytes of a line, its end included. A longer one is no passage but a mistake (a whole collection in one JSON array, a file of
@@ -30,9 +31,6 @@ from splade_lucene.errors import InputError
 MAX_LINE = 1 << 25
 # Which bad lines of a collection were left out, beside what was made of the others.
 REJECTED = "rejected.jsonl"
-
-AnyPath = Path | zipfile.Path
-"""A file or folder, on disk or in a zip archive."""
 
 
 class Lines:
@@ -59,7 +57,7 @@ class Lines:
             InputError: the file cannot be read, is a damaged gzip file, or has a line that is not UTF-8 or over ``MAX_LINE`` bytes.
         """
         try:
-            with self._open() as stream:
+            with open_bytes(self.path) as stream:
                 while raw := stream.readline(MAX_LINE + 1):
                     self.number += 1
                     text = self._text(raw, stream)
@@ -85,16 +83,6 @@ class Lines:
             problem = f"not UTF-8 ({error.reason} at byte {error.start}); convert the file to UTF-8"
             self._bad.handle(InputError(self.path, problem, self.number))
             return None
-
-    def _open(self) -> IO[bytes]:
-        return open_bytes(self.path)
-
-
-def open_bytes(path: AnyPath) -> IO[bytes]:
-    """Opens a file, plain, gzip or in a zip archive, for its uncompressed bytes."""
-    if isinstance(path, Path) and path.suffix == ".gz":
-        return gzip.open(path, "rb")  # type: ignore[return-value]  # GzipFile is IO[bytes] in all but name
-    return path.open("rb")
 
 
 def read_objects(path: AnyPath, bad: RejectPolicy | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -136,27 +124,6 @@ def parse_object(text: str, path: AnyPath, line: int) -> dict[str, Any]:
         raise InputError(path, f"not a JSON object ({reason}); correct or remove the line", line) from None
 
 
-def read_pairs(path: AnyPath, bad: RejectPolicy | None = None) -> Iterator[tuple[int, str, str]]:
-    """Yields ``(line number, id, text)`` for each non-empty line ``id<TAB>text`` of a TSV file, plain or gzip.
-
-    Args:
-        path: the file.
-        bad: told of lines without a tab; stops at the first if None.
-
-    Raises:
-        InputError: a line has no tab, or the file cannot be read.
-    """
-    bad = RejectPolicy() if bad is None else bad
-    lines = Lines(path, bad)
-    for line in lines:
-        if line.strip():
-            name, tab, text = line.partition("\t")
-            if tab:
-                yield lines.number, name, text
-            else:
-                bad.handle(InputError(path, "no tab; a TSV line is id, tab, text", lines.number))
-
-
 def check_ids(names: Iterable[str], path: AnyPath, line: int) -> None:
     """Makes sure that every tool can carry the ids in a line.
 
@@ -172,10 +139,16 @@ def check_ids(names: Iterable[str], path: AnyPath, line: int) -> None:
 def atomic_file(path: Path) -> Iterator[IO[str]]:
     """Opens a text file that takes its name only when the block ends well; before that, ``path`` is as it was.
 
+    ``-`` is standard output.
+
     Raises:
         InputError: ``path`` is a folder, a device or a pipe, which a file must not replace.
         OSError: the file cannot be written; the error names ``path``.
     """
+    if is_standard(path):
+        with standard_output() as stream:
+            yield stream
+        return
     if path.exists() and not path.is_file():
         raise InputError(path, "is no file, so it is not replaced by one; give another name")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -208,9 +181,11 @@ def atomic_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
             system can swap names.
 
     Raises:
-        InputError: ``path`` exists and is not a folder, or ``overwrite`` is false, or another process is writing it.
+        InputError: ``path`` is ``-``, exists and is not a folder, or ``overwrite`` is false, or another process is writing it.
         OSError: the folder cannot be written; the error names ``path``.
     """
+    if is_standard(path):
+        raise InputError(path, "a folder cannot be written to standard output; give a name")
     if path.is_symlink():
         path = path.resolve()  # what it names is replaced, not the link
     with naming(path), locked(path):

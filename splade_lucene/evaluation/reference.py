@@ -1,4 +1,4 @@
-"""Published figures to hold measured ones against: ``data/beir.json`` says where each comes from."""
+"""Published figures to hold measured ones against: ``data/beir.json`` and ``data/msmarco.json`` say where each comes from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from splade_lucene.evaluation.results import Published, System
 TOLERANCE = 0.0005
 """A BM25 figure that is further off its published one is marked: BM25 has nothing that may differ."""
 
-_FILE = Path(__file__).parent / "data" / "beir.json"
+_BEIR, _MSMARCO = (Path(__file__).parent / "data" / name for name in ("beir.json", "msmarco.json"))
 _MEASURES = ("nDCG@10", "R@100", "R@1000")
 # The checkpoints behind Anserini's figures.
 _CHECKPOINTS = {"naver/splade-cocondenser-ensembledistil": "splade-pp-ed", "naver/splade-v3": "splade-v3"}
@@ -23,21 +23,40 @@ HITS = 1000
 
 
 @cache
-def _data() -> Mapping[str, Any]:
-    data: Mapping[str, Any] = json.loads(_FILE.read_text(encoding="utf-8"))
+def _data(file: Path = _BEIR) -> Mapping[str, Any]:
+    data: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return data
 
 
-def source() -> str:
-    """Where the figures come from, in a sentence."""
-    return str(_data()["source"])
+def source(dataset: str | None = None) -> str:
+    """Where the figures come from, in a sentence: those of MS MARCO for its data sets, else BEIR's."""
+    return str(_data(_MSMARCO if dataset in _msmarco() else _BEIR)["source"])
+
+
+def _msmarco() -> Mapping[str, Any]:
+    datasets: Mapping[str, Any] = _data(_MSMARCO)["datasets"]
+    return datasets
+
+
+def settings_match(dataset: str, *, split: str | None, queries: int, hits: int, remove_query: bool) -> bool:
+    """Whether a data set was evaluated as for its published figures.
+
+    BEIR's are of the test split, without the passage that has the query's id. MS MARCO's are of ``queries`` judged queries, and keep
+    all passages: its queries and passages are numbered, so that ids agree by chance.
+    """
+    if dataset in _msmarco():
+        return hits == HITS and not remove_query and all(figures["queries"] == queries for figures in _msmarco()[dataset].values())
+    return hits == HITS and remove_query and split == "test"
 
 
 def references(dataset: str) -> dict[str, dict[str, float]]:
-    """The published figures of a BEIR collection: system → measure → figure; empty for other collections.
+    """The published figures of a collection of BEIR or MS MARCO: system → measure → figure; empty for other collections.
 
-    Those of ``cqadupstack`` are the means of its 12 forums.
+    Those of ``cqadupstack`` are the means of its 12 forums. MS MARCO's are ``msmarco`` (the small dev set), ``dl19`` and ``dl20``.
     """
+    if dataset in _msmarco():
+        rest = {"documents", "queries"}
+        return {name: {key: value for key, value in row.items() if key not in rest} for name, row in _msmarco()[dataset].items()}
     known: Mapping[str, Mapping[str, Mapping[str, float]]] = _data()["datasets"]
     forums = [systems for name, systems in known.items() if dataset == "cqadupstack" and name.startswith("cqadupstack-")]
     rows = forums or ([known[dataset]] if dataset in known else [])
@@ -58,7 +77,7 @@ def published_system(system: System) -> str | None:
 
 def published_documents(dataset: str, system: System) -> int | None:
     """How many documents the published index has; None if there is no such published figure."""
-    figures = _data()["datasets"].get(dataset, {}).get(published_system(system))
+    figures = (_msmarco().get(dataset) or _data()["datasets"].get(dataset, {})).get(published_system(system))
     return int(figures["documents"]) if figures else None
 
 

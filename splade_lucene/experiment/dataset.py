@@ -12,7 +12,7 @@ from typing import NamedTuple
 from splade_lucene.core.files import atomic_file
 from splade_lucene.evaluation.cost import latency
 from splade_lucene.evaluation.judging import Judged, compare_with_baseline, judge, without_relevant
-from splade_lucene.evaluation.reference import HITS, published, published_documents
+from splade_lucene.evaluation.reference import published, published_documents, settings_match
 from splade_lucene.evaluation.result_files import write_evidence, write_latency, write_passages, write_scores
 from splade_lucene.evaluation.results import Cost, Dataset, Milliseconds, Row, System, Timings, place
 from splade_lucene.experiment.query_details import MOST_QUERIES, beginnings, gather, pick_queries
@@ -104,8 +104,11 @@ class DatasetEvaluation:
 
     def _is_comparable(self, system: System) -> bool:
         """Whether published figures have the same split, hits and number of documents."""
-        settings_match = self._settings.hits == HITS and self._settings.remove_query
-        if self._steps.collection.split != "test" or not settings_match or system.kind == "fusion":
+        collection, settings = self._steps.collection, self._settings
+        queries = len({qrel.query_id for qrel in self._qrels})
+        if system.kind == "fusion" or not settings_match(
+            collection.name, split=collection.split, queries=queries, hits=settings.hits, remove_query=settings.remove_query
+        ):
             return False
         there, known = self._cards[system.name].documents, published_documents(self._steps.collection.name, system)
         if known is not None and known != there:

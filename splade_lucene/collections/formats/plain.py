@@ -1,0 +1,23 @@
+"""Plain text: one query a line; the ids are the numbers of the lines."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from splade_lucene.collections.formats.base import ID, TEXT, Format, Row
+from splade_lucene.collections.formats.lines import estimate_lines
+from splade_lucene.core.files import Lines
+from splade_lucene.core.notices import notice
+from splade_lucene.core.rejects import RejectPolicy
+from splade_lucene.core.streams import AnyPath
+
+
+def _read(file: AnyPath, bad: RejectPolicy, wanted: Collection[str] | None) -> Iterator[Row]:
+    lines = Lines(file, bad)
+    for line in lines:
+        if line.strip():
+            notice(f"{file}: plain text, one query a line; their ids are the numbers of the lines")
+            yield Row(lines.number, {ID: str(lines.number), TEXT: line.strip()})
+
+
+FORMAT = Format("plain text", (), lambda head: bool(head.strip()), _read, estimate_lines, passages=False)

@@ -1,0 +1,12 @@
+"""What a user must know of the work and is no error: a line on stderr, once."""
+
+from __future__ import annotations
+
+import sys
+from functools import lru_cache
+
+
+@lru_cache(maxsize=1024)
+def notice(text: str) -> None:
+    """Prints a line on stderr, the same one only once a process: collections are read several times."""
+    print(text, file=sys.stderr, flush=True)
