@@ -118,7 +118,7 @@ def test_explain_prints_what_the_model_card_prints(capsys: pytest.CaptureFixture
         (["search", "{beir}", "{beir}", "{tmp}/r"], "no index that"),
         (["search", "{indexes}/bm25", "{beir}", "{tmp}/r", "--split", "dev"], "no such split; there is test"),
         (["search", "{indexes}/bm25", "{tmp}/nowhere", "{tmp}/r"], "cannot be read"),
-        (["evaluate", "{beir}", "{beir}/corpus.jsonl"], "columns; a TREC run has 6"),
+        (["evaluate", "{beir}", "{beir}/corpus.jsonl"], "columns; a run has 6"),
         (["evaluate", "{beir}", "{tmp}/nowhere"], "cannot be read"),
         (["evaluate", "{beir}", "{beir}/corpus.jsonl", "--measures", "quality"], "unknown measure 'quality'"),
     ],
