@@ -18,7 +18,22 @@ from splade_lucene.errors import SpladeLuceneError, os_sentence
 # What a shell says of a process that wrote into a pipe that nobody reads.
 CLOSED_PIPE = 128 + signal.SIGPIPE
 # In the order of the work; each is a module of this package with HELP, add_arguments(parser) and run(args).
-COMMANDS = ("encode", "merge", "index", "index-stats", "bm25", "search", "evaluate", "compare", "fuse", "beir", "explain", "export", "demo")
+COMMANDS = (
+    "encode",
+    "merge",
+    "index",
+    "index-stats",
+    "bm25",
+    "search",
+    "evaluate",
+    "compare",
+    "fuse",
+    "beir",
+    "explain",
+    "export",
+    "demo",
+    "serve",
+)
 
 
 class CommandParser(argparse.ArgumentParser):

@@ -206,6 +206,15 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         text: str | None = None if stored is None else json.loads(stored)["contents"]
         return text
 
+    def sample(self, count: int) -> list[str]:
+        """The ids of some documents, spread evenly over the index; all if it has no more."""
+        jvm.check_process()
+        every = self._reader.maxDoc()
+        fields = self._reader.storedFields()
+        numbers = dict.fromkeys(every * (2 * place + 1) // (2 * count) for place in range(count)) if every else ()
+        found = [fields.document(number) for number in numbers]
+        return [document.get("id") for document in found]
+
     def explain(self, text: str, doc_id: str) -> Explanation:
         """Takes the score of a document for a query apart.
 
@@ -230,6 +239,10 @@ class LuceneSearcher(ABC, Generic[Prepared]):
             sorted(matches, key=lambda match: -match.product),
             {term: weight for term, weight in sorted(terms.items(), key=lambda item: -item[1]) if term not in matched},
         )
+
+    def terms(self, text: str) -> Mapping[str, float]:
+        """What a query searches for: term → its weight; for BM25 stem → how often the query has it."""
+        return self._terms(self._prepare([text])[0])
 
     def contributions(self, queries: Mapping[str, str], doc_ids: Mapping[str, Iterable[str]]) -> dict[str, dict[str, dict[str, float]]]:
         """What the terms of queries add to the scores of documents: the numbers of :meth:`explain`, for many at once.

@@ -1,0 +1,81 @@
+"""The query encoders of the served indexes: each model is loaded once, however many indexes name it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+from splade_lucene.pipeline.query_encoder import bind_encoder
+from splade_lucene.serving.batching import BatchingEncoder
+from splade_lucene.serving.query_cache import CachingEncoder
+from splade_lucene.serving.settings import EncodingSettings
+
+if TYPE_CHECKING:
+    from splade_lucene.encoding.model import SpladeModel
+
+
+class ServedEncoder:
+    """What encodes the queries of one or more indexes.
+
+    Attributes:
+        model: the model itself, for its vocabulary and for passages.
+        record: what the index says of it.
+        queries: encodes queries in batches.
+    """
+
+    def __init__(self, model: SpladeModel, record: Mapping[str, Any], queries: BatchingEncoder) -> None:
+        self.model, self.record, self.queries = model, record, queries
+
+
+class Encoders:
+    """Loads models when an index first needs them, and lets them go when none does any more.
+
+    Args:
+        settings: how queries are encoded.
+    """
+
+    def __init__(self, settings: EncodingSettings) -> None:
+        self._settings = settings
+        self._models: WeakValueDictionary[tuple[str, str | None], SpladeModel] = WeakValueDictionary()
+        self._encoders: WeakValueDictionary[str, ServedEncoder] = WeakValueDictionary()
+        self._lock = threading.Lock()
+        # One thread for all models: each takes all cores.
+        self.thread = ThreadPoolExecutor(1, "encode")
+
+    def of(self, record: Mapping[str, Any], folder: Path) -> ServedEncoder:
+        """The encoder that an index names.
+
+        Args:
+            record: of the encoder, from the card of the index.
+            folder: the index, for messages.
+
+        Raises:
+            ModelError: the model cannot be loaded.
+            IndexMismatchError: it is not the one that the index was made with.
+        """
+        key = json.dumps(dict(record), sort_keys=True)
+        with self._lock:
+            found = self._encoders.get(key)
+            if found is None:
+                found = self._encoders[key] = self._load(record, folder)
+            return found
+
+    def _load(self, record: Mapping[str, Any], folder: Path) -> ServedEncoder:
+        from splade_lucene.encoding.model import SpladeModel
+
+        settings, name = self._settings, (record["model"], record["revision"])
+        model = self._models.get(name)
+        if model is None:
+            model = SpladeModel.load(name[0], revision=name[1], device=settings.device, precision=settings.precision)
+            self._models[name] = model
+        bound = bind_encoder(record, folder, model=model)
+        bound.encode_queries(["warm up"])
+        queries = BatchingEncoder(
+            CachingEncoder(bound, settings.cache), self.thread, wait=settings.batch_wait_ms / 1e3, size=settings.batch_size
+        )
+        return ServedEncoder(model, record, queries)
