@@ -33,6 +33,8 @@ COMMANDS = (
     "export",
     "demo",
     "serve",
+    "mcp",
+    "doctor",
 )
 
 

@@ -20,31 +20,34 @@ class _Body(BaseModel):
 class Fusion(_Body):
     """Which two indexes are fused, and how."""
 
-    with_: str | None = Field(None, alias="with", description="the other index; by default the BM25 index that was given with this one")
-    method: Literal["scores", "ranks"] = Field(
-        "scores", description="`scores`: weighted sum of min-max-normalised scores; `ranks`: reciprocal rank fusion"
+    other: str | None = Field(
+        default=None, validation_alias="with", description="the other index; by default the BM25 index that was given with this one"
     )
-    weight: float = Field(0.5, ge=0, le=1, description="of this index's scores; the other has 1 - weight")
+    method: Literal["scores", "ranks"] = Field(
+        default="scores", description="`scores`: weighted sum of min-max-normalised scores; `ranks`: reciprocal rank fusion"
+    )
+    weight: float = Field(default=0.5, ge=0, le=1, description="of this index's scores; the other has 1 - weight")
 
 
 class SearchBody(_Body):
     """A search."""
 
-    text: str | None = Field(None, description="the query", examples=["why does glass break"])
+    text: str | None = Field(default=None, description="the query", examples=["why does glass break"])
     impacts: dict[Token, Impact] | None = Field(
-        None, max_length=_MOST_TOKENS, description="an encoded query instead of a text: token to impact, integers", examples=[None]
+        default=None, max_length=_MOST_TOKENS, description="an encoded query instead of a text: token to impact, integers", examples=[None]
     )
     weights: dict[Token, Weight] | None = Field(
-        None,
+        default=None,
         max_length=_MOST_TOKENS,
         description="the same with the model's weights, which are multiplied by the index's scale and rounded",
         examples=[None],
     )
-    k: int = Field(10, ge=1, description="the number of hits")
-    documents: bool = Field(True, description="with the stored text of each hit")
-    within: list[str] | None = Field(None, min_length=1, max_length=10_000, description="only these documents", examples=[None])
-    explain: bool = Field(False, description="with what each term adds to each score, and where it is in the text")
-    fusion: Fusion | bool = Field(False, description="fuse with another index; `true` for the BM25 index that was given with this one")
+    k: int = Field(default=10, ge=1, description="the number of hits")
+    documents: bool = Field(default=True, description="with the stored text of each hit")
+    explain: bool = Field(default=False, description="with what each term adds to each score, and where it is in the text")
+    fusion: Fusion | bool = Field(
+        default=False, description="fuse with another index; `true` for the BM25 index that was given with this one"
+    )
 
     @model_validator(mode="after")
     def _one_query(self) -> SearchBody:
@@ -54,8 +57,6 @@ class SearchBody(_Body):
             raise ValueError("explain needs the text of the query")
         if self.text is None and self.fusion:
             raise ValueError("fusion needs the text of the query, which the BM25 index searches for")
-        if self.fusion and self.within is not None:
-            raise ValueError("within and fusion do not go together")
         return self
 
 
@@ -70,8 +71,8 @@ class EmbedBody(_Body):
     """Texts to encode, as for text-embeddings-inference."""
 
     inputs: str | list[str] = Field(description="a text or several", examples=["why does glass break"])
-    truncate: bool | None = Field(False, description="cut texts that are too long; else they are refused")
-    truncation_direction: Literal["Left", "Right", "left", "right"] = Field("Right", description="only `Right`")
+    truncate: bool | None = Field(default=False, description="cut texts that are too long; else they are refused")
+    truncation_direction: Literal["Left", "Right", "left", "right"] = Field(default="Right", description="only `Right`")
     prompt_name: str | None = Field(
-        None, description="`query` encodes as a query, `document` as a passage; by default as a passage", examples=["query"]
+        default=None, description="`query` encodes as a query, `document` as a passage; by default as a passage", examples=["query"]
     )

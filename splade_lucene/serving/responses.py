@@ -21,11 +21,17 @@ class Term(BaseModel):
     in_query: bool = Field(description="it is in the query's text; else the model added it")
 
 
+class QueryText(BaseModel):
+    """The query as it was sent."""
+
+    text: str
+
+
 class QueryAnswer(BaseModel):
     """The query as it was understood."""
 
     text: str | None = None
-    terms: list[Term] | None = Field(None, description="what was searched for, largest weight first")
+    terms: list[Term] | None = Field(default=None, description="what was searched for, largest weight first")
 
 
 class TermMatch(BaseModel):
@@ -82,7 +88,7 @@ class SearchAnswer(BaseModel):
 
     api: str = "v1"
     index: str
-    query: QueryAnswer
+    query: QueryText
     candidates: list[Candidate]
 
 

@@ -76,7 +76,7 @@ class SearchService:
             if body.fusion:
                 return await self._fused(served, index, text or "", body)
             found = await self._find(index, text, body, body.k)
-            candidates, terms = await self._run(lambda: _candidates(self.catalog, served, index, text, body, found.hits))
+            candidates, terms = await self._run(lambda: self._candidates(served, index, body, found.hits))
         return FullSearchAnswer(
             index=name,
             query=QueryAnswer(text=text, terms=terms),
@@ -147,18 +147,16 @@ class SearchService:
 
     async def _fused(self, served: ServedIndex, index: OpenIndex, text: str, body: SearchBody) -> FullSearchAnswer:
         fusion = body.fusion if isinstance(body.fusion, Fusion) else Fusion()
-        other_name = fusion.with_ or served.source.baseline
+        other_name = fusion.other or served.source.baseline
         if other_name is None:
             raise bad_request(f"{served.name} was given without a BM25 index; name the other index: " + '{"fusion": {"with": "NAME"}}')
         depth = max(body.k, _FUSED)
         with self.catalog[other_name].lease() as other:
             first, second = await asyncio.gather(self._find(index, text, body, depth), self._find(other, text, body, depth))
         runs = {"": first.hits}, {"": second.hits}
-        if fusion.method == "ranks":
-            hits = fuse_ranks(*runs, k=body.k)[""]
-        else:
-            hits = fuse(*runs, weight=fusion.weight, k=body.k)[""]
-        candidates, terms = await self._run(lambda: _candidates(self.catalog, served, index, text, body, hits))
+        ranks = fusion.method == "ranks"
+        hits = (fuse_ranks(*runs, k=body.k) if ranks else fuse(*runs, weight=fusion.weight, k=body.k))[""]
+        candidates, terms = await self._run(lambda: self._candidates(served, index, body, hits))
         places = [_places(first.hits), _places(second.hits)]
         for each in candidates:
             each.parts = [
@@ -173,37 +171,47 @@ class SearchService:
             timing=Timing(encode_ms=first.encode_ms + second.encode_ms, search_ms=first.search_ms + second.search_ms),
         )
 
+    def _candidates(
+        self, served: ServedIndex, index: OpenIndex, body: SearchBody, hits: list[Hit]
+    ) -> tuple[list[FullCandidate], list[Term] | None]:
+        docs = [text_of(self.catalog, served, index, hit.doc_id) if body.documents else None for hit in hits]
+        candidates = [
+            FullCandidate(docid=hit.doc_id, score=hit.score, rank=rank, doc=doc)
+            for rank, (hit, doc) in enumerate(zip(hits, docs, strict=True), start=1)
+        ]
+        if not body.explain or body.text is None:
+            return candidates, None
+        text = self.check(body.text)
+        terms = query_terms(index, text)
+        explain_hits(index, text, terms, candidates)
+        return candidates, terms
+
 
 def text_of(catalog: Catalog, served: ServedIndex, index: OpenIndex, doc_id: str) -> str | None:
     """The stored text of a document, from the index or from the one that was given with it.
 
+    Args:
+        catalog: all indexes.
+        served: the index.
+        index: the same, open.
+        doc_id: the document; a hit of a fusion need not be in the index.
+
     Raises:
-        InputError: the index has no such document.
+        InputError: no index has such a document.
     """
-    text = index.text(doc_id)
-    if text is not None:
+    known = index.has(doc_id)
+    if known and (text := index.text(doc_id)) is not None:
         return text
     for other in catalog:
         if served.name == other.source.baseline or other.name == served.source.baseline:
             with other.lease() as beside:
-                if beside.has(doc_id) and (text := beside.text(doc_id)) is not None:
-                    return text
+                if beside.has(doc_id):
+                    known = True
+                    if (text := beside.text(doc_id)) is not None:
+                        return text
+    if not known:
+        index.text(doc_id)  # which says that there is none
     return None
-
-
-def _candidates(
-    catalog: Catalog, served: ServedIndex, index: OpenIndex, text: str | None, body: SearchBody, hits: list[Hit]
-) -> tuple[list[FullCandidate], list[Term] | None]:
-    docs = [text_of(catalog, served, index, hit.doc_id) if body.documents and index.has(hit.doc_id) else None for hit in hits]
-    candidates = [
-        FullCandidate(docid=hit.doc_id, score=hit.score, rank=rank, doc=doc)
-        for rank, (hit, doc) in enumerate(zip(hits, docs, strict=True), start=1)
-    ]
-    if not body.explain or text is None:
-        return candidates, None
-    terms = query_terms(index, text)
-    explain_hits(index, text, terms, candidates)
-    return candidates, terms
 
 
 def _places(hits: list[Hit]) -> Mapping[str, tuple[int, float]]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from splade_lucene.errors import SpladeLuceneError
 from splade_lucene.serving.settings import EncodingSettings, Limits, Source
 
-_MISSING = "the service needs FastAPI, uvicorn and others; run: pip install 'splade_lucene[serve]'"
-# Names of a server that is reached from this machine alone.
-_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+if TYPE_CHECKING:
+    from splade_lucene.serving.service import SearchService
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +26,6 @@ class ServerSettings:
         without_key: the user said that everybody may search.
         allowed_hosts: further names under which a server on loopback answers.
         prefix: the path under which a proxy shows it, like ``/search``.
-        threads: how many search at the same time.
     """
 
     host: str = "127.0.0.1"
@@ -35,54 +34,78 @@ class ServerSettings:
     without_key: bool = False
     allowed_hosts: Sequence[str] = ()
     prefix: str = ""
-    threads: int = dataclasses.field(default_factory=lambda: os.cpu_count() or 1)
 
 
-def serve(sources: Sequence[Source], server: ServerSettings, limits: Limits, encoding: EncodingSettings) -> None:
-    """Opens the indexes and answers requests until SIGTERM or SIGINT.
+@dataclasses.dataclass(frozen=True)
+class ServiceSettings:
+    """What is served and how.
 
-    Args:
+    Attributes:
         sources: the indexes.
-        server: where it listens.
         limits: what requests may ask for.
         encoding: how queries are encoded.
+        threads: how many search at the same time.
+    """
+
+    sources: Sequence[Source]
+    limits: Limits = dataclasses.field(default_factory=Limits)
+    encoding: EncodingSettings = dataclasses.field(default_factory=EncodingSettings)
+    threads: int = os.cpu_count() or 1
+
+
+def serve(settings: ServiceSettings, server: ServerSettings) -> None:
+    """Opens the indexes and answers HTTP requests until SIGTERM or SIGINT.
+
+    Args:
+        settings: what is served.
+        server: where.
 
     Raises:
         SpladeLuceneError: an index or a model cannot be opened, the address is taken, or the server would be open to the network
             without a key.
     """
+    with _extra():
+        from splade_lucene.serving.http.serving import serve_over_http
+    with _service(settings) as service:
+        serve_over_http(service, server)
+
+
+def serve_tools(settings: ServiceSettings, server: ServerSettings | None) -> None:
+    """Offers the tools of the Model Context Protocol.
+
+    Args:
+        settings: what is served.
+        server: where to listen for HTTP; stdin and stdout if None.
+
+    Raises:
+        SpladeLuceneError: as for :func:`serve`.
+    """
+    with _extra():
+        from splade_lucene.serving.mcp_running import run_over_http, run_over_stdio
+        from splade_lucene.serving.mcp_tools import make_tools
+    with _service(settings) as service:
+        tools = make_tools(service)
+        if server is None:
+            run_over_stdio(tools)
+        else:
+            run_over_http(tools, service, server)
+
+
+@contextmanager
+def _extra() -> Iterator[None]:
     try:
-        from splade_lucene.serving.http.access import Access, check_exposure, is_loopback
-        from splade_lucene.serving.http.application import make_application
-        from splade_lucene.serving.http.logs import log_event, log_to_stderr
-        from splade_lucene.serving.http.run import listen, run
+        yield
     except ModuleNotFoundError as error:
-        raise SpladeLuceneError(f"{_MISSING} (there is no {error.name})") from None
+        raise SpladeLuceneError(f"there is no {error.name}, which the service needs; run: pip install 'splade_lucene[serve]'") from None
+
+
+@contextmanager
+def _service(settings: ServiceSettings) -> Iterator[SearchService]:
     from splade_lucene.serving.catalog import Catalog
     from splade_lucene.serving.service import SearchService
 
-    check_exposure(server.host, server.api_key, without_key=server.without_key)
-    place = listen(server.host, server.port)
-    hosts = None
-    if is_loopback(server.host) and server.api_key is None:
-        hosts = [*_LOOPBACK_NAMES, *server.allowed_hosts]
-    log_to_stderr()
-    catalog = Catalog(sources, encoding)
+    catalog = Catalog(settings.sources, settings.encoding)
     try:
-        app, state = make_application(SearchService(catalog, limits, server.threads), Access(server.api_key, hosts), prefix=server.prefix)
-        host, port = place.getsockname()[:2]
-        url = f"http://{f'[{host}]' if ':' in host else host}:{port}{server.prefix}/"
-
-        def started() -> None:
-            print(url, flush=True)
-            log_event("started", url=url, indexes=[index.name for index in catalog])
-
-        def stopping() -> None:
-            state.stopping = True
-            log_event("stopping", in_progress=state.service.admission.current)
-
-        run(app, place, grace=limits.timeout, on_start=started, on_stop=stopping)
-        log_event("stopped")
+        yield SearchService(catalog, settings.limits, settings.threads)
     finally:
         catalog.close()
-        sys.stdout.flush()

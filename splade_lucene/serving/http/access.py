@@ -12,6 +12,7 @@ from splade_lucene.errors import SpladeLuceneError
 KEY_VARIABLE = "SPLADE_LUCENE_API_KEY"
 # The page and its description say nothing of the data; probes of a supervisor have no key.
 _OPEN = {"/", "/docs", "/openapi.json", "/health", "/ready", "/favicon.ico"}
+_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 _OPEN_FOLDER = "/static/"
 
 
@@ -68,6 +69,12 @@ class Access:
             scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
             sent = token.strip() if scheme.lower() == b"bearer" else None
         return sent is not None and hmac.compare_digest(_digest(sent), self._key)
+
+
+def access_for(host: str, key: str | None, allowed_hosts: Collection[str]) -> Access:
+    """The rules for a server at an address: on loopback without a key it answers to the names of loopback and those allowed."""
+    closed = is_loopback(host) and key is None
+    return Access(key, [*_LOOPBACK_NAMES, *allowed_hosts] if closed else None)
 
 
 def _digest(key: str | bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
@@ -10,7 +11,7 @@ from starlette.responses import Response
 from splade_lucene.serving.http.answers import ERRORS, answer
 from splade_lucene.serving.problems import bad_request
 from splade_lucene.serving.requests import SearchBody
-from splade_lucene.serving.responses import Candidate, DocumentAnswer, SearchAnswer
+from splade_lucene.serving.responses import Candidate, DocumentAnswer, QueryText, SearchAnswer
 from splade_lucene.serving.service import SearchService
 
 _HITS = 10
@@ -40,9 +41,7 @@ def routes(service: SearchService) -> APIRouter:
             Candidate(docid=each.docid, score=each.score, rank=each.rank, doc=_shown(each.docid, each.doc, parsed))
             for each in found.candidates
         ]
-        return answer(SearchAnswer(index=index, query=found.query.model_copy(update={"text": query}), candidates=candidates).model_dump(
-            exclude={"query": {"terms"}}
-        ))  # fmt: skip
+        return answer(SearchAnswer(index=index, query=QueryText(text=query), candidates=candidates))
 
     @router.get("/v1/{index}/doc/{docid:path}", response_model=DocumentAnswer, summary="Fetch a document")
     async def document(index: IndexName, docid: str, parse: Parse = None) -> Response:
@@ -55,9 +54,7 @@ def routes(service: SearchService) -> APIRouter:
 
 def _shown(doc_id: str, text: str | None, parsed: bool) -> str | None:
     """A text as Anserini shows a document of which only the text is stored: the text, or the JSON that its index holds."""
-    from json import dumps
-
-    return text if parsed or text is None else dumps({"id": doc_id, "contents": text}, ensure_ascii=False)
+    return text if parsed or text is None else json.dumps({"id": doc_id, "contents": text}, ensure_ascii=False)
 
 
 def _positive(name: str, text: str | None, default: int) -> int:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -18,13 +17,10 @@ from splade_lucene.serving.http import anserini, embedding, operations, pages, s
 from splade_lucene.serving.http.access import Access
 from splade_lucene.serving.http.answers import failure
 from splade_lucene.serving.http.guard import Guard
-from splade_lucene.serving.http.logs import log_event
 from splade_lucene.serving.http.metrics import Metrics
 from splade_lucene.serving.problems import RequestError
 from splade_lucene.serving.service import SearchService
-
-# Seconds between two looks at the index folders.
-_WATCH = 1.0
+from splade_lucene.serving.watching import watched
 
 
 class State:
@@ -54,11 +50,8 @@ def make_application(service: SearchService, access: Access, *, prefix: str = ""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        watch = asyncio.create_task(_watch(service, metrics))
-        yield
-        watch.cancel()
-        with suppress(asyncio.CancelledError):
-            await watch
+        async with watched(service.catalog, metrics.reloaded):
+            yield
 
     app = FastAPI(
         title="splade_lucene",
@@ -80,20 +73,6 @@ def make_application(service: SearchService, access: Access, *, prefix: str = ""
         app.include_router(router)
     _answer_errors(app)
     return Guard(app, limits=service.limits, access=access, metrics=metrics, prefix=prefix), state
-
-
-async def _watch(service: SearchService, metrics: Metrics) -> None:
-    """Opens indexes again when they have been replaced on disk."""
-    while True:
-        await asyncio.sleep(_WATCH)
-        try:
-            changed = await asyncio.to_thread(service.catalog.reload_changed)
-        except Exception:  # the watch goes on whatever an index folder holds
-            log_event("watch failed", level=40, exc_info=True)
-            continue
-        for name in changed:
-            metrics.reloaded(name)
-            log_event("index reloaded", index=name, documents=service.catalog[name].current.card.documents)
 
 
 def _answer_errors(app: FastAPI) -> None:
@@ -125,4 +104,6 @@ def _sentence(error: dict[str, object]) -> str:
     place = error.get("loc")
     names = [str(part) for part in (place if isinstance(place, tuple) else ()) if part != "body"]
     message = str(error.get("msg")).removeprefix("Value error, ")
-    return f"{'.'.join(names)}: {message}" if names else f"the body: {message}" if error.get("type") == "json_invalid" else message
+    if error.get("type") == "json_invalid":
+        return "the body is not JSON"
+    return f"{'.'.join(names)}: {message}" if names else message

@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from splade_lucene.serving.http.access import Access
 from splade_lucene.serving.http.answers import failure
-from splade_lucene.serving.http.logs import log_event
 from splade_lucene.serving.http.metrics import Metrics
+from splade_lucene.serving.logs import log_event
 from splade_lucene.serving.settings import Limits
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
@@ -43,6 +43,7 @@ class Guard:
         self._app, self._limits, self._access, self._metrics, self._prefix = app, limits, access, metrics, prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """An ASGI application."""
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000})
             return

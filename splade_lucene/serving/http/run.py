@@ -94,6 +94,12 @@ def listen(host: str, port: int) -> socket.socket:
     return found
 
 
+def address_of(place: socket.socket) -> str:
+    """The address of a socket as the beginning of a URL."""
+    host, port = place.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 def run(app: ASGIApp, place: socket.socket, *, grace: float, on_start: Callable[[], None], on_stop: Callable[[], None]) -> None:
     """Serves until SIGTERM or SIGINT, then finishes what has begun.
 

@@ -72,7 +72,7 @@ export function crossReference(sides) {
     for (const hit of side.body.querySelectorAll(".hit")) {
       const place = hit.querySelector(".elsewhere");
       const same = other && [...other.body.querySelectorAll(".hit")].find((each) => each.dataset.docid === hit.dataset.docid);
-      place.textContent = !other || !other.body.querySelector(".hits") ? "" : same ? `${other.system.short}: ${same.dataset.rank}` : `not in ${other.system.short}`;
+      place.textContent = !other || !other.body.querySelector(".hits") ? "" : same ? `rank ${same.dataset.rank} in ${other.system.short}` : `not in the top ${other.body.querySelectorAll(".hit").length} of ${other.system.short}`;
       place.classList.toggle("absent", Boolean(other) && !same);
     }
   }
