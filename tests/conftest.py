@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ import pytest
 
 if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel
+    from tests.served import Indexes, Server
 
 _COLLECTIONS = Path(__file__).resolve().parents[1].parent / "shared" / "collections"
 # Positions of the random models: RoBERTa starts counting at 2.
@@ -90,6 +91,23 @@ def random_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
         return folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def indexes(tiny: SpladeModel, tmp_path_factory: pytest.TempPathFactory) -> Indexes:
+    """An impact index and a BM25 index of the same passages, not to be changed."""
+    from tests.served import make_indexes
+
+    return make_indexes(tiny, tmp_path_factory.mktemp("indexes"))
+
+
+@pytest.fixture(scope="session")
+def server(indexes: Indexes) -> Iterator[Server]:
+    """A server of these indexes, in a process of its own, under a path prefix that a proxy may strip or leave."""
+    from tests.served import serving
+
+    with serving([f"python={indexes.impact}", "--bm25", f"words={indexes.bm25}", "--path-prefix", "/search"]) as server:
+        yield server
 
 
 def _word_piece() -> Any:

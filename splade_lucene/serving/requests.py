@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from splade_lucene.evaluation.fusion import Method
+
 Token = Annotated[str, Field(min_length=1, max_length=256)]
 # Up to here a single product of impacts is exact in Lucene's scores.
 Impact = Annotated[int, Field(ge=1, lt=1 << 24, strict=True)]
@@ -23,10 +25,12 @@ class Fusion(_Body):
     other: str | None = Field(
         default=None, validation_alias="with", description="the other index; by default the BM25 index that was given with this one"
     )
-    method: Literal["scores", "ranks"] = Field(
-        default="scores", description="`scores`: weighted sum of min-max-normalised scores; `ranks`: reciprocal rank fusion"
+    method: Method = Field(
+        default="sum", description="`sum` or `max` of min-max-normalised scores, or `rrf`, reciprocal rank fusion, as the command `fuse`"
     )
-    weight: float = Field(default=0.5, ge=0, le=1, description="of this index's scores; the other has 1 - weight")
+    weight: float | None = Field(
+        default=None, ge=0, le=1, description="of this index; the other has 1 - weight; by default both weigh the same"
+    )
 
 
 class SearchBody(_Body):

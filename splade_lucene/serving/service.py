@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
 from splade_lucene.errors import InputError
-from splade_lucene.evaluation.fusion import fuse, fuse_ranks
+from splade_lucene.evaluation.fusion import fuse_runs
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
 from splade_lucene.records import Hit
 from splade_lucene.serving.admission import Admission
@@ -153,9 +153,8 @@ class SearchService:
         depth = max(body.k, _FUSED)
         with self.catalog[other_name].lease() as other:
             first, second = await asyncio.gather(self._find(index, text, body, depth), self._find(other, text, body, depth))
-        runs = {"": first.hits}, {"": second.hits}
-        ranks = fusion.method == "ranks"
-        hits = (fuse_ranks(*runs, k=body.k) if ranks else fuse(*runs, weight=fusion.weight, k=body.k))[""]
+        weights = None if fusion.weight is None else [fusion.weight, 1 - fusion.weight]
+        hits = fuse_runs([{"": first.hits}, {"": second.hits}], method=fusion.method, weights=weights, k=body.k)[""]
         candidates, terms = await self._run(lambda: self._candidates(served, index, body, hits))
         places = [_places(first.hits), _places(second.hits)]
         for each in candidates:
