@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Passage(NamedTuple):
@@ -13,11 +13,13 @@ class Passage(NamedTuple):
         doc_id: the external docid; never empty, no white space (TREC files are separated by it).
         text: the body.
         title: the title, empty where the source has none.
+        fields: what else the source says of it, as JSON values by name.
     """
 
     doc_id: str
     text: str
     title: str = ""
+    fields: Mapping[str, Any] | None = None
 
     @property
     def contents(self) -> str:
@@ -39,11 +41,13 @@ class ImpactVector(NamedTuple):
         doc_id: the docid of the passage.
         vector: token to impact, integers from 1; empty if the passage quantizes to nothing.
         contents: the passage text, where the user asked to keep it.
+        fields: with the text, the other fields of the passage.
     """
 
     doc_id: str
     vector: Mapping[str, int]
     contents: str | None = None
+    fields: Mapping[str, Any] | None = None
 
 
 class Hit(NamedTuple):

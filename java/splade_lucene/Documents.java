@@ -8,6 +8,8 @@ import org.apache.lucene.index.LeafReaderContext;
 import org.apache.lucene.index.MultiTerms;
 import org.apache.lucene.index.Terms;
 import org.apache.lucene.index.TermsEnum;
+import org.apache.lucene.search.BooleanClause;
+import org.apache.lucene.search.BooleanQuery;
 import org.apache.lucene.search.DocIdSetIterator;
 import org.apache.lucene.search.IndexSearcher;
 import org.apache.lucene.search.Query;
@@ -27,8 +29,11 @@ final class Documents {
   private FixedBitSet bits;
   private int count;
 
-  Documents(Query query) {
-    this.query = query;
+  /** Those that all queries find. */
+  Documents(List<Query> all) {
+    BooleanQuery.Builder query = new BooleanQuery.Builder();
+    all.forEach(each -> query.add(each, BooleanClause.Occur.FILTER));
+    this.query = query.build();
   }
 
   /**
@@ -36,7 +41,7 @@ final class Documents {
    *
    * @param passages all passages of these documents
    */
-  static Documents named(IndexReader reader, String docids, boolean passages) throws IOException {
+  static Query named(IndexReader reader, String docids, boolean passages) throws IOException {
     List<BytesRef> found = new ArrayList<>();
     Terms terms = passages ? MultiTerms.getTerms(reader, "id") : null;
     TermsEnum every = terms == null ? TermsEnum.EMPTY : terms.iterator();
@@ -51,7 +56,7 @@ final class Documents {
         }
       }
     }
-    return new Documents(new TermInSetQuery("id", found));
+    return new TermInSetQuery("id", found);
   }
 
   /** As bits; found once. */

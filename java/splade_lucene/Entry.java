@@ -4,6 +4,8 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.function.BiFunction;
 import java.util.function.Function;
@@ -35,7 +37,10 @@ public final class Entry {
     return switch (name) {
       case "docids" -> Docids.all((IndexReader) given.get("reader"));
       case "docids are unique" -> Docids.unique((IndexReader) given.get("reader")) ? 1 : 0;
-      case "read documents" -> kept(new ImpactDocuments(text(given, "files"), flag(given, "checked"), flag(given, "contents")));
+      case "read documents" -> {
+        boolean checked = flag(given, "checked");
+        yield kept(new ImpactDocuments(text(given, "files"), checked, flag(given, "contents"), text(given, "filters")));
+      }
       case "add documents" -> {
         ImpactDocuments documents = object(given, "documents");
         yield documents.addTo((IndexWriter) given.get("writer"), Integer.parseInt(text(given, "most"))) ? 1 : 0;
@@ -61,7 +66,15 @@ public final class Entry {
       }
       case "restriction" -> {
         Engine engine = object(given, "engine");
-        yield kept(Documents.named(engine.searcher.getIndexReader(), text(given, "docids"), flag(given, "passages")));
+        IndexReader reader = engine.searcher.getIndexReader();
+        List<Query> all = new ArrayList<>();
+        if (given.containsKey("docids")) {
+          all.add(Documents.named(reader, text(given, "docids"), flag(given, "passages")));
+        }
+        if (given.containsKey("where")) {
+          all.add(Where.query(text(given, "where")));
+        }
+        yield kept(new Documents(all));
       }
       case "documents" -> {
         Engine engine = object(given, "engine");

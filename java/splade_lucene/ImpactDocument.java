@@ -29,6 +29,7 @@ final class ImpactDocument {
   private final StringField id = new StringField("id", "", Field.Store.YES);
   private final BinaryDocValuesField docid = new BinaryDocValuesField("id", new BytesRef());
   private final StoredField raw;
+  private final FilterFields filters;
 
   // The line that is being read.
   private byte[] line;
@@ -43,8 +44,9 @@ final class ImpactDocument {
   private int count;
 
   /** The parameters are those of {@link ImpactDocuments}. */
-  ImpactDocument(boolean checked, boolean contents) {
+  ImpactDocument(boolean checked, boolean contents, String filters) {
     this.checked = checked;
+    this.filters = new FilterFields(filters);
     FieldType type = new FieldType();
     type.setIndexOptions(IndexOptions.DOCS_AND_FREQS);
     type.setTokenized(true);
@@ -78,12 +80,19 @@ final class ImpactDocument {
     String name = readId();
     String idLiteral = raw == null ? null : decoded(line, idStart, at);
     String contentsLiteral = null;
+    String fieldsLiteral = null;
     if (accept(",\"contents\":")) {
       int contentsStart = at;
       textEnd = 0;
       readString();
       contentsLiteral = raw == null ? null : decoded(line, contentsStart, at);
+      if (accept(",\"fields\":")) {
+        int fieldsStart = at;
+        passObject();
+        fieldsLiteral = decoded(line, fieldsStart, at);
+      }
     }
+    filters.put(fieldsLiteral, document);
     expect(",\"vector\":{");
     readVector();
     if (at != lineEnd) {
@@ -95,7 +104,8 @@ final class ImpactDocument {
       if (contentsLiteral == null) {
         throw otherForm();
       }
-      raw.setStringValue("{\"id\": " + idLiteral + ", \"contents\": " + contentsLiteral + "}"); // as Python's json.dumps has it
+      String others = fieldsLiteral == null || fieldsLiteral.equals("{}") ? "}" : ", " + fieldsLiteral.substring(1);
+      raw.setStringValue("{\"id\": " + idLiteral + ", \"contents\": " + contentsLiteral + others); // as Python's json.dumps has it
     }
   }
 
@@ -223,6 +233,26 @@ final class ImpactDocument {
       throw otherForm();
     }
     return impact;
+  }
+
+  /** Goes past an object; what it holds is looked at later. */
+  private void passObject() {
+    int depth = 0;
+    boolean inString = false;
+    do {
+      byte character = at < lineEnd ? line[at++] : 0;
+      if (inString) {
+        inString = character != '"';
+        at += character == '\\' ? 1 : 0;
+      } else if (character == '"') {
+        inString = true;
+      } else {
+        depth += character == '{' ? 1 : character == '}' ? -1 : 0;
+      }
+    } while (at < lineEnd && (depth > 0 || inString));
+    if (depth > 0 || inString || at > lineEnd) {
+      throw otherForm();
+    }
   }
 
   private void expect(String wanted) {

@@ -13,6 +13,8 @@ import org.apache.lucene.index.IndexWriter;
  *
  * <pre>{"id":"d1","contents":"only if it was kept","vector":{"glass":243,"|":7}}</pre>
  *
+ * After the text there may be {@code "fields":} with an object.
+ *
  * A line of any other form, good or bad, ends it with an {@link InputMismatchException}: Python's reader knows them all, and says
  * what is wrong with a bad one. Vectors without tokens are passed over. There are two documents, which are returned by turns.
  */
@@ -26,11 +28,12 @@ final class ImpactDocuments implements Iterator<Document> {
    * @param files paths, separated by NUL
    * @param checked whether ids and tokens are known to be good: then only the form of lines is looked at
    * @param contents store the text of each passage
+   * @param filters names and kinds of fields to filter by; see {@link FilterFields}
    */
-  ImpactDocuments(String files, boolean checked, boolean contents) {
+  ImpactDocuments(String files, boolean checked, boolean contents, String filters) {
     lines = new LineReader(files.split("\0"));
-    returned = new ImpactDocument(checked, contents);
-    coming = new ImpactDocument(checked, contents);
+    returned = new ImpactDocument(checked, contents, filters);
+    coming = new ImpactDocument(checked, contents, filters);
   }
 
   @Override

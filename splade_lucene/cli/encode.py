@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="cut each document into passages of N words, with the docids document#0, document#1 …; `search --max-passage` finds documents",
     )
     parser.add_argument("--overlap", type=int, default=0, metavar="M", help="words that two passages of a document share (default: none)")
-    parser.add_argument("--store-contents", action="store_true", help="write the text of each passage beside its vector")
+    parser.add_argument("--store-contents", action="store_true", help="write each passage's text and other JSON fields beside its vector")
     parser.add_argument(
         "--workers",
         type=positive,
@@ -106,7 +106,7 @@ def run(args: argparse.Namespace) -> None:
     total = estimate_passages(args.corpus) // (args.shard[1] if args.shard else 1)
     with progress("encoding", "passages", total) as advance:
         manifest = encode_here(
-            read_passages(args.corpus, bad, fields(args)),
+            read_passages(args.corpus, bad, fields(args), keep_fields=args.store_contents),
             args.out,
             args.model,
             revision=args.revision,

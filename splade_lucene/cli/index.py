@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from splade_lucene.cli.options import add_java_heap, add_overwrite, folder, positive
+from splade_lucene.lucene.filters import parse_filter_fields
 
 HELP = "build an impact index from encoded passages, add to one, or delete from it"
 
@@ -40,6 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="store the passages' text, which `encode` must have kept; an index keeps to its first choice",
     )
     parser.add_argument(
+        "--filter-field",
+        action="append",
+        default=[],
+        metavar="NAME[:int|:float]",
+        help="field of the passages that searches can be filtered by, which `encode --store-contents` must have kept; several times for "
+        "several; a field in an object as object.name",
+    )
+    parser.add_argument(
         "--threads",
         type=positive,
         help="how many index at the same time, a shard each (default: one a core; the lucene engine takes one where that is faster)",
@@ -51,6 +60,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
     change = args.append or args.delete is not None
+    try:
+        parse_filter_fields(args.filter_field)
+    except ValueError as error:
+        args.usage_error(f"--filter-field: {error}")
     _check_usage(args, change)
     from splade_lucene.cli.summaries import print_index
     from splade_lucene.lucene import jvm
@@ -74,6 +87,7 @@ def run(args: argparse.Namespace) -> None:
                 args.parts,
                 threads=args.threads,
                 store_contents=args.store_contents,
+                filter_fields=args.filter_field,
                 optimize=args.optimize,
                 overwrite=args.overwrite,
                 advance=advance,
@@ -85,6 +99,7 @@ def run(args: argparse.Namespace) -> None:
                 engine=args.engine,
                 threads=args.threads,
                 store_contents=args.store_contents,
+                filter_fields=args.filter_field,
                 optimize=args.optimize,
                 overwrite=args.overwrite,
                 advance=advance,
@@ -101,5 +116,7 @@ def _check_usage(args: argparse.Namespace, change: bool) -> None:
         args.usage_error("to delete some documents and add others, say --append; to delete only, leave OUT out")
     if args.parts and (change or args.engine != "lucene"):
         args.usage_error("--parts is for a new index of the lucene engine; leave --append, --delete and --engine out")
-    if change and (args.overwrite or args.store_contents or args.engine != "lucene"):
-        args.usage_error("--append and --delete change an index as it was built; leave --overwrite, --store-contents and --engine out")
+    if change and (args.overwrite or args.store_contents or args.filter_field or args.engine != "lucene"):
+        args.usage_error(
+            "--append and --delete change an index as it was built; leave --overwrite, --store-contents, --filter-field and --engine out"
+        )

@@ -42,6 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--remove-query", action="store_true", help="leave out the document that has the query's id (BEIR's rule)")
     parser.add_argument("--filter", metavar="DOCIDS", type=Path, help="file of docids, one a line: only these documents are found")
     parser.add_argument(
+        "--where",
+        metavar="CONDITIONS",
+        help="only documents whose fields are so are found: 'lang=de,fr year>=2020'; fields that `index --filter-field` was given",
+    )
+    parser.add_argument(
         "--max-passage",
         action="store_true",
         help="find documents by the best of their passages, as `encode --split-words` cuts them (docids like d1#0, d1#1)",
@@ -66,6 +71,7 @@ def run(args: argparse.Namespace) -> None:
     if args.show and to_stdout:
         args.usage_error("--show prints to stdout; give the run the name of a file")
     from splade_lucene.collections.queries import read_queries
+    from splade_lucene.errors import IndexMismatchError
     from splade_lucene.evaluation.runs import write_run
     from splade_lucene.evaluation.table import cost_columns, markdown_table
     from splade_lucene.lucene import jvm
@@ -83,10 +89,15 @@ def run(args: argparse.Namespace) -> None:
         precision=args.precision,
         in_memory="auto" if args.in_memory is None else args.in_memory,
     ) as searcher:
-        within = None if docids is None else searcher.filter(docids, max_passage=args.max_passage)
-        if docids is not None and within is not None:
+        within = None
+        if docids is not None or args.where is not None:
+            try:
+                within = searcher.filter(docids, where=args.where, max_passage=args.max_passage)
+            except ValueError as error:
+                raise IndexMismatchError(f"--where: {error}") from None
             kind = "passages" if args.max_passage else "documents"
-            print(f"{args.filter}: {len(docids):,} docids, {within.documents:,} {kind} of the index", file=sys.stderr)
+            given = "" if docids is None else f" of {len(docids):,} docids in {args.filter}"
+            print(f"searching {within.documents:,} {kind}{given}", file=sys.stderr)
         result = search_queries(
             searcher,
             queries,

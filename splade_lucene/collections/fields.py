@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -16,6 +17,8 @@ from splade_lucene.records import Passage, Query
 _KINDS = {type(None): "null", bool: "true or false", int: "a number", float: "a number", list: "an array", dict: "an object"}
 # Characters of an id that a message repeats.
 _SHOWN = 100
+# Names in the index of what a passage is stored with.
+_STORED = {"id", "contents"}
 # MS MARCO v2 passages name the document that they were cut from beside their own id.
 _PASSAGE_ID, _OF_DOCUMENT = "pid", "docid"
 
@@ -178,6 +181,31 @@ def _listed(names: Collection[str]) -> str:
 
 def _words(text: str) -> str:
     return " ".join(text.split())
+
+
+def other_fields(row: Row, own: Collection[str], file: AnyPath) -> dict[str, Any] | None:
+    """What a record of a passage holds beside its own fields, as JSON values (dates of tables as text); None for nothing.
+
+    Raises:
+        InputError: a value cannot be written as JSON in UTF-8.
+    """
+    others = {name: value for name, value in row.fields.items() if name not in own and value is not None}
+    if not others:
+        return None
+    for name in _STORED & others.keys():
+        raise InputError(
+            file, f"has a field {name!r} that is neither its id nor its text; rename it, as it is stored under that name", row.number
+        )
+    try:
+        text = json.dumps(others, ensure_ascii=False, allow_nan=False, default=str)
+        text.encode()
+    except UnicodeEncodeError:
+        problem = "a field holds half a surrogate pair, which is no character; write the whole character"
+        raise InputError(file, problem, row.number) from None
+    except ValueError:
+        raise InputError(file, "a field is NaN or infinite, which is no JSON; write a number, or leave it out", row.number) from None
+    found: dict[str, Any] = json.loads(text)
+    return found
 
 
 def check_id(name: str, seen: UniqueIds, file: AnyPath, line: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from splade_lucene.collections.fields import Fields, check_id, passage_of
+from splade_lucene.collections.fields import Fields, check_id, other_fields, passage_of
 from splade_lucene.collections.formats.arrow import dataset_files
 from splade_lucene.collections.formats.base import Format
 from splade_lucene.collections.formats.registry import SUFFIXES, find_format, format_by_suffix
@@ -21,7 +21,9 @@ CORPUS = ("corpus.jsonl", "corpus.jsonl.gz", "corpus.parquet", "corpus")
 _KINDS = ", ".join(suffix for suffix in SUFFIXES if suffix != ".arrow")
 
 
-def read_passages(path: AnyPath | str, bad: RejectPolicy | None = None, fields: Fields | None = None) -> Iterator[Passage]:
+def read_passages(
+    path: AnyPath | str, bad: RejectPolicy | None = None, fields: Fields | None = None, *, keep_fields: bool = False
+) -> Iterator[Passage]:
     """Streams the passages of a collection.
 
     Args:
@@ -31,6 +33,7 @@ def read_passages(path: AnyPath | str, bad: RejectPolicy | None = None, fields: 
             v2 (``pid`` and ``passage``; ``docid``, ``title``, ``headings`` and ``segment`` or ``body``).
         bad: told of each record that is not a passage; stops at the first if None.
         fields: which fields are the id and the text, if others.
+        keep_fields: keep what else a record holds as :attr:`Passage.fields`.
 
     Yields:
         The passages in file order.
@@ -44,7 +47,7 @@ def read_passages(path: AnyPath | str, bad: RejectPolicy | None = None, fields: 
     seen = UniqueIds()
     for file in passage_files(path):
         before = len(seen) + len(bad.rejected)
-        for line, passage in read_passage_file(file, bad, fields):
+        for line, passage in read_passage_file(file, bad, fields, keep_fields=keep_fields):
             try:
                 check_id(passage.doc_id, seen, file, line)
             except InputError as error:
@@ -58,13 +61,16 @@ def read_passages(path: AnyPath | str, bad: RejectPolicy | None = None, fields: 
         raise InputError(first.file, f"{first.reason} (as all {len(bad.rejected)} lines of {path} are bad)", first.line)
 
 
-def read_passage_file(file: AnyPath, bad: RejectPolicy, fields: Fields | None = None) -> Iterator[tuple[int, Passage]]:
+def read_passage_file(
+    file: AnyPath, bad: RejectPolicy, fields: Fields | None = None, *, keep_fields: bool = False
+) -> Iterator[tuple[int, Passage]]:
     """Streams the passages of one of the files of :func:`passage_files`, without a look at their ids.
 
     Args:
         file: the file.
         bad: told of each record that is not a passage.
         fields: which fields are the id and the text, if not those that are known.
+        keep_fields: keep what else a record holds.
 
     Yields:
         ``(line or row, passage)``; lines and rows are counted from 1.
@@ -73,9 +79,12 @@ def read_passage_file(file: AnyPath, bad: RejectPolicy, fields: Fields | None = 
         InputError: the file cannot be read, or ``bad`` stops.
     """
     fields = fields or Fields()
-    for row in _format(file).read(file, bad, fields.of_passages()):
+    own = fields.of_passages()
+    for row in _format(file).read(file, bad, None if keep_fields else own):
         try:
             passage = passage_of(row, fields, file)
+            if keep_fields:
+                passage = passage._replace(fields=other_fields(row, own, file))
         except InputError as error:
             bad.handle(error)
         else:

@@ -62,7 +62,15 @@ def write_impacts(
             if source is not None:
                 before = count_postings(writer)
                 with files as paths:
-                    add_impacts(writer, paths, threads=threads, checked=checked, store_contents=store_contents, advance=count)
+                    add_impacts(
+                        writer,
+                        paths,
+                        threads=threads,
+                        checked=checked,
+                        store_contents=store_contents,
+                        filter_fields=source.filter_fields,
+                        advance=count,
+                    )
                 found = count_postings(writer) - before
                 if found != postings:
                     source.check()

@@ -6,10 +6,11 @@ import hashlib
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from splade_lucene.core.files import atomic_folder
@@ -18,6 +19,7 @@ from splade_lucene.errors import IndexMismatchError, InputError
 from splade_lucene.lucene import jvm
 from splade_lucene.lucene.card import IndexCard, part_folder, read_card
 from splade_lucene.lucene.docids import docids_are_unique
+from splade_lucene.lucene.filters import FilterKind, filter_words, parse_filter_fields
 from splade_lucene.lucene.indexing import check_contents, check_target, index_vectors
 from splade_lucene.lucene.normalize import Source
 from splade_lucene.lucene.parts import combined_card, open_parts
@@ -36,6 +38,7 @@ class IndexPart(NamedTuple):
         threads: how many threads add documents.
         store_contents: store the text of each passage.
         optimize: merge all segments into one.
+        filter_fields: fields to filter by, with their kinds.
     """
 
     out: Path
@@ -44,6 +47,7 @@ class IndexPart(NamedTuple):
     threads: int
     store_contents: bool
     optimize: bool
+    filter_fields: Mapping[str, FilterKind] = MappingProxyType({})
 
     @property
     def source(self) -> dict[str, str]:
@@ -51,7 +55,8 @@ class IndexPart(NamedTuple):
         digest = hashlib.sha256()
         for shard in self.manifest.shards:
             digest.update(bytes.fromhex(shard.sha256))
-        return {"vectors_sha256": digest.hexdigest(), "stored": str(self.store_contents), "optimized": str(self.optimize)}
+        source = {"vectors_sha256": digest.hexdigest(), "stored": str(self.store_contents), "optimized": str(self.optimize)}
+        return source | ({"filter_fields": filter_words(self.filter_fields)} if self.filter_fields else {})
 
 
 Build = Callable[[Sequence[IndexPart], Callable[[int], None]], None]
@@ -65,6 +70,7 @@ def build_impact_parts(
     *,
     threads: int | None = None,
     store_contents: bool = False,
+    filter_fields: Iterable[str] = (),
     optimize: bool = True,
     overwrite: bool = False,
     advance: Callable[[int], None] = lambda count: None,
@@ -81,6 +87,7 @@ def build_impact_parts(
         parts: how many; not more than there are shards.
         threads: how many index at the same time, all parts together; if None, one per core.
         store_contents: store the text of each passage, which ``encode`` must have kept.
+        filter_fields: as for :func:`build_impact_index`.
         optimize: merge the segments of each part into one.
         overwrite: replace an existing index.
         advance: told the number of documents added since the last call.
@@ -95,7 +102,8 @@ def build_impact_parts(
     """
     out, index = Path(out), Path(index).resolve()
     manifest = check_vectors(out, checksums=False)
-    if store_contents:
+    fields = parse_filter_fields(filter_fields)
+    if store_contents or fields:
         check_contents(out, manifest)
     check_target(index)
     if index.exists() and not overwrite:
@@ -104,7 +112,9 @@ def build_impact_parts(
     threads = threads or os.cpu_count() or 1
     each = max(1, threads // parts)
     wanted = [
-        IndexPart(out.absolute(), manifest._replace(shards=shards), staging / part_folder(number, parts), each, store_contents, optimize)
+        IndexPart(
+            out.absolute(), manifest._replace(shards=shards), staging / part_folder(number, parts), each, store_contents, optimize, fields
+        )
         for number, shards in enumerate(split_shards(out, manifest.shards, parts), start=1)
     ]
     with locked(staging):
@@ -128,7 +138,7 @@ def build_part(part: IndexPart, advance: Callable[[int], None] = lambda count: N
     """
     check_shards(part.out, part.manifest.shards)
     index_vectors(
-        Source(part.out, files=[shard.file for shard in part.manifest.shards]),
+        Source(part.out, files=[shard.file for shard in part.manifest.shards], filter_fields=part.filter_fields),
         part.manifest,
         part.folder,
         threads=part.threads,

@@ -32,6 +32,7 @@ class IndexCard(NamedTuple):
             and the ``language`` and ``analyzer`` of the text.
         rejected: for ``bm25``, how many bad lines of the collection were left out; ``rejected.jsonl`` lists them.
         source: checksums of what it was built from, as far as the builder was told.
+        filter_fields: fields to filter by, with their kinds (text, int, float).
     """
 
     kind: Kind
@@ -42,12 +43,14 @@ class IndexCard(NamedTuple):
     settings: Mapping[str, Any]
     rejected: int = 0
     source: Mapping[str, str] = MappingProxyType({})
+    filter_fields: Mapping[str, Any] = MappingProxyType({})
 
 
 def write_card(index: Path, card: IndexCard) -> None:
     """Writes the card into an index folder."""
     with atomic_file(index / FILE) as stream:
-        json.dump({"format": FORMAT, **card._asdict(), "source": dict(card.source)}, stream, indent=1)
+        fields = {**card._asdict(), "source": dict(card.source), "filter_fields": dict(card.filter_fields)}
+        json.dump({"format": FORMAT, **fields}, stream, indent=1)
         stream.write("\n")
 
 

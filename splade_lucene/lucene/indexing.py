@@ -23,6 +23,7 @@ from splade_lucene.lucene.card import FILE as CARD
 from splade_lucene.lucene.card import IndexCard, part_folders, write_card
 from splade_lucene.lucene.defaults import DEFAULT_B, DEFAULT_K1, DEFAULT_LANGUAGE, FLAT, MULTIFIELD
 from splade_lucene.lucene.docids import docids_are_unique
+from splade_lucene.lucene.filters import parse_filter_fields
 from splade_lucene.lucene.java import lucene_version, open_reader
 from splade_lucene.lucene.normalize import Source
 from splade_lucene.records import Passage
@@ -40,6 +41,7 @@ def build_impact_index(
     engine: Engine = "lucene",
     threads: int | None = None,
     store_contents: bool = False,
+    filter_fields: Iterable[str] = (),
     optimize: bool = True,
     overwrite: bool = False,
     source: Mapping[str, str] | None = None,
@@ -54,6 +56,8 @@ def build_impact_index(
         threads: how many index at the same time, each a shard at a time; if None, one a core, but for ``lucene`` a single one where that
             is faster. With one thread of ``lucene`` documents keep their order.
         store_contents: store the text of each passage, which ``encode`` must have kept.
+        filter_fields: fields of passages to filter by, each ``name``, ``name:int`` or ``name:float``; ``encode`` must have kept them, with
+            the text.
         optimize: merge all segments into one; else there is one for each time that Lucene's buffer was full.
         overwrite: replace an existing index.
         source: checksums of what it is built from, for the card.
@@ -64,13 +68,14 @@ def build_impact_index(
 
     Raises:
         InputError: ``out`` is not complete or was changed, ``index`` exists, or a vector is one that Anserini would corrupt, or has no
-            text to store.
+            text to store or a field of another kind.
+        ValueError: ``filter_fields`` cannot be read.
         JavaError: Lucene failed, or the index does not hold as many documents as there are non-empty vectors.
     """
     out, index = Path(out), Path(index)
     manifest = check_vectors(out)
     return index_vectors(
-        Source(out),
+        Source(out, filter_fields=parse_filter_fields(filter_fields)),
         manifest,
         index,
         engine=engine,
@@ -111,9 +116,11 @@ def index_vectors(
         advance: see there.
     """
     out = vectors.out
-    if store_contents:
+    if store_contents or vectors.filter_fields:
         check_contents(out, manifest)
     check_target(index)
+    if vectors.filter_fields and engine != "lucene":
+        raise InputError(out, "is indexed with fields to filter by, which Anserini's engine does not know; use the engine lucene")
     with atomic_folder(index, overwrite=overwrite) as temporary:
         if engine == "lucene":
             write_impacts(
@@ -146,6 +153,7 @@ def index_vectors(
             manifest.encoder,
             manifest.settings,
             source=source or {},
+            filter_fields=vectors.filter_fields,
         )
         return finish(temporary, card, vectors)
 

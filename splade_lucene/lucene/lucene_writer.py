@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from splade_lucene.errors import JavaError
 from splade_lucene.lucene import jvm
 from splade_lucene.lucene.entry import call
+from splade_lucene.lucene.filters import FilterKind, filter_words
 from splade_lucene.lucene.java import java_class, postings_of, upcast
 from splade_lucene.lucene.threads import check_threads, run_in_threads
 
@@ -56,6 +58,7 @@ def add_impacts(
     threads: int = 1,
     checked: bool = False,
     store_contents: bool = False,
+    filter_fields: Mapping[str, FilterKind] = MappingProxyType({}),
     advance: Callable[[int], None] = lambda count: None,
 ) -> None:
     """Adds vectors to an index. The fields are Anserini's: ``id`` and ``contents``, and ``raw`` with the text if asked for.
@@ -68,7 +71,8 @@ def add_impacts(
         files: of vectors, each to be read once.
         threads: each takes a part of the files; with one, documents keep their order.
         checked: ids and tokens are known to be good.
-        store_contents: store the text of each passage.
+        store_contents: store the text of each passage, with its other fields.
+        filter_fields: fields to filter by, with their kinds.
         advance: told the number of documents added since the last call, by one thread at a time.
 
     Raises:
@@ -77,7 +81,8 @@ def add_impacts(
     """
     check_threads(threads)
     parts = [files[number::threads] for number in range(min(threads, len(files)))]
-    iterators = [_read(part, checked=checked, store_contents=store_contents) for part in parts]
+    filters = filter_words(filter_fields)
+    iterators = [_read(part, checked=checked, store_contents=store_contents, filters=filters) for part in parts]
     reporting, stopped = threading.Lock(), threading.Event()
     before = writer.getPendingNumDocs()
 
@@ -101,10 +106,10 @@ def add_impacts(
         raise
 
 
-def _read(files: Sequence[Path], *, checked: bool, store_contents: bool) -> Any:
+def _read(files: Sequence[Path], *, checked: bool, store_contents: bool, filters: str) -> Any:
     """A Java iterator over the documents of files."""
     paths = "\0".join(str(file.absolute()) for file in files)
-    return call("read documents", files=paths, checked=checked, contents=store_contents)
+    return call("read documents", files=paths, checked=checked, contents=store_contents, filters=filters)
 
 
 def count_postings(writer: Any) -> int:

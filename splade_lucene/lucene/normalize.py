@@ -8,15 +8,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from splade_lucene.core.files import read_objects
 from splade_lucene.core.unique_ids import UniqueIds
 from splade_lucene.errors import InputError, SpladeLuceneError
 from splade_lucene.lucene.docids import docids_of
+from splade_lucene.lucene.filters import FilterKind, check_fields
 from splade_lucene.lucene.java import open_reader
 from splade_lucene.records import ImpactVector
 from splade_lucene.vectors.manifest import SHARDS
@@ -32,12 +34,14 @@ class Source(NamedTuple):
         append_to: an index whose docids must not come again.
         deleted: those of its docids that may.
         files: the names of the shards to take; all if None.
+        filter_fields: fields to filter by, with their kinds.
     """
 
     out: Path
     append_to: Path | None = None
     deleted: Sequence[str] = ()
     files: Sequence[str] | None = None
+    filter_fields: Mapping[str, FilterKind] = MappingProxyType({})
 
     def shards(self) -> list[Path]:
         """The files of vectors, in order."""
@@ -60,6 +64,8 @@ class Source(NamedTuple):
         for file in self.shards():
             for line, item in read_objects(file):
                 vector = check_vector(item, known, file, line)
+                if self.filter_fields:
+                    check_fields(vector.fields, self.filter_fields, vector.doc_id, file, line)
                 if not seen.add(vector.doc_id):
                     where = f"was there before, here or in {self.append_to}" if self.append_to else "was there before"
                     raise InputError(file, f"the id {vector.doc_id!r} {where}; ids must be unique, so rename or remove one", line)
@@ -93,7 +99,8 @@ def impact_stream(source: Source) -> Iterator[Path]:
         InputError: at the end of the block; a line is no vector or repeats the id of another one.
     """
     # As a module and not as a fork: the JVM does not survive one.
-    command = [sys.executable, "-m", __name__, str(source.out), *([] if source.files is None else source.files)]
+    job = {"files": source.files, "filter_fields": dict(source.filter_fields)}
+    command = [sys.executable, "-m", __name__, str(source.out), json.dumps(job)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         assert child.stdout is not None
         assert child.stderr is not None
@@ -113,7 +120,7 @@ def main() -> int:
     """The child: the vectors of a folder to lines on stdout."""
     write = sys.stdout.buffer.write
     try:
-        for vector in Source(Path(sys.argv[1]), files=sys.argv[2:] or None).read():
+        for vector in Source(Path(sys.argv[1]), **json.loads(sys.argv[2])).read():
             write(vector_line(vector).encode())
     except InputError as error:
         print(json.dumps([str(error.path), error.problem, error.line]), file=sys.stderr)

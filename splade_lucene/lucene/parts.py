@@ -79,6 +79,7 @@ def combined_card(parts: Sequence[Path], kind: Kind | None = None) -> IndexCard:
         for what, one, other, free in (
             ("encoder", first.encoder, card.encoder, _FREE),
             ("settings", first.settings, card.settings, {"contents"}),
+            ("filter field", first.filter_fields, card.filter_fields, set[str]()),
         ):
             for key in sorted((one.keys() | other.keys()) - free):
                 if one.get(key) != other.get(key):

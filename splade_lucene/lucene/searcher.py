@@ -17,7 +17,7 @@ from splade_lucene.lucene import jvm
 from splade_lucene.lucene.card import Kind, folder_bytes
 from splade_lucene.lucene.entry import call
 from splade_lucene.lucene.explanation import Explanation, Match, document_number, explain_tree
-from splade_lucene.lucene.filters import DocumentFilter, Within
+from splade_lucene.lucene.filters import DocumentFilter, Within, parse_where
 from splade_lucene.lucene.java import java_class, postings_of, upcast
 from splade_lucene.lucene.memory import InMemory, MemoryUse, memory_use
 from splade_lucene.lucene.parts import AnyIndex, open_parts
@@ -169,18 +169,24 @@ class LuceneSearcher(ABC, Generic[Prepared]):
             sum(prepare_seconds),
         )
 
-    def filter(self, docids: Iterable[str], *, max_passage: bool = False) -> DocumentFilter:
+    def filter(self, docids: Iterable[str] | None = None, *, where: str | None = None, max_passage: bool = False) -> DocumentFilter:
         """Finds documents once that many searches shall be restricted to: ``within=`` of :meth:`search` takes it.
 
         Args:
-            docids: of the documents; those that the index does not have are left out.
+            docids: of the documents; those that the index does not have are left out; all documents if None.
+            where: conditions on the fields that the index was built with to filter by, all of which must hold: ``lang=de,fr year>=2020``.
             max_passage: the docids are those of documents whose passages, ``document#number``, the index has.
+
+        Raises:
+            ValueError: a condition is malformed, or of a field that the index cannot filter by.
         """
         if isinstance(docids, str):
             raise TypeError(f"within takes docids, not one string; write [{docids!r}]")
         jvm.check_process()
-        text = "\n".join(docids)
-        found = call("restriction", docids=text, engine=self._engine, passages=max_passage)
+        given = {} if docids is None else {"docids": "\n".join(docids)}
+        if where is not None:
+            given["where"] = parse_where(where, self.card.filter_fields)
+        found = call("restriction", engine=self._engine, passages=max_passage, **given)
         search = upcast("BiFunction", call("search", engine=self._engine, within=found))
         return DocumentFilter(int(call("documents", engine=self._engine, within=found)), search)
 
@@ -198,13 +204,17 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         Raises:
             InputError: the index has no such document.
         """
-        jvm.check_process()
-        document = self._document(doc_id)
-        fields = self._reader.storedFields()
-        found = fields.document(document)
-        stored = found.get("raw")
-        text: str | None = None if stored is None else json.loads(stored)["contents"]
-        return text
+        stored = self._stored(doc_id)
+        return None if stored is None else stored["contents"]
+
+    def fields(self, doc_id: str) -> dict[str, Any]:
+        """The other fields of a passage, as its source has them; empty where the index was built without ``store_contents``.
+
+        Raises:
+            InputError: the index has no such document.
+        """
+        stored = self._stored(doc_id)
+        return {} if stored is None else {name: value for name, value in stored.items() if name not in {"id", "contents"}}
 
     def sample(self, count: int) -> list[str]:
         """The ids of some documents, spread evenly over the index; all if it has no more."""
@@ -325,6 +335,15 @@ class LuceneSearcher(ABC, Generic[Prepared]):
 
     def _fields(self) -> list[str]:
         return list(self.card.settings.get("fields", {"contents": 1.0}))
+
+    def _stored(self, doc_id: str) -> Any:
+        """The JSON object that is stored of a document, if any is."""
+        jvm.check_process()
+        document = self._document(doc_id)
+        fields = self._reader.storedFields()
+        found = fields.document(document)
+        stored = found.get("raw")
+        return None if stored is None else json.loads(stored)
 
     def _document(self, doc_id: str) -> int:
         document = document_number(self._reader, doc_id)

@@ -71,9 +71,9 @@ def update_impact_index(
             doc_ids = [] if gone is None else _to_delete(gone, index, docids_of(reader))
         finally:
             reader.close()
-        if out is not None and manifest is not None and store_contents:
+        if out is not None and manifest is not None and (store_contents or card.filter_fields):
             check_contents(out, manifest)
-        source = None if out is None else Source(out, index, doc_ids)
+        source = None if out is None else Source(out, index, doc_ids, filter_fields=card.filter_fields)
         write_impacts(
             temporary,
             source,

@@ -101,7 +101,8 @@ class PassageEncoder:
                 bits=given.bits,
             )
             for passage, vector in zip(window, encoded, strict=True):
-                yield ImpactVector(passage.doc_id, vector, passage.contents if given.store_contents else None)
+                kept = (passage.contents, passage.fields) if given.store_contents else ()
+                yield ImpactVector(passage.doc_id, vector, *kept)
             advance(len(window))
 
 

@@ -87,7 +87,10 @@ def check_vector(item: dict[str, Any], known: set[str], file: Path, line: int) -
         )
     if contents is not None and not is_text(contents):
         raise InputError(file, f"the 'contents' of document {doc_id!r} are no text; make them a string of whole characters", line)
-    return ImpactVector(doc_id, vector, contents)
+    fields = item.get("fields")
+    if fields is not None and not isinstance(fields, dict):
+        raise InputError(file, f"the 'fields' of document {doc_id!r} are no object; make them one, or leave them out", line)
+    return ImpactVector(doc_id, vector, contents, fields)
 
 
 def is_text(value: object) -> bool:

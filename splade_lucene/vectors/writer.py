@@ -126,7 +126,8 @@ class VectorWriter:
         Raises:
             InputError: the shard was made from other passages.
         """
-        needed = Needed(self._shards, _source_sha256(passages), len(passages))
+        stored = bool(self._manifest.settings.get("contents"))
+        needed = Needed(self._shards, _source_sha256(passages, fields=stored), len(passages))
         self._shards += 1
         self._passages += len(passages)
         self._digest.update(needed.source_sha256.encode())
@@ -263,6 +264,8 @@ def vector_line(vector: ImpactVector) -> str:
     line: dict[str, Any] = {"id": vector.doc_id}
     if vector.contents is not None:
         line["contents"] = vector.contents
+        if vector.fields:
+            line["fields"] = vector.fields
     line["vector"] = vector.vector
     return json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n"
 
@@ -272,8 +275,8 @@ def _others(out: Path) -> Iterator[Path]:
     return (file for file in out.iterdir() if not (file.name.startswith(".manifest.") and file.name.endswith(".tmp")))
 
 
-def _source_sha256(passages: Sequence[Passage]) -> str:
+def _source_sha256(passages: Sequence[Passage], *, fields: bool) -> str:
     digest = hashlib.sha256()
     for passage in passages:
-        digest.update(json.dumps(passage).encode())
+        digest.update(json.dumps(passage if fields and passage.fields else passage[:3]).encode())
     return digest.hexdigest()
