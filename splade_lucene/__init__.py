@@ -11,9 +11,14 @@ from typing import TYPE_CHECKING, Any
 from splade_lucene._version import __version__
 
 if TYPE_CHECKING:
+    from splade_lucene.collections.passages import read_passages as read_passages
+    from splade_lucene.collections.qrels import read_qrels as read_qrels
+    from splade_lucene.collections.queries import read_queries as read_queries
     from splade_lucene.core.ir_adapters import scored_docs as scored_docs
     from splade_lucene.encoding.expander import Expander as Expander
     from splade_lucene.encoding.model import SpladeModel as SpladeModel
+    from splade_lucene.evaluation.runs import read_run as read_run
+    from splade_lucene.evaluation.runs import write_run as write_run
     from splade_lucene.lucene.bm25_searcher import Bm25Searcher as Bm25Searcher
     from splade_lucene.lucene.indexing import build_bm25_index as build_bm25_index
     from splade_lucene.lucene.indexing import build_impact_index as build_impact_index
@@ -25,6 +30,11 @@ if TYPE_CHECKING:
     from splade_lucene.records import Query as Query
 
 _HOMES = {
+    "read_passages": "splade_lucene.collections.passages",
+    "read_qrels": "splade_lucene.collections.qrels",
+    "read_queries": "splade_lucene.collections.queries",
+    "read_run": "splade_lucene.evaluation.runs",
+    "write_run": "splade_lucene.evaluation.runs",
     "Expander": "splade_lucene.encoding.expander",
     "SpladeModel": "splade_lucene.encoding.model",
     "build_bm25_index": "splade_lucene.lucene.indexing",

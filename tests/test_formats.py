@@ -11,7 +11,7 @@ import pytest
 
 from splade_lucene.cli.main import main
 from splade_lucene.collections.fields import Fields
-from splade_lucene.collections.passages import estimate_passages, passage_files, read_passages
+from splade_lucene.collections.passages import estimate_passages, passage_files, passages_of, read_passages
 from splade_lucene.collections.queries import QueryFields, read_queries
 from splade_lucene.core.rejects import RejectPolicy
 from splade_lucene.errors import InputError
@@ -309,6 +309,9 @@ def test_datasets_saved_on_disk(tmp_path: Path, shards: int) -> None:
     assert list(read_passages(tmp_path / "one")) == expected
     assert len(passage_files(tmp_path / "one")) == shards
     assert estimate_passages(tmp_path / "one") == 2400
+    assert list(passages_of(dataset))[:2400] == expected
+    with pytest.raises(InputError, match="the records, line 2: the id '0' was there before"):
+        list(passages_of(dataset.select([0, 0])))
     datasets.DatasetDict({"train": dataset}).save_to_disk(tmp_path / "dict")
     assert sum(1 for _ in read_passages(tmp_path / "dict")) == 2500
     datasets.DatasetDict({"train": dataset, "test": dataset}).save_to_disk(tmp_path / "both")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from splade_lucene.collections.fields import Fields, check_id, other_fields, passage_of
 from splade_lucene.collections.formats.arrow import dataset_files
-from splade_lucene.collections.formats.base import Format
+from splade_lucene.collections.formats.base import Format, Row
 from splade_lucene.collections.formats.registry import SUFFIXES, find_format, format_by_suffix
 from splade_lucene.core.rejects import RejectPolicy
 from splade_lucene.core.streams import AnyPath, is_standard
@@ -89,6 +90,26 @@ def read_passage_file(
             bad.handle(error)
         else:
             yield row.number, passage
+
+
+def passages_of(records: Iterable[Mapping[str, Any]], fields: Fields | None = None) -> Iterator[Passage]:
+    """Passages from records that are no files: rows of a Hugging Face dataset, streamed or not, or dictionaries of any origin.
+
+    Args:
+        records: field name → value, with the names that :func:`read_passages` knows.
+        fields: which fields are the id and the text, if others.
+
+    Yields:
+        The passages in the order of the records.
+
+    Raises:
+        InputError: a record is no passage, or its id was there before.
+    """
+    seen, place = UniqueIds(), Path("the records")
+    for number, record in enumerate(records, start=1):
+        passage = passage_of(Row(number, record), fields or Fields(), place)
+        check_id(passage.doc_id, seen, place, number)
+        yield passage
 
 
 def estimate_passages(path: Path | str) -> int:
