@@ -40,7 +40,7 @@ def main() -> None:
         best = {"padded": seconds(lambda: head._pool_padded(hidden, mask, weight))}
         for tile in args.tiles:
             head._ROWS, head._COLUMNS = map(int, tile.split("x"))
-            best[f"packed, {tile}"] = seconds(lambda: head._pool_packed(hidden, mask, weight))
+            best[f"packed, {tile}"] = seconds(lambda: head._pool_tokens(hidden[mask], mask, weight))
         for mode in ("default", "max-autotune-no-cudagraphs") if args.compile else ():
             best[f"torch.compile, {mode}, a passage at a time"] = seconds(compiled_pool(mode, hidden, weight))
         square = torch.randn(2048, 2048)

@@ -21,12 +21,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from splade_lucene.distributed.cluster import Cluster
 from splade_lucene.distributed.encode import encode_on_ray
-from splade_lucene.pipeline.encode import Settings
-from splade_lucene.pipeline.pool import encode
+from splade_lucene.pipeline.encode import EncodingSettings, encode_collection
 from splade_lucene.records import Passage
 from tests.ray_cluster import Nodes, kill_worker, nodes
 
-SETTINGS = Settings(max_length=64, shard_size=8)
+SETTINGS = EncodingSettings(max_length=64, shard_size=8)
 
 
 class Killer:
@@ -70,7 +69,7 @@ def main() -> int:
     dice, workers, killed, differing = random.Random(args.seed), 0, 0, 0
     with tempfile.TemporaryDirectory() as folder, nodes(args.nodes) as cluster:
         one, out = Path(folder) / "one", Path(folder) / "ray"
-        encode(passages, one, "tiny", settings=SETTINGS)
+        encode_collection(passages, one, "tiny", settings=SETTINGS)
         for number in range(args.rounds):
             killer, where = Killer(cluster, len(passages), dice), Cluster(cluster.address)
             encode_on_ray(passages, out, "tiny", cluster=where, settings=SETTINGS, advance=killer.advance, overwrite=True)

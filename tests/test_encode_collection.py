@@ -19,7 +19,7 @@ import pytest
 from splade_lucene.collections.passages import read_passages
 from splade_lucene.encoding.model import SpladeModel
 from splade_lucene.errors import InputError, ModelError
-from splade_lucene.pipeline import encode
+from splade_lucene.pipeline import encode, passage_encoder
 from splade_lucene.records import Passage
 from splade_lucene.vectors.check import check_vectors
 from splade_lucene.vectors.manifest import read_manifest
@@ -43,7 +43,7 @@ encode_collection = partial(encode.encode_collection, shard_size=4)
 @pytest.fixture(autouse=True, scope="module")
 def small_shards() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encode, "_WINDOW", 2)
+        patch.setattr(passage_encoder, "_WINDOW", 2)
         yield
 
 
@@ -168,9 +168,9 @@ def test_resumed_after_the_process_was_killed_the_bytes_are_the_same_too(tiny: S
     script = f"""if True:
         import os, signal
         from splade_lucene.encoding.model import SpladeModel
-        from splade_lucene.pipeline import encode
+        from splade_lucene.pipeline import encode, passage_encoder
         from splade_lucene.records import Passage
-        encode._WINDOW, calls = 2, []
+        passage_encoder._WINDOW, calls = 2, []
         def advance(count):
             calls.append(count)
             if len(calls) == 3:
@@ -280,6 +280,6 @@ def test_what_cannot_be_encoded_is_refused_and_nothing_left(
     out = undisturbed if overwrite else undisturbed.with_name("out")
     before = contents(out)
     with pytest.raises((InputError, ModelError), match=reason):
-        encode_collection(**{"passages": PASSAGES, "out": out, "model": tiny, "overwrite": overwrite, **options})
+        encode_collection(**{"passages": PASSAGES, "vectors": out, "model": tiny, "overwrite": overwrite, **options})
     assert contents(out) == before
     assert out.exists() is overwrite

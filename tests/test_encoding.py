@@ -258,7 +258,7 @@ def test_a_batch_that_does_not_fit_is_halved_with_a_warning_and_nothing_is_lost(
     hook = too_many_tokens(model, 700)
     with pytest.warns(RuntimeWarning, match=r"^the memory of the device is too small for \d+ tokens at once; going on with \d+$") as warned:
         encoded = model.encode_documents(texts, weights=True)
-    assert len(warned) == 2  # from 2048 by way of 1024 to 512, and then no batch is tried that is known not to fit
+    assert 1 <= len(warned) <= 3  # from 1024 to 512, by threads at the same time, and then no batch is tried that is known not to fit
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         again = model.encode_documents(texts, weights=True)

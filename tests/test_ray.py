@@ -19,7 +19,7 @@ from splade_lucene.cli.main import main
 from splade_lucene.distributed.cluster import Cluster
 from splade_lucene.distributed.encode import encode_on_ray
 from splade_lucene.errors import SpladeLuceneError
-from splade_lucene.pipeline.encode import Settings, encode_collection
+from splade_lucene.pipeline.encode import EncodingSettings, encode_collection
 from splade_lucene.records import Passage
 from tests.ray_cluster import Nodes, kill_worker, nodes
 
@@ -30,7 +30,7 @@ pytest.importorskip("ray", reason="Ray is not installed: pip install 'splade_luc
 
 LINES = [line.strip() for line in Path(textwrap.__file__).read_text(encoding="utf-8").splitlines() if line.strip()]
 PASSAGES = [Passage(f"d{number}", line) for number, line in enumerate(LINES[:160])]
-SETTINGS = Settings(max_length=32, shard_size=8, store_contents=True)
+SETTINGS = EncodingSettings(max_length=32, shard_size=8, store_contents=True)
 
 
 @pytest.fixture(scope="module")

@@ -17,15 +17,14 @@ import torch
 from splade_lucene.encoding import devices
 from splade_lucene.encoding.model import SpladeModel
 from splade_lucene.errors import InputError, SpladeLuceneError
-from splade_lucene.pipeline.encode import Settings, encode_collection
-from splade_lucene.pipeline.pool import encode
+from splade_lucene.pipeline.encode import EncodingSettings, encode_collection
 from splade_lucene.records import Passage
 from splade_lucene.vectors.check import merge_parts
 from splade_lucene.vectors.manifest import read_manifest
 from splade_lucene.vectors.parts import Part
 from splade_lucene.vectors.writer import alone
 
-SETTINGS = Settings(max_length=32, query_max_length=16, top_k=50, min_weight=0.05, bits=8, store_contents=True, shard_size=3)
+SETTINGS = EncodingSettings(max_length=32, query_max_length=16, top_k=50, min_weight=0.05, bits=8, store_contents=True, shard_size=3)
 PASSAGES = [Passage(f"d{number}", f"The glass of pane {number} “cracks” under thermal stress.", "Größe") for number in range(20)]
 
 
@@ -41,7 +40,7 @@ def one_thread_each() -> Iterator[None]:
 def encoded(tiny: SpladeModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What one process makes."""
     out = tmp_path_factory.mktemp("alone") / "out"
-    encode_collection(PASSAGES, out, tiny, **SETTINGS._asdict())
+    encode_collection(PASSAGES, out, tiny, settings=SETTINGS)
     return out
 
 
@@ -58,13 +57,13 @@ def test_workers_make_the_bytes_that_one_process_makes_and_may_change_in_number(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        encode(PASSAGES, out, "tiny", workers=2, settings=SETTINGS, advance=interrupt)
+        encode_collection(PASSAGES, out, "tiny", workers=2, settings=SETTINGS, advance=interrupt)
     assert children() == []
     begun = read_manifest(out)
     assert begun is not None and not begun.complete and 0 < len(begun.shards) < 5
     before = files(out / "vectors")
     advanced.clear()
-    encode_collection(PASSAGES, out, tiny, **SETTINGS._asdict(), advance=advanced.append, skip=skipped.append)
+    encode_collection(PASSAGES, out, tiny, settings=SETTINGS, advance=advanced.append, skip=skipped.append)
     assert (sum(advanced), sum(skipped)) == (20 - begun.passages, begun.passages)
     assert all(before[shard.file] == files(out / "vectors")[shard.file] for shard in begun.shards)
     assert files(out) == files(encoded)
@@ -72,21 +71,21 @@ def test_workers_make_the_bytes_that_one_process_makes_and_may_change_in_number(
 
 def test_a_part_can_have_workers_of_its_own(tiny: SpladeModel, encoded: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    encode(PASSAGES, out, "tiny", workers=2, settings=SETTINGS, part=Part(2, 2))
-    encode_collection(PASSAGES, out, tiny, **SETTINGS._asdict(), part=Part(1, 2))
+    encode_collection(PASSAGES, out, "tiny", workers=2, settings=SETTINGS, part=Part(2, 2))
+    encode_collection(PASSAGES, out, tiny, settings=SETTINGS, part=Part(1, 2))
     assert merge_parts(out).complete
     assert files(out) == files(encoded)
 
 
 def test_a_folder_that_another_process_writes_is_refused(tmp_path: Path) -> None:
     with alone(tmp_path / "out"), pytest.raises(InputError, match="out"):
-        encode(PASSAGES, tmp_path / "out", "tiny", workers=2, settings=SETTINGS)
+        encode_collection(PASSAGES, tmp_path / "out", "tiny", workers=2, settings=SETTINGS)
     assert not (tmp_path / "out").exists()
 
 
 def test_what_a_worker_refuses_is_one_sentence_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(SpladeLuceneError, match=r"^the maximum length 9999 is not between 3 and the 512"):
-        encode(PASSAGES, tmp_path / "out", "tiny", workers=2, settings=SETTINGS._replace(max_length=9999))
+        encode_collection(PASSAGES, tmp_path / "out", "tiny", workers=2, settings=SETTINGS._replace(max_length=9999))
     assert not (tmp_path / "out").exists()
 
 
@@ -96,7 +95,7 @@ def test_a_collection_that_breaks_off_stops_all_workers(tmp_path: Path) -> None:
         raise InputError("corpus.jsonl", "not a JSON object", 11)
 
     with pytest.raises(InputError, match="line 11"):
-        encode(broken(), tmp_path / "out", "tiny", workers=2, settings=SETTINGS)
+        encode_collection(broken(), tmp_path / "out", "tiny", workers=2, settings=SETTINGS)
     assert children() == []
     begun = read_manifest(tmp_path / "out")
     assert begun is not None and not begun.complete
@@ -162,7 +161,7 @@ def test_a_worker_that_is_killed_is_named_and_takes_the_others_along(long_run: s
     os.kill(workers[1], signal.SIGKILL)
     _, err = long_run.communicate(timeout=60)
     assert long_run.returncode == 1
-    assert "of 2 was killed by signal 9 (out of memory?); run the same command again to go on, with fewer --workers" in err
+    assert "of 2 was killed by signal 9 (out of memory?); run the same command again to resume, with fewer --workers" in err
     wait_for(lambda: not any(map(is_running, workers)), 10)
 
 

@@ -86,8 +86,7 @@ def run(args: argparse.Namespace) -> None:
     from splade_lucene.core.rejects import RejectPolicy
     from splade_lucene.distributed.cluster import Cluster
     from splade_lucene.distributed.encode import encode_on_ray
-    from splade_lucene.pipeline.encode import Settings
-    from splade_lucene.pipeline.pool import encode
+    from splade_lucene.pipeline.encode import EncodingSettings, ModelSpec, encode_collection
     from splade_lucene.pipeline.progress import progress
     from splade_lucene.vectors.manifest import Manifest
     from splade_lucene.vectors.parts import Part
@@ -98,7 +97,7 @@ def run(args: argparse.Namespace) -> None:
         args.usage_error("--ray deals out the shards by itself; leave --shard out")
     encode_here: Callable[..., Manifest]
     if args.ray is None:
-        encode_here = partial(encode, workers=args.workers or 1, part=Part(*args.shard) if args.shard else None)
+        encode_here = partial(encode_collection, workers=args.workers or 1, part=Part(*args.shard) if args.shard else None)
     else:
         cluster = Cluster(args.ray, args.workers, args.gpus_per_worker or 0.0, args.cpus_per_worker)
         encode_here = partial(encode_on_ray, cluster=cluster)
@@ -108,11 +107,8 @@ def run(args: argparse.Namespace) -> None:
         manifest = encode_here(
             read_passages(args.corpus, bad, fields(args), keep_fields=args.store_contents),
             args.out,
-            args.model,
-            revision=args.revision,
-            device=args.device,
-            precision=args.precision,
-            settings=Settings(
+            ModelSpec(args.model, args.revision, args.device, args.precision),
+            settings=EncodingSettings(
                 max_length=args.max_length,
                 query_max_length=args.query_max_length,
                 scale=args.scale,

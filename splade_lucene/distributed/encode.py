@@ -13,11 +13,13 @@ from splade_lucene.core.ir_adapters import Passages
 from splade_lucene.core.rejects import RejectPolicy
 from splade_lucene.distributed.cluster import Cluster, connected, first_line, shares
 from splade_lucene.errors import SpladeLuceneError
-from splade_lucene.pipeline.encode import PassageEncoder, Settings, needed_shards, not_empty
+from splade_lucene.pipeline.encode import EncodingSettings, ModelSpec, needed_shards, passages_to_encode
+from splade_lucene.pipeline.passage_encoder import PassageEncoder
 from splade_lucene.pipeline.progress import Advance
 from splade_lucene.records import Passage
 from splade_lucene.vectors.manifest import SHARDS, Manifest, Shard
-from splade_lucene.vectors.writer import Needed, VectorWriter, alone, place_shard, write_shard
+from splade_lucene.vectors.parts import recorded_kernels
+from splade_lucene.vectors.writer import Needed, VectorWriter, alone, place_shard
 
 # Shards that a worker has at a time: while it encodes one, the next is on its way.
 _AHEAD = 2
@@ -28,13 +30,10 @@ _PATIENCE = 60.0
 
 
 class Job(NamedTuple):
-    """What a worker loads and how it encodes, as for :func:`splade_lucene.pipeline.pool.encode`."""
+    """What a worker loads and how it encodes, as for :func:`splade_lucene.pipeline.encode.encode_collection`."""
 
-    model: str
-    revision: str | None
-    device: str
-    precision: str
-    settings: Settings
+    model: ModelSpec
+    settings: EncodingSettings
 
 
 class MadeBy(NamedTuple):
@@ -73,44 +72,44 @@ class Encoder:
             return Failure(str(error))
         return MadeBy(encoder.encoder, encoder.settings)
 
-    def encode(self, needed: Needed, passages: Sequence[Passage]) -> Made | Failure:
-        """Encodes a shard. Its bytes go back to the process that keeps the manifest: machines need not share a file system."""
+    def encode(self, needed: Needed, passages: Sequence[Passage], kernels: str) -> Made | Failure:
+        """Encodes a shard, with the kernels of matrix products that all workers use.
+
+        Its bytes go back to the process that keeps the manifest: machines need not share a file system.
+        """
         try:
-            encoder = self._loaded()
+            encoder = self._loaded(kernels)
+            shards: list[Shard] = []
             with tempfile.TemporaryDirectory() as folder:
-                vectors = encoder.vectors(passages, lambda count: None)
-                shard = write_shard(Path(folder), needed, vectors, bits=self._job.settings.bits)
+                encoder.encode([(needed, passages)], Path(folder), shards.append, lambda count: None)
+                (shard,) = shards
                 content = (Path(folder) / SHARDS / shard.file).read_bytes()
         except (SpladeLuceneError, OSError) as error:
             return Failure(str(error))
         return Made(MadeBy(encoder.encoder, encoder.settings), shard, content)
 
-    def _loaded(self) -> PassageEncoder:
-        if self._encoder is None:
+    def _loaded(self, kernels: str | None = None) -> PassageEncoder:
+        if self._encoder is None or (kernels is not None and self._encoder.encoder["kernels"] != kernels):
             from splade_lucene.encoding.model import SpladeModel
 
-            job = self._job
-            model = SpladeModel.load(job.model, revision=job.revision, device=job.device, precision=job.precision)
-            self._encoder = PassageEncoder(model, job.settings)
+            spec = self._job.model if kernels is None else self._job.model._replace(kernels=kernels)
+            self._encoder = PassageEncoder(SpladeModel.load(**spec._asdict()), self._job.settings)
         return self._encoder
 
 
 def encode_on_ray(
     passages: Passages,
     out: Path | str,
-    model: str,
+    model: ModelSpec | str,
     *,
     cluster: Cluster,
-    revision: str | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    settings: Settings | None = None,
+    settings: EncodingSettings | None = None,
     overwrite: bool = False,
     bad: RejectPolicy | None = None,
     advance: Advance = lambda count: None,
     skip: Advance | None = None,
 ) -> Manifest:
-    """Encodes a collection as :func:`splade_lucene.pipeline.pool.encode` does, with workers on a Ray cluster.
+    """Encodes a collection as :func:`splade_lucene.pipeline.encode.encode_collection` does, with workers on a Ray cluster.
 
     The files are those that one process writes, byte for byte, and an interrupted run can be resumed with or without Ray. A worker that
     dies loses the shards that it has, at most two, which others then encode; it comes back where the cluster has a place for it. The
@@ -119,11 +118,8 @@ def encode_on_ray(
     Args:
         passages: the collection, streamed.
         out: the folder to write.
-        model: as for :meth:`SpladeModel.load`, on every worker; likewise ``revision``, ``device`` and ``precision``.
+        model: what every worker loads; the device ``auto`` is a GPU where workers have one.
         cluster: where to work.
-        revision: branch, tag or commit on the hub.
-        device: ``auto`` is a GPU where workers have one.
-        precision: of the model's arithmetic.
         settings: how passages become vectors.
         overwrite: throw away what is in ``out``.
         bad: what the reader of ``passages`` was told to skip; ``rejected.jsonl`` in ``out`` lists it.
@@ -134,13 +130,14 @@ def encode_on_ray(
         The manifest of the complete folder.
 
     Raises:
-        InputError: as from ``encode``.
+        InputError: as from ``encode_collection``.
         SpladeLuceneError: Ray is not there, workers cannot load the model or differ in it, or die over the same shard again and again.
     """
     out = Path(out)
-    settings = settings or Settings()
-    stream = not_empty(passages, out)
-    job = Job(model, revision, device, precision, settings)
+    settings = settings or EncodingSettings()
+    stream = passages_to_encode(passages, out, settings)
+    spec, kernels = ModelSpec(model) if isinstance(model, str) else model, None if overwrite else recorded_kernels(out)
+    job = Job(spec if kernels is None else spec._replace(kernels=kernels), settings)
     with alone(out), connected(cluster) as ray:
         shared = shares(ray, cluster)
         # Its own tasks are not retried by Ray: they would wait for a node that may never come back, while other workers are free.
@@ -150,7 +147,7 @@ def encode_on_ray(
         made_by = dealer.first()
         writer = VectorWriter(out, encoder=made_by.encoder, settings=made_by.settings, overwrite=overwrite)
         shards = needed_shards(stream, writer, settings.shard_size, skip or advance)
-        for made in dealer.deal(shards):
+        for made in dealer.deal(shards, made_by.encoder["kernels"]):
             if made.made_by != made_by:
                 raise SpladeLuceneError("the workers do not agree on the encoder; give --device and --precision instead of auto")
             place_shard(out, made.shard, made.content)
@@ -189,7 +186,7 @@ class _Dealer:
                 made_by = self._join(reference) or made_by
         return made_by
 
-    def deal(self, shards: Iterator[tuple[Needed, Sequence[Passage]]]) -> Iterator[Made]:
+    def deal(self, shards: Iterator[tuple[Needed, Sequence[Passage]]], kernels: str) -> Iterator[Made]:
         """Yields each shard once it is made.
 
         Raises:
@@ -198,7 +195,7 @@ class _Dealer:
         tasks = (_Task(needed, passages) for needed, passages in shards)
         while True:
             for worker in sorted(self._alive):
-                self._give(worker, tasks)
+                self._give(worker, tasks, kernels)
             if not self._given and not self._again:
                 task = next(tasks, None)
                 if task is None:
@@ -234,12 +231,12 @@ class _Dealer:
         self._alive.add(worker)
         return made_by
 
-    def _give(self, worker: int, tasks: Iterator[_Task]) -> None:
+    def _give(self, worker: int, tasks: Iterator[_Task], kernels: str) -> None:
         while sum(each == worker for each, _ in self._given.values()) < _AHEAD:
             task = self._again.popleft() if self._again else next(tasks, None)
             if task is None:
                 return
-            self._given[self._workers[worker].encode.remote(task.needed, task.passages)] = worker, task
+            self._given[self._workers[worker].encode.remote(task.needed, task.passages, kernels)] = worker, task
 
     def _take(self, reference: Any) -> Made | None:
         worker, task = self._given.pop(reference)

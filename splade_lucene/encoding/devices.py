@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 import torch
 
+from splade_lucene.encoding.threads import encoding_threads
+
 
 def worker_device(device: str, number: int) -> str:
     """The device of a worker: where there are several GPUs and none is named, each worker in turn gets one.
@@ -25,13 +27,13 @@ def worker_device(device: str, number: int) -> str:
 
 @contextmanager
 def cores_among(threads: int) -> Iterator[None]:
-    """Deals torch's own threads out to the threads that are started in a block: else each would take all cores, and wait for the others.
+    """Deals the processors out to the threads that are started in a block: else torch would take all of them in each, and wait for itself.
 
     Args:
         threads: how many will be started.
     """
     every = torch.get_num_threads()
-    torch.set_num_threads(max(1, every // threads))
+    torch.set_num_threads(max(1, encoding_threads() // threads))
     try:
         yield
     finally:

@@ -8,15 +8,43 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
+from splade_lucene.encoding.kernels import Linear
+
 # On a CPU, tokens multiplied at a time for each core, and entries of the vocabulary: 1 MiB of float logits, which stay in the cache
 # of the core until they are reduced. docs/encoding.md has the figures of other sizes.
 _ROWS = 512
 _COLUMNS = 512
+# The same for matrices that were packed: few columns would cost a single query more calls than work.
+_PACKED_ROWS = 256
+_PACKED_COLUMNS = 2048
 # Elsewhere, logits at a time.
 _TILE_ELEMENTS = 1 << 21
 
 
-def splade_max(hidden: Tensor, mask: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+class PackedVocabulary:
+    """The output layer cut along the vocabulary, each part packed for a product on a CPU.
+
+    Args:
+        weight: fp32, vocabulary × hidden.
+        kernels: as for :class:`Linear`.
+        dtype: of the products; hidden states are rounded to it.
+
+    Attributes:
+        tiles: the first entry of each part, and the part.
+    """
+
+    def __init__(self, weight: Tensor, *, kernels: str, dtype: torch.dtype) -> None:
+        parts = enumerate(torch.split(weight, _PACKED_COLUMNS))
+        self.dtype = dtype
+        self.tiles = [(number * _PACKED_COLUMNS, Linear(part, None, kernels=kernels, dtype=dtype, widen=False)) for number, part in parts]
+
+    def __len__(self) -> int:
+        """The number of entries of the vocabulary."""
+        first, last = self.tiles[-1]
+        return first + last.out_features
+
+
+def splade_max(hidden: Tensor, mask: Tensor, weight: Tensor | PackedVocabulary, bias: Tensor | None) -> Tensor:
     """``max over tokens of log(1 + relu(hidden · weightᵀ + bias))``: SPLADE-max pooling, eq. 6 of arXiv 2109.10086.
 
     log1p and relu are monotone and the bias is the same for all tokens, so the maximum is taken over the bare products first and
@@ -26,44 +54,63 @@ def splade_max(hidden: Tensor, mask: Tensor, weight: Tensor, bias: Tensor | None
     Args:
         hidden: float, passages × tokens × hidden: the input of the output layer.
         mask: bool, passages × tokens: True for tokens, False for padding; every passage has at least one token.
-        weight: float, vocabulary × hidden: the output layer.
+        weight: float, vocabulary × hidden: the output layer; packed for hidden states on a CPU.
         bias: float, vocabulary, or None; -inf for entries that must never fire.
 
     Returns:
         float32, passages × vocabulary: non-negative weights.
     """
-    pool = _pool_packed if hidden.device.type == "cpu" else _pool_padded
-    pooled = pool(hidden, mask, weight).float()
+    if isinstance(weight, PackedVocabulary):
+        pooled = _pool_tokens(hidden[mask].to(weight.dtype), mask, weight)
+    elif hidden.device.type == "cpu":
+        pooled = _pool_tokens(hidden[mask], mask, weight)
+    else:
+        pooled = _pool_padded(hidden, mask, weight)
+    pooled = pooled.float()
     if bias is not None:
         pooled += bias.float()
     return pooled.relu_().log1p_()
 
 
-def _pool_packed(hidden: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
+def _pool_tokens(tokens: Tensor, mask: Tensor, weight: Tensor | PackedVocabulary) -> Tensor:
     """The largest product of each passage and entry; only tokens are multiplied, passage after passage as far as the cache reaches."""
-    packed, lengths = hidden[mask], mask.sum(dim=1).tolist()
-    pooled = hidden.new_empty((len(lengths), len(weight)))
+    lengths = mask.sum(dim=1).tolist()
+    pooled = tokens.new_empty((len(lengths), len(weight)))
     threads = torch.get_num_threads()
     most, columns = _ROWS * min(threads, 4), _COLUMNS * max(1, threads // 4)
-    # Written over and over: memory that comes fresh from the system costs more than the reduction.
-    buffer = hidden.new_empty(max([most, *lengths]) * columns)
+    if isinstance(weight, PackedVocabulary):
+        most, buffer = _PACKED_ROWS, tokens.new_empty(0)
+    else:  # written over and over: memory that comes fresh from the system costs more than the reduction
+        buffer = tokens.new_empty(max([most, *lengths]) * columns)
     row = passage = 0
     for group in _groups(lengths, most):
-        rows = packed[row : row + sum(group)]
-        # A group of few tokens, such as a single query, can take more of the vocabulary at once.
-        tile = len(buffer) // len(rows)
-        for start in range(0, len(weight), tile):
-            entries = weight[start : start + tile]
-            products = buffer[: len(rows) * len(entries)].view(len(rows), len(entries))
-            torch.mm(rows, entries.T, out=products)
-            first, into = 0, passage
+        rows = tokens[row : row + sum(group)]
+        multiplied = _multiply_packed(rows, weight) if isinstance(weight, PackedVocabulary) else _multiply(rows, weight, buffer)
+        for start, products in multiplied:
+            first, into, stop = 0, passage, start + products.shape[1]
             for length, alike in groupby(group):
                 count = len(list(alike))
                 part = products[first : first + count * length].view(count, length, -1)
-                torch.amax(part, dim=1, out=pooled[into : into + count, start : start + tile])
+                torch.amax(part, dim=1, out=pooled[into : into + count, start:stop])
                 first, into = first + count * length, into + count
         row, passage = row + len(rows), passage + len(group)
     return pooled
+
+
+def _multiply(rows: Tensor, weight: Tensor, buffer: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """Products with one part of the vocabulary after the other, and the first entry of each; a part is gone when the next is there."""
+    # A group of few tokens, such as a single query, can take more of the vocabulary at once.
+    tile = len(buffer) // len(rows)
+    for start in range(0, len(weight), tile):
+        entries = weight[start : start + tile]
+        products = buffer[: len(rows) * len(entries)].view(len(rows), len(entries))
+        yield start, torch.mm(rows, entries.T, out=products)
+
+
+def _multiply_packed(rows: Tensor, weight: PackedVocabulary) -> Iterator[tuple[int, Tensor]]:
+    """As :func:`_multiply`, in the parts that were packed."""
+    for start, tile in weight.tiles:
+        yield start, tile(rows)
 
 
 def _groups(lengths: list[int], most: int) -> Iterator[list[int]]:
@@ -78,7 +125,7 @@ def _groups(lengths: list[int], most: int) -> Iterator[list[int]]:
 
 
 def _pool_padded(hidden: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
-    """As :func:`_pool_packed`, with padding multiplied too: a GPU wants few large products rather than many small ones."""
+    """As :func:`_pool_tokens`, with padding multiplied too: a GPU wants few large products rather than many small ones."""
     passages, tokens, _ = hidden.shape
     # Added to the products of padding, so that they never win; 0 changes nothing for tokens.
     padding = torch.zeros(mask.shape, dtype=hidden.dtype, device=hidden.device)

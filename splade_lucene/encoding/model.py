@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from splade_lucene.encoding.batching import batches_by_length
+from splade_lucene.encoding.batches import BatchEncoder
 from splade_lucene.encoding.defaults import DEFAULT_SCALE, default_lengths
 from splade_lucene.encoding.loading import ModelFiles, find_model, first_sentence
 from splade_lucene.encoding.network import PRECISIONS, MlmNetwork
@@ -20,10 +20,6 @@ from splade_lucene.errors import ModelError
 
 # The two special tokens and one of the text.
 _MIN_LENGTH = 3
-# Tokens a batch, padding included: large enough for matrix products to run at speed, small enough for any machine; on a CPU small
-# enough for its caches (docs/encoding.md).
-_TOKEN_BUDGET = 4096
-_TOKEN_BUDGETS = {"cpu": 2048}
 
 
 class EncoderRecord(NamedTuple):
@@ -37,6 +33,7 @@ class EncoderRecord(NamedTuple):
         query_max_length: the number of tokens that queries are cut at by default.
         scale: impacts are ``round(weight × scale)``.
         precision: of the arithmetic of the forward pass.
+        kernels: that computed its matrix products, ``torch`` or ``onednn``; they round differently.
     """
 
     model: str
@@ -46,6 +43,7 @@ class EncoderRecord(NamedTuple):
     query_max_length: int
     scale: int
     precision: str
+    kernels: str
 
 
 class SpladeModel:
@@ -62,10 +60,12 @@ class SpladeModel:
     def __init__(self, files: ModelFiles, network: MlmNetwork, *, precision: str) -> None:
         """Use :meth:`load`."""
         self._files, self._network, self._precision = files, network, precision
-        self._budget = _TOKEN_BUDGETS.get(network.device_type, _TOKEN_BUDGET)
+        self._batches = BatchEncoder(network, files.name)
 
     @classmethod
-    def load(cls, name: str, *, revision: str | None = None, device: str = "auto", precision: str = "auto") -> SpladeModel:
+    def load(
+        cls, name: str, *, revision: str | None = None, device: str = "auto", precision: str = "auto", kernels: str = "auto"
+    ) -> SpladeModel:
         """Loads a model.
 
         Args:
@@ -73,6 +73,7 @@ class SpladeModel:
             revision: branch, tag or commit on the hub.
             device: ``auto`` (a GPU if there is one), or what torch calls it: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
             precision: ``auto`` (fp32 on a CPU, fp16 on a GPU), ``fp32``, ``bf16`` or ``fp16``.
+            kernels: of matrix products on a CPU: ``auto`` (which of the others is faster here), ``torch`` or ``onednn``.
 
         Returns:
             The model, ready to encode.
@@ -92,7 +93,21 @@ class SpladeModel:
         if precision == "auto":
             precision = "fp32" if kind == "cpu" else "fp16"
         files = find_model(name, revision=revision)
-        return cls(files, MlmNetwork(files, device=device, precision=precision), precision=precision)
+        return cls(files, MlmNetwork(files, device=device, precision=precision, kernels=kernels), precision=precision)
+
+    def with_kernels(self, kernels: str) -> SpladeModel:
+        """This model, or where its matrix products are computed otherwise the same one loaded again, for vectors that were begun with it.
+
+        Args:
+            kernels: ``torch`` or ``onednn``. On a GPU there is no choice.
+
+        Raises:
+            ModelError: they do not work on this processor.
+        """
+        if kernels == self._network.kernels or self._network.device_type != "cpu":
+            return self
+        network = MlmNetwork(self._files, device="cpu", precision=self._precision, kernels=kernels)
+        return SpladeModel(self._files, network, precision=self._precision)
 
     @property
     def name(self) -> str:
@@ -138,6 +153,7 @@ class SpladeModel:
             query_max_length=default_lengths(self.name).queries if query_max_length is None else query_max_length,
             scale=scale,
             precision=self._precision,
+            kernels=self._network.kernels,
         )
 
     @overload
@@ -237,60 +253,33 @@ class SpladeModel:
     ) -> list[dict[str, int]] | list[dict[str, float]]:
         self.check_length(max_length)
         quantization.check()
-        token_ids = self._network.token_ids(texts, max_length)
-        # A text without a token, which a tokenizer without special tokens makes of an empty one, stays an empty bag.
-        filled = [position for position, ids in enumerate(token_ids) if ids]
-        encoded: list[dict[str, Any]] = [{} for _ in texts]
-        for places, pooled in self._pool([token_ids[position] for position in filled]):
-            for place, row in zip(places, pooled, strict=True):
-                if weights:
-                    entries = quantization.prune(row)
-                    values = row[entries]
-                else:
-                    entries, values = quantization.apply(row)
-                tokens = (self._network.tokens[entry] for entry in entries.tolist())
-                encoded[filled[place]] = dict(zip(tokens, values.tolist(), strict=True))
-        return encoded
+        return self._batches.encode_now(texts, max_length, partial(self._bag, quantization=quantization, weights=weights))
 
-    def _pool(self, token_ids: Sequence[list[int]]) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
-        """Pools batch by batch, in smaller ones from where the memory of a GPU is too small for those that were planned.
+    def encode_windows(
+        self, windows: Iterable[Sequence[str]], *, max_length: int, quantization: Quantization
+    ) -> Iterator[list[dict[str, int]]]:
+        """Encodes passages of a stream, window by window; the next window is read and tokenized while one is being encoded.
 
         Args:
-            token_ids: of each text; each has at least one.
+            windows: passages; those of a window are sorted by length together, so another window changes the last bits of their weights.
+            max_length: tokens a passage is cut at.
+            quantization: of the weights.
 
         Yields:
-            Positions in ``token_ids``, together each once, and their weights: float32, texts × vocabulary.
+            For each window what :meth:`encode_documents` gives, whatever the number of threads.
 
         Raises:
-            ModelError: a single text is too much.
+            ModelError: ``max_length`` is more than the model can read.
         """
-        for batch in batches_by_length([len(ids) for ids in token_ids], self._budget):
-            texts = [token_ids[position] for position in batch]
-            tokens = len(batch) * max(map(len, texts))
-            if len(batch) == 1 or tokens <= self._budget:  # which may have shrunk since the batches were planned
-                try:
-                    pooled = self._network.pooled_weights(texts).numpy()
-                except torch.OutOfMemoryError:
-                    pooled = None  # what follows should not keep alive what the exception holds on to
-                if pooled is not None:
-                    yield batch, pooled
-                    continue
-                self._shrink(tokens, alone=len(batch) == 1)
-            for places, part in self._pool(texts):
-                yield [batch[place] for place in places], part
+        self.check_length(max_length)
+        quantization.check()
+        yield from self._batches.encode(windows, max_length, partial(self._bag, quantization=quantization, weights=False))
 
-    def _shrink(self, tokens: int, *, alone: bool) -> None:
-        """Halves the budget after a batch of so many tokens was too much."""
-        if alone:
-            raise ModelError(
-                f"the memory of the device is too small for {self.name} to read a text of {tokens} tokens; "
-                "give a smaller --max-length, or --device cpu"
-            )
-        torch.cuda.empty_cache()
-        if self._budget > tokens // 2:  # otherwise another thread was here
-            self._budget = tokens // 2
-            warnings.warn(
-                f"the memory of the device is too small for {tokens} tokens at once; going on with {tokens // 2}",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+    def _bag(self, row: NDArray[np.float32], *, quantization: Quantization, weights: bool) -> dict[str, Any]:
+        if weights:
+            entries = quantization.prune(row)
+            values: NDArray[Any] = row[entries]
+        else:
+            entries, values = quantization.apply(row)
+        tokens = self._network.tokens
+        return dict(zip((tokens[entry] for entry in entries.tolist()), values.tolist(), strict=True))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from splade_lucene.encoding.bert import read_bert
-from splade_lucene.encoding.head import splade_max
+from splade_lucene.encoding.head import PackedVocabulary, splade_max
+from splade_lucene.encoding.kernels import TORCH, choose_kernels, replace_linear
 from splade_lucene.encoding.loading import ModelFiles, first_sentence
 from splade_lucene.encoding.quiet import quiet_transformers
 from splade_lucene.encoding.tokenizer import Tokenizer, load_tokenizer
@@ -19,6 +20,11 @@ from splade_lucene.errors import ModelError
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 # How far the pooled weights of the self-check may be from the plain formula in fp32.
 _TOLERANCE = {"fp32": 1e-3, "bf16": 0.2, "fp16": 0.05}
+# Precisions for which a CPU has packed kernels.
+_PACKED = {"fp32", "bf16"}
+# Where the head has more than this share of all weights that are multiplied, bf16 is for it alone: to round the encoder as well would
+# save little time, and the fewer its layers, the less they make up for it.
+_HEAD_SHARE = 2 / 3
 # Rows of an output layer beyond its tokenizer: rounding up to a multiple of 256 and some tokens in reserve. More is another vocabulary.
 _MOST_UNUSED = 512
 
@@ -30,18 +36,21 @@ class MlmNetwork:
         files: the model.
         device: a torch device.
         precision: ``fp32``, ``bf16`` or ``fp16``.
+        kernels: of a CPU: ``auto`` for the faster ones, ``torch`` or ``onednn``.
 
     Attributes:
         tokens: the vocabulary, in the order of the output layer.
         max_positions: the largest number of tokens that can be read at once.
         device_type: ``cpu``, ``cuda`` or what else torch calls it.
+        kernels: that compute its products: ``torch`` or ``onednn``.
+        products: multiplications with weights that a token costs.
 
     Raises:
         ModelError: the folder holds no complete masked language model with its own tokenizer, or one whose logits are not just a
             linear output layer.
     """
 
-    def __init__(self, files: ModelFiles, *, device: str, precision: str) -> None:
+    def __init__(self, files: ModelFiles, *, device: str, precision: str, kernels: str = "auto") -> None:
         network, self._tokenizer = _load(files)
         self._device, self.device_type = device, torch.device(device).type
         output = network.get_output_embeddings()
@@ -59,18 +68,29 @@ class MlmNetwork:
         sample = self._pad([self.token_ids(["A word, and another."], self.max_positions)[0]])
         with torch.inference_mode():
             logits: Tensor = network(**sample).logits[..., :size]
-        self._network = network.to(device=device, dtype=PRECISIONS[precision])
         # Without its output layer a network returns that layer's input, whatever the architecture calls its parts.
-        self._network.set_output_embeddings(_PassThrough())
-        self._weight = output.weight.detach()[:size]
-        self._bias = torch.zeros_like(self._weight[:, 0]) if output.bias is None else output.bias.detach()[:size].clone()
+        network.set_output_embeddings(_PassThrough())
+        self._bias = torch.zeros(size) if output.bias is None else output.bias.detach()[:size].float().clone()
         # Some vocabularies have tokens of white space, which no index can hold; they never fire.
         blank = [entry for entry, token in enumerate(self.tokens) if token.split() != [token]]
         self._bias[blank] = -torch.inf
         # An architecture that does more to its logits would show here.
         plain, tolerance = logits.amax(dim=1).relu().log1p(), _TOLERANCE[precision]
         plain[:, blank] = 0
-        if not torch.allclose(self._forward(sample), plain, atol=tolerance, rtol=tolerance):
+        self.kernels = TORCH
+        weight = output.weight.detach()[:size]
+        self._network: torch.nn.Module = network
+        layers = [layer for layer in network.modules() if isinstance(layer, torch.nn.Linear)]
+        self.products = weight.numel() + sum(layer.weight.numel() for layer in layers)
+        self._weight: Tensor | PackedVocabulary = weight
+        undo = self._pack(weight, PRECISIONS[precision], kernels) if self.device_type == "cpu" and precision in _PACKED else None
+        if undo is not None:
+            if self._agrees(sample, plain, tolerance):
+                return
+            undo()
+        self._network = network.to(device=device, dtype=PRECISIONS[precision])
+        self._weight, self._bias = weight.to(device=device, dtype=PRECISIONS[precision]), self._bias.to(device)
+        if not self._agrees(sample, plain, tolerance):
             raise ModelError(f"{files.name} ({network.config.model_type}) computes its logits in a way that is not supported")
 
     def token_ids(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
@@ -91,6 +111,37 @@ class MlmNetwork:
             float32, texts × vocabulary, on the CPU: non-negative weights.
         """
         return self._forward(self._pad(token_ids))
+
+    def _pack(self, plain: Tensor, dtype: torch.dtype, wanted: str) -> Callable[[], None] | None:
+        """Chooses the kernels of a CPU and packs the matrices for them.
+
+        Returns:
+            What undoes it; None if nothing is to be packed.
+
+        Raises:
+            ModelError: the kernels that are wanted do not work here.
+        """
+        self.kernels = choose_kernels(wanted, plain.shape[1], dtype)
+        if self.kernels == TORCH and dtype == torch.float32:
+            return None
+        small = plain.numel() > _HEAD_SHARE * self.products
+        unpack = replace_linear(self._network, self.kernels, torch.float32 if small else dtype)
+        self._weight = PackedVocabulary(plain, kernels=self.kernels, dtype=dtype)
+
+        def undo() -> None:
+            unpack()
+            self._weight, self.kernels = plain, TORCH
+
+        return undo
+
+    def _agrees(self, sample: dict[str, Tensor], plain: Tensor, tolerance: float) -> bool:
+        """Whether pooled weights are what the plain formula gives, for a sample."""
+        try:
+            return torch.allclose(self._forward(sample), plain, atol=tolerance, rtol=tolerance)
+        except (AttributeError, TypeError):  # the architecture looks into its layers, which are not those that it made
+            if isinstance(self._weight, PackedVocabulary):
+                return False
+            raise
 
     def _forward(self, batch: dict[str, Tensor]) -> Tensor:
         with torch.inference_mode():

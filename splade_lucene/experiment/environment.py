@@ -8,6 +8,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from splade_lucene.core.processors import usable_processors
 from splade_lucene.lucene.java import lucene_version
 
 _PACKAGES = ("splade_lucene", "pyserini", "torch", "transformers", "ir_measures", "pytrec-eval-terrier", "numpy", "scipy")
@@ -24,11 +25,10 @@ def versions() -> dict[str, str]:
 
 def machine() -> dict[str, Any]:
     """``os``, ``cpu``, ``cores`` that this process may use, ``memory_bytes``."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "os": platform.platform(),
         "cpu": _cpu(),
-        "cores": usable,
+        "cores": usable_processors(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
     }
 

@@ -1,183 +1,117 @@
-"""Passages to impact vectors on disk, shard by shard."""
+"""Passages to impact vectors on disk, shard by shard, in one process or in several."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from splade_lucene.core.ir_adapters import Passages, as_passages
 from splade_lucene.core.rejects import RejectPolicy
-from splade_lucene.encoding.defaults import DEFAULT_SCALE, default_lengths
 from splade_lucene.errors import InputError
+from splade_lucene.pipeline.passage_encoder import EncodingSettings, PassageEncoder, ShardEncoder, Task
+from splade_lucene.pipeline.pool import ModelSpec, WorkerPool
 from splade_lucene.pipeline.progress import Advance
-from splade_lucene.pipeline.split import check_split, split_passages
-from splade_lucene.records import ImpactVector, Passage
-from splade_lucene.vectors.manifest import SHARD_SIZE, Manifest
-from splade_lucene.vectors.parts import Part
-from splade_lucene.vectors.writer import Needed, VectorWriter, alone, write_shard
+from splade_lucene.pipeline.split import split_passages
+from splade_lucene.records import Passage
+from splade_lucene.vectors.manifest import Manifest
+from splade_lucene.vectors.parts import Part, recorded_kernels
+from splade_lucene.vectors.writer import VectorWriter, alone
 
 if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel
 
-# Passages sorted by length together; more pad less and hold more in memory.
-_WINDOW = 1024
+__all__ = ["EncodingOptions", "EncodingSettings", "ModelSpec", "encode_collection"]
 
 
-class Settings(NamedTuple):
-    """How passages become vectors.
+class EncodingOptions(TypedDict, total=False):
+    """The fields of :class:`EncodingSettings`, as keyword arguments."""
 
-    Attributes:
-        max_length: tokens a passage is cut at; the model's default if None.
-        query_max_length: tokens that queries will be cut at, recorded for the searcher; the model's default if None.
-        scale: impacts are ``round(weight × scale)``.
-        top_k: keep only the so many largest weights of a passage.
-        min_weight: keep only weights from here on.
-        bits: cap impacts at ``2^bits - 1``.
-        store_contents: write the text of each passage beside its vector.
-        shard_size: passages in one file of vectors.
-        split_words: cut each document into passages of so many words, ``document#0``, ``document#1`` …; None for not at all.
-        overlap: words that two passages of a document share.
-    """
-
-    max_length: int | None = None
-    query_max_length: int | None = None
-    scale: int = DEFAULT_SCALE
-    top_k: int | None = None
-    min_weight: float | None = None
-    bits: int | None = None
-    store_contents: bool = False
-    shard_size: int = SHARD_SIZE
-    split_words: int | None = None
-    overlap: int = 0
-
-
-class PassageEncoder:
-    """A model with settings: shards of passages to shards of vectors.
-
-    Args:
-        model: the encoder.
-        settings: how it is used.
-
-    Attributes:
-        encoder: the fields of the encoder's record, for the manifest.
-        settings: how passages are encoded, for the manifest.
-
-    Raises:
-        ModelError: a length is more than the model can read.
-    """
-
-    def __init__(self, model: SpladeModel, settings: Settings) -> None:
-        self._model, self._given = model, settings
-        self._length = default_lengths(model.name).documents if settings.max_length is None else settings.max_length
-        record = model.record(query_max_length=settings.query_max_length, scale=settings.scale)
-        for each in (self._length, record.query_max_length):
-            model.check_length(each)
-        self.encoder: dict[str, Any] = record._asdict()
-        self.settings: dict[str, Any] = {
-            "max_length": self._length,
-            "top_k": settings.top_k,
-            "min_weight": settings.min_weight,
-            "bits": settings.bits,
-            "contents": settings.store_contents,
-            "shard_size": settings.shard_size,
-        }
-        check_split(settings.split_words, settings.overlap)
-        if settings.split_words is not None:
-            self.settings |= {"split_words": settings.split_words, "overlap": settings.overlap}
-
-    def vectors(self, shard: Sequence[Passage], advance: Advance) -> Iterator[ImpactVector]:
-        """Encodes the passages of a shard, and of it alone: whoever encodes a shard makes the same bytes."""
-        given = self._given
-        for start in range(0, len(shard), _WINDOW):
-            window = shard[start : start + _WINDOW]
-            encoded = self._model.encode_documents(
-                [passage.contents for passage in window],
-                max_length=self._length,
-                scale=given.scale,
-                top_k=given.top_k,
-                min_weight=given.min_weight,
-                bits=given.bits,
-            )
-            for passage, vector in zip(window, encoded, strict=True):
-                kept = (passage.contents, passage.fields) if given.store_contents else ()
-                yield ImpactVector(passage.doc_id, vector, *kept)
-            advance(len(window))
+    max_length: int | None
+    query_max_length: int | None
+    scale: int
+    top_k: int | None
+    min_weight: float | None
+    bits: int | None
+    store_contents: bool
+    shard_size: int
+    split_words: int | None
+    overlap: int
 
 
 def encode_collection(
     passages: Passages,
-    out: Path | str,
-    model: SpladeModel,
+    vectors: Path | str,
+    model: SpladeModel | ModelSpec | str,
     *,
-    max_length: int | None = None,
-    query_max_length: int | None = None,
-    scale: int = DEFAULT_SCALE,
-    top_k: int | None = None,
-    min_weight: float | None = None,
-    bits: int | None = None,
-    store_contents: bool = False,
-    shard_size: int = SHARD_SIZE,
-    split_words: int | None = None,
-    overlap: int = 0,
+    settings: EncodingSettings | None = None,
+    workers: int = 1,
     part: Part | None = None,
     overwrite: bool = False,
     bad: RejectPolicy | None = None,
     advance: Advance = lambda count: None,
     skip: Advance | None = None,
+    **options: Unpack[EncodingOptions],
 ) -> Manifest:
     """Encodes a collection into a folder of impact vectors.
 
     Shards that an interrupted run of the same call finished are kept; a passage that quantizes to nothing is written as an empty
-    vector and counted.
+    vector and counted. The files are the same whatever the number of threads and workers, and another number can resume a run.
 
     Args:
         passages: the collection, streamed: our records, documents of ir_datasets, or one of its data sets.
-        out: the folder to write.
-        model: the encoder.
-        max_length: tokens a passage is cut at; the model's default if None.
-        query_max_length: tokens that queries will be cut at, recorded for the searcher; the model's default if None.
-        scale: impacts are ``round(weight × scale)``.
-        top_k: keep only the so many largest weights of a passage.
-        min_weight: keep only weights from here on.
-        bits: cap impacts at ``2^bits - 1``.
-        store_contents: write the text of each passage beside its vector.
-        shard_size: passages in one file of vectors.
-        split_words: cut each document into passages of so many words, ``document#0``, ``document#1`` …, which a search with
-            ``max_passage`` puts together again.
-        overlap: words that two passages of a document share.
+        vectors: the folder to write.
+        model: the encoder: loaded, or what to load.
+        settings: how passages become vectors.
+        workers: the number of processes that encode; with 1 it is this one. They share the processors evenly, and where there are
+            several GPUs each uses another one. More than one need a model that is not loaded yet.
         part: make only every ``part.of``-th shard; the other parts are made by other calls, at the same time or later.
-        overwrite: throw away what is in ``out``, or what there is of the part.
-        bad: what the reader of ``passages`` was told to go on past; ``rejected.jsonl`` in ``out`` lists it.
+        overwrite: throw away what is in ``vectors``, or what there is of the part.
+        bad: which lines the reader of ``passages`` may reject; ``rejected.jsonl`` in ``vectors`` lists them.
         advance: told of each finished group of passages.
         skip: told of passages that were finished before; ``advance`` if None.
+        options: fields of ``settings`` by their names, which win over ``settings``.
 
     Returns:
         The manifest of the complete folder, or of the part.
 
     Raises:
-        InputError: ``passages`` is empty or malformed, or ``out`` holds something else.
-        ModelError: ``max_length`` is more than the model can read.
+        InputError: ``passages`` is empty or malformed, ``vectors`` holds something else or another process is writing it.
+        ModelError: the model cannot be loaded, or a length is more than it can read.
+        SpladeLuceneError: a worker failed or was killed; what was finished before is kept.
     """
-    out = Path(out)
-    settings = Settings(max_length, query_max_length, scale, top_k, min_weight, bits, store_contents, shard_size, split_words, overlap)
-    encoder = PassageEncoder(model, settings)
-    stream = split(not_empty(passages, out), settings)
-    with alone(out, part):
-        writer = VectorWriter(out, encoder=encoder.encoder, settings=encoder.settings, part=part, overwrite=overwrite)
-        for needed, shard in needed_shards(stream, writer, shard_size, skip or advance):
-            writer.record(write_shard(out, needed, encoder.vectors(shard, advance), bits=bits))
+    folder, settings = Path(vectors), (settings or EncodingSettings())._replace(**options)
+    stream = passages_to_encode(passages, folder, settings)
+    with alone(folder, part), _shard_encoder(model, settings, folder, workers, overwrite) as encoder:
+        writer = VectorWriter(folder, encoder=encoder.encoder, settings=encoder.settings, part=part, overwrite=overwrite)
+        encoder.encode(needed_shards(stream, writer, settings.shard_size, skip or advance), folder, writer.record, advance)
         return writer.finish(bad.rejected if bad else ())
 
 
-def split(documents: Iterator[Passage], settings: Settings) -> Iterator[Passage]:
-    """The passages of documents, if the settings say that they are to be split."""
-    return documents if settings.split_words is None else split_passages(documents, settings.split_words, settings.overlap)
+def _shard_encoder(
+    model: SpladeModel | ModelSpec | str, settings: EncodingSettings, folder: Path, workers: int, overwrite: bool
+) -> AbstractContextManager[ShardEncoder]:
+    """A model with the arithmetic that the vectors which are there were made with, so that a run can be resumed on another machine."""
+    spec = ModelSpec(model) if isinstance(model, str) else model
+    kernels = None if overwrite else recorded_kernels(folder)
+    if isinstance(spec, ModelSpec):
+        spec = spec if kernels is None else spec._replace(kernels=kernels)
+        if workers > 1:
+            return WorkerPool(spec, settings, workers)
+        from splade_lucene.encoding.model import SpladeModel
+
+        return nullcontext(PassageEncoder(SpladeModel.load(**spec._asdict()), settings))
+    if workers > 1:
+        raise ValueError("a loaded model encodes in this process; for several workers give the name of the model")
+    return nullcontext(PassageEncoder(spec if kernels is None else spec.with_kernels(kernels), settings))
 
 
-def not_empty(passages: Passages, out: Path) -> Iterator[Passage]:
-    """The passages, the first of them read already: a collection that is broken from its first line fails before anything is written.
+def passages_to_encode(passages: Passages, folder: Path, settings: EncodingSettings) -> Iterator[Passage]:
+    """The passages of a collection, split as the settings say.
+
+    The first is read already: a collection that is broken from its first line fails before anything is written.
 
     Raises:
         InputError: there are none.
@@ -185,13 +119,12 @@ def not_empty(passages: Passages, out: Path) -> Iterator[Passage]:
     stream = as_passages(passages)
     first = next(stream, None)
     if first is None:
-        raise InputError(out, "there are no passages to encode")
-    return chain([first], stream)
+        raise InputError(folder, "there are no passages to encode")
+    documents = chain([first], stream)
+    return documents if settings.split_words is None else split_passages(documents, settings.split_words, settings.overlap)
 
 
-def needed_shards(
-    passages: Iterator[Passage], writer: VectorWriter, size: int, skip: Advance
-) -> Iterator[tuple[Needed, Sequence[Passage]]]:
+def needed_shards(passages: Iterator[Passage], writer: VectorWriter, size: int, skip: Advance) -> Iterator[Task]:
     """Deals a collection into shards and yields those that the writer still needs; ``skip`` is told of those that it has."""
     number = 0
     while shard := list(islice(passages, size)):

@@ -1,4 +1,4 @@
-"""Encoding from a model's name, in one process or in several: then this one reads the collection and keeps the manifest."""
+"""Several processes that encode for this one, which reads the collection and keeps the manifest."""
 
 from __future__ import annotations
 
@@ -13,90 +13,89 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
-from splade_lucene.core.ir_adapters import Passages
-from splade_lucene.core.rejects import RejectPolicy
+from splade_lucene.core.processors import usable_processors
 from splade_lucene.errors import SpladeLuceneError
-from splade_lucene.pipeline.encode import Settings, encode_collection, needed_shards, not_empty, split
+from splade_lucene.pipeline.passage_encoder import EncodingSettings, Record, Task
 from splade_lucene.pipeline.progress import Advance
-from splade_lucene.records import Passage
-from splade_lucene.vectors.manifest import Manifest, Shard
-from splade_lucene.vectors.parts import Part
-from splade_lucene.vectors.writer import Needed, VectorWriter, alone
+from splade_lucene.vectors.manifest import Shard
+from splade_lucene.vectors.writer import Needed
 
 # Shards that a worker has at a time: while it encodes one, the next is waiting for it.
 _AHEAD = 2
 # Read by OpenMP, MKL and the tokenizers' thread pool.
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
 
-Task = tuple[Needed, Sequence[Passage]]
+
+class ModelSpec(NamedTuple):
+    """A model that is to be loaded: the arguments of :meth:`SpladeModel.load`.
+
+    Attributes:
+        name: ``tiny``, a folder, or a hub id.
+        revision: branch, tag or commit on the hub.
+        device: ``auto``, or what torch calls it; with several workers ``auto`` and ``cuda`` give each another GPU.
+        precision: of the arithmetic.
+        kernels: of matrix products on a CPU.
+    """
+
+    name: str
+    revision: str | None = None
+    device: str = "auto"
+    precision: str = "auto"
+    kernels: str = "auto"
 
 
-def encode(
-    passages: Passages,
-    out: Path | str,
-    model: str,
-    *,
-    workers: int = 1,
-    revision: str | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    settings: Settings | None = None,
-    part: Part | None = None,
-    overwrite: bool = False,
-    bad: RejectPolicy | None = None,
-    advance: Advance = lambda count: None,
-    skip: Advance | None = None,
-) -> Manifest:
-    """Loads a model and encodes a collection, as :func:`splade_lucene.pipeline.encode.encode_collection` does, in several processes.
-
-    They share the cores of the machine evenly, and where there are several GPUs each uses another one. The files are the same
-    whatever the number of workers, and an interrupted run can be gone on with by another number.
+class WorkerPool:
+    """Processes that encode, in a ``with`` block; all end with it.
 
     Args:
-        passages: the collection, streamed.
-        out: the folder to write.
-        model: as for :meth:`SpladeModel.load`; likewise ``revision``, ``device`` and ``precision``.
-        workers: how many processes encode; with 1 it is this one.
-        revision: branch, tag or commit on the hub.
-        device: ``auto`` or ``cuda`` for one GPU after the other, or one device for all.
-        precision: of the model's arithmetic.
+        model: what each of them loads.
         settings: how passages become vectors.
-        part: make only every ``part.of``-th shard.
-        overwrite: throw away what is in ``out``, or what there is of the part.
-        bad: what the reader of ``passages`` was told to go on past; ``rejected.jsonl`` in ``out`` lists it.
-        advance: told of each finished group of passages.
-        skip: told of passages that were finished before; ``advance`` if None.
+        workers: the number of processes.
 
-    Returns:
-        The manifest of the complete folder, or of the part.
+    Attributes:
+        encoder: the fields of the encoder's record, for the manifest.
+        settings: how passages are encoded, for the manifest.
 
     Raises:
-        InputError: as from ``encode_collection``.
-        SpladeLuceneError: a worker failed or was killed; what was finished before is kept.
+        SpladeLuceneError: a worker failed, or was killed.
     """
-    out = Path(out)
-    settings = settings or Settings()
-    stream = not_empty(passages, out)
-    if workers == 1:
-        from splade_lucene.encoding.model import SpladeModel
 
-        loaded = SpladeModel.load(model, revision=revision, device=device, precision=precision)
-        return encode_collection(
-            stream, out, loaded, **settings._asdict(), part=part, overwrite=overwrite, bad=bad, advance=advance, skip=skip
-        )
-    job: dict[str, Any] = {"model": model, "revision": revision, "device": device, "precision": precision}
-    job |= {"out": str(out), "settings": settings._asdict()}
-    with alone(out, part), ExitStack() as stack:
-        pool = [stack.enter_context(_Worker({**job, "number": number}, workers)) for number in range(workers)]
-        made_by = [worker.receive() for worker in pool]
-        if any(each != made_by[0] for each in made_by):
-            raise SpladeLuceneError("the workers do not agree on the encoder; give --device and --precision instead of auto")
-        writer = VectorWriter(out, encoder=made_by[0]["encoder"], settings=made_by[0]["settings"], part=part, overwrite=overwrite)
-        shards = needed_shards(split(stream, settings), writer, settings.shard_size, skip or advance)
-        _Dealer(shards, writer, advance).run(pool)
-        return writer.finish(bad.rejected if bad else ())
+    encoder: dict[str, Any]
+    settings: dict[str, Any]
+
+    def __init__(self, model: ModelSpec, settings: EncodingSettings, workers: int) -> None:
+        self._job: dict[str, Any] = {"model": model._asdict(), "settings": settings._asdict()}
+        self._number, self._stack = workers, ExitStack()
+        self._workers: list[_Worker] = []
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._workers = [self._start(stack, number) for number in range(self._number)]
+            made_by = [worker.receive() for worker in self._workers]
+            kernels = made_by[0]["encoder"]["kernels"]
+            for number, found in enumerate(made_by):
+                if found["encoder"]["kernels"] != kernels:  # each measured which are faster, and they are about equally fast
+                    self._workers[number].kill()
+                    self._job["model"]["kernels"] = kernels
+                    self._workers[number] = self._start(stack, number)
+                    made_by[number] = self._workers[number].receive()
+            if any(each != made_by[0] for each in made_by):
+                raise SpladeLuceneError("the workers do not agree on the encoder; give --device and --precision instead of auto")
+            self.encoder, self.settings = made_by[0]["encoder"], made_by[0]["settings"]
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stack.close()
+
+    def encode(self, tasks: Iterator[Task], folder: Path, record: Record, advance: Advance) -> None:
+        """Writes shards, as the workers are ready for them."""
+        _Dealer(tasks, folder, record, advance).run(self._workers)
+
+    def _start(self, stack: ExitStack, number: int) -> _Worker:
+        return stack.enter_context(_Worker({**self._job, "number": number}, self._number))
 
 
 class _Worker:
@@ -104,7 +103,7 @@ class _Worker:
 
     def __init__(self, job: Mapping[str, Any], workers: int) -> None:
         self._name = f"worker {job['number'] + 1} of {workers}"
-        threads = str(max(1, _cores() // workers))
+        threads = str(max(1, usable_processors() // workers))
         self._process = subprocess.Popen(
             [sys.executable, "-m", "splade_lucene.pipeline.worker"],
             stdin=subprocess.PIPE,
@@ -151,7 +150,7 @@ class _Worker:
         if not line:
             status = self._process.wait()
             how = f"was killed by signal {-status} (out of memory?)" if status < 0 else f"ended with status {status}"
-            raise SpladeLuceneError(f"{self._name} {how}; run the same command again to go on, with fewer --workers if memory is short")
+            raise SpladeLuceneError(f"{self._name} {how}; run the same command again to resume, with fewer --workers if memory is short")
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise SpladeLuceneError(answer["error"])
@@ -161,8 +160,8 @@ class _Worker:
 class _Dealer:
     """Deals shards to workers and records what they finish; one thread a worker waits for its answers."""
 
-    def __init__(self, shards: Iterator[Task], writer: VectorWriter, advance: Advance) -> None:
-        self._shards, self._writer, self._advance = shards, writer, advance
+    def __init__(self, shards: Iterator[Task], folder: Path, record: Record, advance: Advance) -> None:
+        self._shards, self._folder, self._record, self._advance = shards, folder, record, advance
         self._lock = threading.Lock()  # of all three
         self._stopped = False
 
@@ -182,7 +181,7 @@ class _Dealer:
         while True:
             while len(waiting) < _AHEAD and (task := self._next()) is not None:
                 needed, passages = task
-                worker.send({"needed": needed, "passages": passages})
+                worker.send({"folder": str(self._folder), "needed": needed, "passages": passages})
                 waiting.append(needed)
             if not waiting:
                 return
@@ -194,15 +193,10 @@ class _Dealer:
                 if "done" in answer:
                     self._advance(answer["done"])
                 else:
-                    self._writer.record(Shard(**answer["shard"]))
+                    self._record(Shard(**answer["shard"]))
                     waiting.popleft()
                 self._stopped = False
 
     def _next(self) -> Task | None:
         with self._lock:
             return None if self._stopped else next(self._shards, None)
-
-
-def _cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from splade_lucene.errors import SpladeLuceneError
 from splade_lucene.records import Passage
-from splade_lucene.vectors.writer import Needed, write_shard
+from splade_lucene.vectors.writer import Needed
 
 
 def main() -> int:
@@ -43,19 +43,18 @@ def _receive(tasks: queue.SimpleQueue[dict[str, Any]]) -> None:
 def _work(tasks: queue.SimpleQueue[dict[str, Any]], answers: IO[str]) -> None:
     from splade_lucene.encoding.devices import worker_device
     from splade_lucene.encoding.model import SpladeModel
-    from splade_lucene.pipeline.encode import PassageEncoder, Settings
+    from splade_lucene.pipeline.passage_encoder import EncodingSettings, PassageEncoder
 
     job = tasks.get()
-    settings = Settings(**job["settings"])
-    device = worker_device(job["device"], job["number"])
-    model = SpladeModel.load(job["model"], revision=job["revision"], device=device, precision=job["precision"])
-    encoder = PassageEncoder(model, settings)
+    model = job["model"] | {"device": worker_device(job["model"]["device"], job["number"])}
+    encoder = PassageEncoder(SpladeModel.load(**model), EncodingSettings(**job["settings"]))
     _say(answers, encoder=encoder.encoder, settings=encoder.settings)
     while True:
         task = tasks.get()
-        vectors = encoder.vectors([Passage(*passage) for passage in task["passages"]], lambda count: _say(answers, done=count))
-        shard = write_shard(Path(job["out"]), Needed(*task["needed"]), vectors, bits=settings.bits)
-        _say(answers, shard=shard._asdict())
+        shard = Needed(*task["needed"]), [Passage(*passage) for passage in task["passages"]]
+        encoder.encode(
+            [shard], Path(task["folder"]), lambda shard: _say(answers, shard=shard._asdict()), lambda count: _say(answers, done=count)
+        )
 
 
 def _say(answers: IO[str], **message: Any) -> None:

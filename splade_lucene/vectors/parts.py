@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from splade_lucene.errors import InputError
-from splade_lucene.vectors.manifest import Manifest, manifest_from, read_record, write_manifest
+from splade_lucene.vectors.manifest import Manifest, manifest_from, read_manifest, read_record, write_manifest
 
 FORMAT = "splade_lucene part of vectors 1"
+# What manifests mean that do not say it, being from before there was a choice.
+FIRST_KERNELS = "torch"
 
 
 class Part(NamedTuple):
@@ -93,6 +95,17 @@ def parts_in(out: Path) -> list[Part]:
     """The parts that have a manifest in a folder."""
     found = (re.fullmatch(r"manifest\.(\d+)-of-(\d+)\.json", file.name) for file in out.glob("manifest.*.json"))
     return sorted(Part(int(match[1]), int(match[2])) for match in found if match)
+
+
+def recorded_kernels(out: Path) -> str | None:
+    """The kernels of matrix products with which the vectors in a folder were begun, in all parts; None if none were.
+
+    Raises:
+        InputError: a manifest is not one of ours.
+    """
+    parts = (read_part(out, part) for part in parts_in(out))
+    found = read_manifest(out) or next((part.manifest for part in parts if part is not None), None)
+    return None if found is None else str(found.encoder.get("kernels", FIRST_KERNELS))
 
 
 def join_parts(out: Path) -> Manifest | None:

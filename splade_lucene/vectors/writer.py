@@ -27,7 +27,7 @@ from splade_lucene.vectors.manifest import (
     shard_number,
     write_manifest,
 )
-from splade_lucene.vectors.parts import Collection, Part, PartManifest, parts_in, read_part, write_part
+from splade_lucene.vectors.parts import FIRST_KERNELS, Collection, Part, PartManifest, parts_in, read_part, write_part
 
 
 class Needed(NamedTuple):
@@ -99,7 +99,8 @@ class VectorWriter:
             if not self._alone:
                 (out / FILE).unlink(missing_ok=True)
         else:
-            same("encoder", before.encoder, encoder, out)
+            kernels = {"kernels": FIRST_KERNELS}
+            same("encoder", kernels | dict(before.encoder), kernels | dict(encoder), out)
             # Manifests from before it could be chosen do not say it.
             size = {"shard_size": SHARD_SIZE}
             same("settings", size | dict(before.settings), size | dict(settings), out)

@@ -1,0 +1,143 @@
+"""Shards of passages to shards of vectors, in this process."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from splade_lucene.encoding.defaults import DEFAULT_SCALE, default_lengths
+from splade_lucene.encoding.quantization import Quantization
+from splade_lucene.pipeline.progress import Advance
+from splade_lucene.pipeline.split import check_split
+from splade_lucene.records import ImpactVector, Passage
+from splade_lucene.vectors.manifest import SHARD_SIZE, Shard
+from splade_lucene.vectors.writer import Needed, write_shard
+
+if TYPE_CHECKING:
+    from splade_lucene.encoding.model import SpladeModel
+
+# Passages sorted by length together; more pad less and hold more in memory.
+_WINDOW = 1024
+
+Task = tuple[Needed, Sequence[Passage]]
+Record = Callable[[Shard], None]
+
+
+class EncodingSettings(NamedTuple):
+    """How passages become vectors.
+
+    Attributes:
+        max_length: tokens a passage is cut at; the model's default if None.
+        query_max_length: tokens that queries will be cut at, recorded for the searcher; the model's default if None.
+        scale: impacts are ``round(weight × scale)``.
+        top_k: keep only the K largest weights of each passage; all if None.
+        min_weight: keep only weights from here on; all if None.
+        bits: cap impacts at ``2^bits - 1``; no cap if None.
+        store_contents: write the text of each passage and its other fields beside its vector.
+        shard_size: passages in one file of vectors.
+        split_words: cut each document into passages of N words, ``document#0``, ``document#1`` …, which a search with ``max_passage``
+            puts together again; None leaves them whole.
+        overlap: words that two passages of a document share.
+    """
+
+    max_length: int | None = None
+    query_max_length: int | None = None
+    scale: int = DEFAULT_SCALE
+    top_k: int | None = None
+    min_weight: float | None = None
+    bits: int | None = None
+    store_contents: bool = False
+    shard_size: int = SHARD_SIZE
+    split_words: int | None = None
+    overlap: int = 0
+
+
+class ShardEncoder(Protocol):
+    """What makes shards of vectors: a model in this process, or several processes.
+
+    Attributes:
+        encoder: the fields of the encoder's record, for the manifest.
+        settings: how passages are encoded, for the manifest.
+    """
+
+    encoder: dict[str, Any]
+    settings: dict[str, Any]
+
+    def encode(self, tasks: Iterator[Task], folder: Path, record: Record, advance: Advance) -> None:
+        """Writes shards.
+
+        Args:
+            tasks: the shards that are needed; consumed as they are encoded, with some ahead.
+            folder: where the vectors go.
+            record: told of each shard that was written.
+            advance: told of each finished group of passages.
+        """
+
+
+class PassageEncoder:
+    """A model with settings.
+
+    Args:
+        model: the encoder.
+        settings: how it is used.
+
+    Attributes:
+        encoder: the fields of the encoder's record, for the manifest.
+        settings: how passages are encoded, for the manifest.
+
+    Raises:
+        ModelError: a length is more than the model can read.
+    """
+
+    def __init__(self, model: SpladeModel, settings: EncodingSettings) -> None:
+        self._model, self._contents = model, settings.store_contents
+        self._length = default_lengths(model.name).documents if settings.max_length is None else settings.max_length
+        record = model.record(query_max_length=settings.query_max_length, scale=settings.scale)
+        for each in (self._length, record.query_max_length):
+            model.check_length(each)
+        self._quantization = Quantization(settings.scale, settings.top_k, settings.min_weight, settings.bits)
+        self.encoder: dict[str, Any] = record._asdict()
+        self.settings: dict[str, Any] = {
+            "max_length": self._length,
+            "top_k": settings.top_k,
+            "min_weight": settings.min_weight,
+            "bits": settings.bits,
+            "contents": settings.store_contents,
+            "shard_size": settings.shard_size,
+        }
+        check_split(settings.split_words, settings.overlap)
+        if settings.split_words is not None:
+            self.settings |= {"split_words": settings.split_words, "overlap": settings.overlap}
+
+    def encode(self, tasks: Iterable[Task], folder: Path, record: Record, advance: Advance) -> None:
+        """Writes shards: while the passages of one are encoded, those that follow are read, and those before are written.
+
+        Windows do not reach from one shard into another, so whoever encodes a shard makes the same bytes.
+        """
+        begun: deque[Task] = deque()
+
+        def windows() -> Iterator[list[str]]:
+            for task in tasks:
+                begun.append(task)
+                for window in _windows(task[1]):
+                    yield [passage.contents for passage in window]
+
+        encoded = self._model.encode_windows(windows(), max_length=self._length, quantization=self._quantization)
+        for first in encoded:
+            needed, passages = begun.popleft()
+            vectors = self._vectors(passages, chain([first], encoded), advance)
+            record(write_shard(folder, needed, vectors, bits=self._quantization.bits))
+
+    def _vectors(self, passages: Sequence[Passage], encoded: Iterator[list[dict[str, int]]], advance: Advance) -> Iterator[ImpactVector]:
+        for window in _windows(passages):
+            for passage, vector in zip(window, next(encoded), strict=True):
+                kept = (passage.contents, passage.fields) if self._contents else ()
+                yield ImpactVector(passage.doc_id, vector, *kept)
+            advance(len(window))
+
+
+def _windows(passages: Sequence[Passage]) -> Iterator[Sequence[Passage]]:
+    return (passages[start : start + _WINDOW] for start in range(0, len(passages), _WINDOW))
