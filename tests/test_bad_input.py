@@ -78,10 +78,10 @@ PASSAGES = {
     ),
     "two ids": second('{"id": "d2", "docid": "D2", "text": "two"}', "the fields 'id' and 'docid' hold different ids; name"),
     "a bad item of an array": Case(
-        {"a.json": b'[{"_id": "d1", "text": "one"},\n "d2"]'}, "a.json, line 2", "an item of the array is not a JSON object"
+        {"a.json": b'[{"_id": "d1", "text": "one"},\n "d2"]'}, "a.json, line 2", "an item is not a JSON object"
     ),
     "an array that ends early": Case(
-        {"a.json": b'[{"_id": "d1", "text": "one"},\n{"_id": "d2",'}, "a.json, line 2", "not a JSON array of objects .*; correct it"
+        {"a.json": b'[{"_id": "d1", "text": "one"},\n{"_id": "d2",'}, "a.json, line 2", "not JSON objects .*; correct it"
     ),
     "CSV with open quotes": Case({"a.csv": b'd0,none\nd1,"one\n'}, "a.csv, line", "not CSV .*; correct the quotes"),
     "CSV with a comma too many": Case({"a.csv": b"d0,none\nd1,one, two\n"}, "a.csv, line 2", "3 columns instead of 2 .*; quote a text"),

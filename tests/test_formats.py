@@ -104,6 +104,15 @@ def test_one_array(tmp_path: Path, name: str, indent: int | None) -> None:
         list(read_passages(put(tmp_path / "b.json", " [ ]\n")))
 
 
+def test_objects_over_several_lines(tmp_path: Path) -> None:
+    """As `jq .` prints them, and as Anserini has one a file."""
+    file = put(tmp_path / "a.json", "\n".join(json.dumps(record, indent=2) for record in RECORDS))
+    assert list(read_passages(file)) == GLASS
+    put(file, json.dumps(RECORDS[0], indent=2) + "\n7 {\n")
+    with pytest.raises(InputError, match=r"a\.json, line 6: an item is not a JSON object"):
+        list(read_passages(file))
+
+
 def test_an_array_is_read_as_a_stream_with_the_lines_of_its_items(tmp_path: Path) -> None:
     """Larger than what is read at a time, so that items are cut; bad ones are left out with their line."""
     records = [{"_id": str(number), "text": "é" * (number * 997 % 5000)} for number in range(200)]
@@ -112,13 +121,13 @@ def test_an_array_is_read_as_a_stream_with_the_lines_of_its_items(tmp_path: Path
     file = put(tmp_path / "a.json", "[\n" + ",\n".join(lines) + "\n]")
     bad = RejectPolicy(1)
     assert [passage.doc_id for passage in read_passages(file, bad)] == [str(number) for number in range(200) if number != 150]
-    assert [(each.line, each.reason) for each in bad.rejected] == [(152, "an item of the array is not a JSON object; correct or remove it")]
+    assert [(each.line, each.reason) for each in bad.rejected] == [(152, "an item is not a JSON object; correct or remove it")]
     lines[180] = '{"_id": "x" "text": ""}'
     put(file, "[\n" + ",\n".join(lines) + "\n]")
-    with pytest.raises(InputError, match=r"a\.json, line 182: not a JSON array of objects \(.*\); correct it, or write one object a line"):
+    with pytest.raises(InputError, match=r"a\.json, line 182: not JSON objects \(.*\); correct it, or write one object a line"):
         list(read_passages(file, RejectPolicy(None)))
     put(file, "[\n" + lines[0] + "\n] []")
-    with pytest.raises(InputError, match=r"line 3: not a JSON array of objects \(text after the end"):
+    with pytest.raises(InputError, match=r"line 3: not JSON objects \(text after the end"):
         list(read_passages(file))
 
 
@@ -294,6 +303,8 @@ def test_parquet_files_and_folders(tmp_path: Path) -> None:
     assert list(read_passages(first, fields=Fields("_id", ("title", "text")))) == expected[:1500]
     pyarrow.parquet.write_table(pa.table({"qid": [1, 2], "query": ["a", "b"]}), tmp_path / "queries.parquet")
     assert read_queries(tmp_path) == [Query("1", "a"), Query("2", "b")]
+    with pytest.raises(InputError, match="the field 'x' that --text-field names is missing; the fields are '_id', 'title', 'text', 'n'"):
+        list(read_passages(first, fields=Fields("_id", ("x",))))
     bad = RejectPolicy(None)
     pyarrow.parquet.write_table(pa.table({"id": ["a", None, "a"], "text": ["x", "y", "z"]}), tmp_path / "bad.parquet")
     assert list(read_passages(tmp_path / "bad.parquet", bad)) == [Passage("a", "x")]

@@ -114,7 +114,9 @@ def test_the_whole_way_through_pipes(
 
 def test_an_html_page_goes_to_standard_output(tiny: object, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "glass", "--model", "tiny", "--html", "-"]) == 0
-    assert capsys.readouterr().out.startswith("<!doctype html>")
+    out, err = capsys.readouterr()
+    assert out.startswith("<!doctype html>") and out.endswith("</html>\n")
+    assert "number of actual dimensions" in err
 
 
 def test_a_run_on_standard_output_is_not_shown_as_well(index: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,11 +25,12 @@ from splade_lucene.cli.options import (
     positive,
     topic_fields,
 )
-from splade_lucene.core.streams import is_standard
+from splade_lucene.core.streams import as_file, is_standard
 from splade_lucene.encoding.defaults import DEFAULT_MODEL, DEFAULT_SCALE, TINY
 
 if TYPE_CHECKING:
     from splade_lucene.collections.judged import FilesCollection
+    from splade_lucene.evaluation.expectations import Expectations
 
 HELP = "evaluate zero-shot on BEIR: BM25, SPLADE and fusion, with cost and significance"
 _MEASURES = "nDCG@10 R@100 R@1000 RR@10"
@@ -115,7 +116,7 @@ def run(args: argparse.Namespace) -> None:
     from splade_lucene.collections.catalogue import Candidate, find_collections
     from splade_lucene.encoding.model import SpladeModel
     from splade_lucene.errors import SpladeLuceneError
-    from splade_lucene.evaluation.expectations import find_unexpected, read_expectations, write_expectations
+    from splade_lucene.evaluation.expectations import find_unexpected, write_expectations
     from splade_lucene.evaluation.measures import parse_measures
     from splade_lucene.evaluation.report.page import write_report
     from splade_lucene.evaluation.result_tables import markdown, unexpected_rows, write_tables
@@ -125,7 +126,7 @@ def run(args: argparse.Namespace) -> None:
     from splade_lucene.experiment.systems import Lengths, plan_systems
     from splade_lucene.lucene import jvm
 
-    expectations = read_expectations(args.expect) if args.expect else None
+    expectations = _expectations(args.expect) if args.expect else None
     own = _from_files(args)
     measures = [str(measure) for measure in parse_measures(args.measures or _default_measures(own))]
     specs = [*args.datasets, *(ALL if args.all else ())]
@@ -160,6 +161,13 @@ def run(args: argparse.Namespace) -> None:
     problems += [f"{len(unexpected)} scores are not as expected"] if unexpected else []
     if problems:
         raise SpladeLuceneError(f"{' and '.join(problems)}; everything else is in {args.output}")
+
+
+def _expectations(path: Path) -> Expectations:
+    from splade_lucene.evaluation.expectations import read_expectations
+
+    with as_file(path) as file:
+        return read_expectations(file)
 
 
 def _from_files(args: argparse.Namespace) -> FilesCollection | None:

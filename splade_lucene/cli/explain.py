@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from splade_lucene.cli.options import add_device, add_java_heap, add_model, folder, positive
+from splade_lucene.core.streams import is_standard
 from splade_lucene.encoding.defaults import DEFAULT_MODEL
 
 # One to explain, or two to compare.
@@ -19,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument("--max-length", type=positive, help="tokens the text is cut at (default: as for passages)")
     parser.add_argument("--card", action="store_true", help="print exactly what the model card's snippet prints")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="draw the text and its expansion as an HTML page")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="draw the text and its expansion as an HTML page; - is stdout")
     hits = parser.add_argument_group("why a document got its score")
     hits.add_argument("--index", type=folder, help="impact index; it names the model")
     hits.add_argument("--bm25", type=folder, metavar="INDEX", help="BM25 index, explained beside it or alone")
@@ -58,11 +61,13 @@ def _explain_text(args: argparse.Namespace) -> None:
     if args.html is not None:
         with atomic_file(args.html) as stream:
             stream.write(explanation_page(found, f"model {model.name}"))
-    print(f"number of actual dimensions:  {len(found.weights)}")
-    if args.card:
-        print("SPLADE BOW rep:\n", [(token, round(weight, 2)) for token, weight in found.weights.items()])
-    else:
-        print_text(found)
+    page_is_printed = args.html is not None and is_standard(args.html)
+    with redirect_stdout(sys.stderr if page_is_printed else sys.stdout):
+        print(f"number of actual dimensions:  {len(found.weights)}")
+        if args.card:
+            print("SPLADE BOW rep:\n", [(token, round(weight, 2)) for token, weight in found.weights.items()])
+        else:
+            print_text(found)
 
 
 def _explain_documents(args: argparse.Namespace) -> None:

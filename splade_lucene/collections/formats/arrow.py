@@ -54,8 +54,7 @@ def _read_parquet(file: AnyPath, bad: RejectPolicy, wanted: Collection[str] | No
         import pyarrow.parquet
 
         with pyarrow.parquet.ParquetFile(path) as source:
-            columns = None if wanted is None else [name for name in source.schema_arrow.names if name in wanted]
-            yield from source.iter_batches(batch_size=_ROWS, columns=columns)
+            yield from source.iter_batches(batch_size=_ROWS, columns=_columns(source.schema_arrow.names, wanted))
 
     return _rows(file, batches)
 
@@ -65,12 +64,19 @@ def _read_arrow(file: AnyPath, bad: RejectPolicy, wanted: Collection[str] | None
         import pyarrow.ipc
 
         with pyarrow.memory_map(str(path)) as source, pyarrow.ipc.open_stream(source) as stream:
+            columns = _columns(stream.schema.names, wanted)
             for batch in stream:
-                chosen = batch if wanted is None else batch.select([name for name in batch.schema.names if name in wanted])
+                chosen = batch.select(columns)
                 for start in range(0, chosen.num_rows, _ROWS):
                     yield chosen.slice(start, _ROWS)
 
     return _rows(file, batches)
+
+
+def _columns(names: list[str], wanted: Collection[str] | None) -> list[str]:
+    """The columns to read: where those that are needed are not there, all, for the message that says so."""
+    chosen = [name for name in names if wanted is None or name in wanted]
+    return chosen if len(chosen) > 1 else names
 
 
 def _rows(file: AnyPath, batches: Callable[[Path], Iterator[RecordBatch]]) -> Iterator[Row]:

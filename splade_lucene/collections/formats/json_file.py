@@ -1,4 +1,4 @@
-"""JSON: a line for each object (JSONL), or one array of objects, which is read as a stream too."""
+"""JSON: a line for each object (JSONL), one array of objects, or objects over several lines; all are read as streams."""
 
 from __future__ import annotations
 
@@ -33,27 +33,28 @@ def _start(head: bytes) -> bytes:
 
 
 def _read(file: AnyPath, bad: RejectPolicy, wanted: Collection[str] | None) -> Iterator[Row]:
-    if not _is_array(file):
+    head = _head(file)
+    if _start(head) != b"[" and head.strip() != b"{":
         yield from (Row(number, item) for number, item in read_objects(file, bad))
         return
     try:
         with open_bytes(file) as stream:
-            yield from _Array(file, stream, bad)
+            yield from _Values(file, stream, bad)
     except UnicodeDecodeError as error:
         raise InputError(file, f"not UTF-8 ({error.reason}); convert the file to UTF-8") from None
     except (EOFError, zlib.error, zipfile.BadZipFile, OSError) as error:
         raise InputError(file, f"cannot be read ({error}); fetch the file again") from None
 
 
-def _is_array(file: AnyPath) -> bool:
+def _head(file: AnyPath) -> bytes:
     try:
-        return _start(first_line(file)) == b"["
+        return first_line(file).removeprefix(codecs.BOM_UTF8)
     except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, OSError):
-        return False  # reading it says what is wrong
+        return b""  # reading it says what is wrong
 
 
-class _Array:
-    """The objects of an array, with the lines that they end in; only the one at hand is in memory."""
+class _Values:
+    """The objects of an array, or one after the other, with the lines that they end in; only the one at hand is in memory."""
 
     def __init__(self, file: AnyPath, stream: IO[bytes], bad: RejectPolicy) -> None:
         self._file, self._bad = file, bad
@@ -61,20 +62,27 @@ class _Array:
         self._text, self._at, self._line = "", 0, 1
 
     def __iter__(self) -> Iterator[Row]:
-        self._expect("[")
+        if self._skip_space() != "[":
+            while self._skip_space():
+                yield from self._objects()
+            return
+        self._at += 1
         if self._skip_space() == "]":
             self._at += 1
         else:
-            while True:
-                item = self._value()
-                if isinstance(item, dict):
-                    yield Row(self._line, item)
-                else:
-                    self._bad.handle(InputError(self._file, "an item of the array is not a JSON object; correct or remove it", self._line))
-                if self._expect(",]") == "]":
-                    break
+            yield from self._objects()
+            while self._expect(",]") == ",":
+                yield from self._objects()
         if self._skip_space():
             self._fail("text after the end of the array")
+
+    def _objects(self) -> Iterator[Row]:
+        """The next value, if it is an object."""
+        item = self._value()
+        if isinstance(item, dict):
+            yield Row(self._line, item)
+        else:
+            self._bad.handle(InputError(self._file, "an item is not a JSON object; correct or remove it", self._line))
 
     def _expect(self, characters: str) -> str:
         found = self._skip_space()
@@ -118,7 +126,7 @@ class _Array:
         return bool(new)
 
     def _fail(self, reason: str) -> NoReturn:
-        raise InputError(self._file, f"not a JSON array of objects ({reason}); correct it, or write one object a line", self._line)
+        raise InputError(self._file, f"not JSON objects ({reason}); correct it, or write one object a line", self._line)
 
 
 FORMAT = Format("JSON", (".jsonl", ".json", ".ndjson"), _sniff, _read, estimate_lines)
