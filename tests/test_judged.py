@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from splade_lucene.cli.main import main
-from splade_lucene.collections.beir_names import ALL, CQADUPSTACK, LICENSED, PUBLIC, collection_name, ir_datasets_id
+from splade_lucene.collections.beir_names import ALL, FORUMS, LICENSED, PUBLIC, collection_name, ir_datasets_id
 from splade_lucene.collections.catalogue import find_collections
 from splade_lucene.collections.irds import IrDatasetsCollection
 from splade_lucene.collections.judged import JudgedCollection
@@ -161,8 +161,22 @@ def test_two_of_the_same_name_are_refused_at_once(tmp_path: Path) -> None:
 
 def test_beir_is_the_13_public_ones_and_all_are_29_collections() -> None:
     assert [each.name for each in find_collections(["beir"])] == list(PUBLIC)
-    assert [each.name for each in find_collections(["cqadupstack"])] == list(CQADUPSTACK)
-    assert (len(PUBLIC), len(CQADUPSTACK), len(set(ALL))) == (13, 12, 29)
+    assert [each.name for each in find_collections(["cqadupstack"])] == list(FORUMS)
+    assert (len(PUBLIC), len(FORUMS), len(set(ALL))) == (13, 12, 29)
+
+
+def test_a_folder_of_a_groups_name_goes_before_what_ir_datasets_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for forum in ("gis", "tex"):
+        folder(tmp_path / "cqadupstack" / forum)
+    folder(tmp_path / "beir" / "toy")
+    monkeypatch.chdir(tmp_path)
+    found = find_collections(["cqadupstack", "beir"])
+    assert [each.name for each in found] == ["cqadupstack-gis", "cqadupstack-tex", "toy"]
+    for candidate in found:
+        assert str(candidate.open().source).startswith(candidate.name.partition("-")[0] if "-" in candidate.name else "beir")
+    (tmp_path / "empty" / "cqadupstack" / "results").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "empty")
+    assert [each.name for each in find_collections(["cqadupstack"])] == list(FORUMS)
 
 
 def test_names_are_looked_for_in_the_data_folder_first(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ PUBLIC = (
 )
 """The 13 that most papers average over."""
 
-CQADUPSTACK = tuple(
+FORUMS = tuple(
     f"cqadupstack-{forum}"
     for forum in (
         "android",
@@ -36,12 +36,12 @@ CQADUPSTACK = tuple(
         "wordpress",
     )
 )
-"""The 12 forums that count as one data set."""
+"""Those of cqadupstack, which count as one data set."""
 
 LICENSED = ("bioasq", "signal1m", "trec-news", "robust04")
 """Not for download: their owners hand them out."""
 
-ALL = (*PUBLIC, *CQADUPSTACK, *LICENSED)
+ALL = (*PUBLIC, *FORUMS, *LICENSED)
 """All 29 collections of the 18 data sets."""
 
 # A split is part of the id only where there are several.

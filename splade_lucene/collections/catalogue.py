@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from splade_lucene.collections.beir_names import ALL, CQADUPSTACK, PUBLIC, collection_name, ir_datasets_id
+from splade_lucene.collections.beir_names import ALL, FORUMS, PUBLIC, collection_name, ir_datasets_id
 from splade_lucene.collections.irds import IrDatasetsCollection
 from splade_lucene.collections.judged import MAX_UNPACKED, BeirCollection, JudgedCollection, beir_folders
 from splade_lucene.core.streams import AnyPath
 from splade_lucene.errors import InputError, SpladeLuceneError
 
-GROUPS = {"beir": PUBLIC, "cqadupstack": CQADUPSTACK}
+GROUPS = {"beir": PUBLIC, "cqadupstack": FORUMS}
 """Names that stand for several collections."""
 
 
@@ -43,7 +43,7 @@ def find_collections(
 
     Args:
         specs: each a BEIR folder or zip, the name of a BEIR collection, ``beir`` for the 13 public ones, ``cqadupstack`` for its 12, or
-            an ir_datasets id.
+            an ir_datasets id. What lies on disk under the name goes before all others.
         split: of the judgments in folders and zips.
         data: a folder where BEIR collections are looked for by name before ir_datasets is asked: ``scifact/`` or ``scifact.zip``.
         max_unpacked: bytes; a zip that would unpack to more is refused when it is opened.
@@ -64,7 +64,7 @@ def find_collections(
 
 
 def _find(spec: str, places: _Places) -> Iterator[Candidate]:
-    if spec in GROUPS:
+    if spec in GROUPS and not _holds_collections(Path(spec)):
         for name in GROUPS[spec]:
             yield from _find_beir(name, places)
     elif Path(spec).exists():
@@ -75,9 +75,17 @@ def _find(spec: str, places: _Places) -> Iterator[Candidate]:
         yield Candidate(collection_name(spec), lambda: IrDatasetsCollection(spec))
 
 
+def _holds_collections(path: Path) -> bool:
+    """Whether there is a folder with BEIR collections; one of a group's name may hold anything else, results for example."""
+    try:
+        return path.is_dir() and bool(beir_folders(path))
+    except InputError:
+        return False
+
+
 def _find_beir(name: str, places: _Places) -> Iterator[Candidate]:
     forum, data = name.removeprefix("cqadupstack-"), places.data
-    inside = [name, f"{name}.zip", *([f"cqadupstack/{forum}", "cqadupstack.zip"] if name in CQADUPSTACK else [])]
+    inside = [name, f"{name}.zip", *([f"cqadupstack/{forum}", "cqadupstack.zip"] if name in FORUMS else [])]
     for place in inside if data else ():
         if data and (data / place).exists():
             found = {each.name: each for each in _on_disk(data / place, places)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from splade_lucene.evaluation.reference import published_average
 from splade_lucene.evaluation.results import Average, Row, System
@@ -17,7 +17,7 @@ def averages(
     *,
     forums: Sequence[str] = (),
     groups: Mapping[str, Sequence[str]] | None = None,
-    comparable: bool = True,
+    comparable: Callable[[str, System], bool] = lambda dataset, system: True,
 ) -> list[Average]:
     """Averages over the data sets that every system has.
 
@@ -27,7 +27,8 @@ def averages(
         measures: in which.
         forums: the collections of cqadupstack; where all are there, they count as one data set, as in BEIR.
         groups: name of an average → its data sets; made where all of them are there.
-        comparable: whether published averages have the same settings.
+        comparable: whether a system's figure on a data set has the settings and the corpus of published ones; an average is compared
+            where all its members are.
 
     Returns:
         One average a system for ``cqadupstack``, for the ``mean`` over all data sets if there are several, and for each group.
@@ -46,7 +47,9 @@ def averages(
         for system in systems:
             means = {measure: _mean(scores[member, system.name][measure] for member in members) for measure in measures}
             scores[name, system.name] = means  # the mean of the forums is a member of later means
-            beside = published_average(name, members, system, means) if comparable else {}
+            leaves = [leaf for member in members for leaf in (forums if member == CQADUPSTACK else (member,))]
+            fair = all(comparable(leaf, system) for leaf in leaves)
+            beside = published_average(name, members, system, means) if fair else {}
             found.append(Average(name, tuple(members), system.name, means, beside))
     return found
 

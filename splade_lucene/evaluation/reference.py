@@ -81,6 +81,12 @@ def published_documents(dataset: str, system: System) -> int | None:
     return int(figures["documents"]) if figures else None
 
 
+def corpus_documents(dataset: str) -> int | None:
+    """How many documents the corpus of the published figures has, with or without text; None where there are none."""
+    figures = _data()["datasets"].get(dataset)
+    return max(int(each["documents"]) for each in figures.values()) if figures else None
+
+
 def published(dataset: str, system: System, scores: Mapping[str, float]) -> dict[str, Published]:
     """The published figures beside a system's measured ones, where the settings match and there is one.
 

@@ -8,19 +8,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from splade_lucene.collections.beir_names import CQADUPSTACK, LICENSED, PUBLIC
+from splade_lucene.collections.beir_names import FORUMS, LICENSED, PUBLIC
 from splade_lucene.collections.catalogue import Candidate
 from splade_lucene.errors import SpladeLuceneError
-from splade_lucene.evaluation.averages import CQADUPSTACK as FORUMS
-from splade_lucene.evaluation.averages import averages
-from splade_lucene.evaluation.reference import HITS, references
-from splade_lucene.evaluation.results import FILE, Results, Skipped, write_results
+from splade_lucene.evaluation.averages import CQADUPSTACK, averages
+from splade_lucene.evaluation.reference import HITS, corpus_documents, published_system, references
+from splade_lucene.evaluation.results import FILE, Dataset, Results, Row, Skipped, write_results
 from splade_lucene.experiment.dataset import DatasetEvaluation, Evaluated
 from splade_lucene.experiment.environment import machine, versions
 from splade_lucene.experiment.steps import Settings, Steps
 from splade_lucene.experiment.systems import BASELINE, Systems
 
-_GROUPS = {"BEIR-13": PUBLIC, "BEIR-18": (*PUBLIC, FORUMS, *LICENSED)}
+_GROUPS = {"BEIR-13": PUBLIC, "BEIR-18": (*PUBLIC, CQADUPSTACK, *LICENSED)}
 _RULE = {
     True: "The passage whose id equals the query's is left out of every system's run (BEIR's rule; it matters for ArguAna and Quora).",
     False: "A passage whose id equals the query's is kept in every system's run; BEIR's published figures leave it out.",
@@ -72,7 +71,13 @@ def evaluate(
     if not done:
         raise SpladeLuceneError("no data set could be evaluated: " + "; ".join(each.reason for each in skipped))
     rows = [row for each in done for row in each.rows]
-    comparable = settings.hits == HITS and settings.remove_query and all(each.dataset.split == "test" for each in done)
+    same_settings = settings.hits == HITS and settings.remove_query
+    comparable = {
+        (row.dataset, row.system)
+        for each in done
+        for row in each.rows
+        if same_settings and each.dataset.split == "test" and _same_corpus(row, each.dataset, systems)
+    }
     results = Results(
         out.resolve().name,
         datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -89,13 +94,28 @@ def evaluate(
         systems.all,
         tuple(each.dataset for each in done),
         tuple(rows),
-        tuple(averages(rows, systems.all, measures, forums=CQADUPSTACK, groups=_GROUPS, comparable=comparable)),
+        tuple(
+            averages(
+                rows,
+                systems.all,
+                measures,
+                forums=FORUMS,
+                groups=_GROUPS,
+                comparable=lambda dataset, system: (dataset, system.name) in comparable,
+            )
+        ),
         {each.dataset.name: references(each.dataset.name) for each in done if references(each.dataset.name)},
         tuple(skipped),
         (_RULE[settings.remove_query], _FLOPS),
     )
     write_results(out, results)
     return results
+
+
+def _same_corpus(row: Row, dataset: Dataset, systems: Systems) -> bool:
+    system = next(each for each in systems.all if each.name == row.system)
+    # Of a system with published figures the index was compared; others have averages alone.
+    return bool(row.published) if published_system(system) else dataset.documents == corpus_documents(row.dataset)
 
 
 @contextmanager
