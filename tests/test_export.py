@@ -318,6 +318,13 @@ def test_pinecone_s_own_classes_take_upserts_and_queries(scifact: Encoded, tmp_p
         assert {tokens[number]: value for number, value in zip(sparse.indices, sparse.values, strict=True)} == impacts
 
 
+def test_ids_that_pinecone_refuses_are_named(tiny: SpladeModel, tmp_path: Path) -> None:
+    encode_collection([Passage("straße", "glass")], tmp_path / "out", tiny, max_length=16)
+    with pytest.raises(InputError, match="the id 'straße' is not ASCII, which Pinecone requires of ids; rename it"):
+        export_vectors(tmp_path / "out", tmp_path / "x", "pinecone")
+    assert not (tmp_path / "x").exists()
+
+
 def test_pinecone_keeps_the_largest_2048_values(tiny: SpladeModel, tmp_path: Path) -> None:
     tokens = [token for token in tiny.vocabulary if token.isalpha()][:3000]
     out = write_out(tmp_path / "out", tiny, {"a": {token: 1 + number for number, token in enumerate(tokens)}, "b": {"glass": 1}})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import subprocess
 import sys
 import textwrap
@@ -155,12 +156,20 @@ def test_pyterrier_can_tell_columns_without_running_java_or_a_model(encoder: Any
 def test_bad_rows_and_indexes_are_refused(encoder: Any, index: Path, tmp_path: Path) -> None:
     from splade_lucene.integrations.pyterrier import ImpactIndexer, ImpactRetriever
 
-    for rows, sentence in (
+    refused: list[tuple[Any, str]] = [
         ([], "there are no passages"),
         ([{"docno": "a", "text": "x"}], "a row has no 'toks'; put a DocumentEncoder before the indexer"),
         ([{"docno": "a b", "toks": {"x": 1}}], "the id 'a b'"),
         ([{"docno": "a", "toks": {"x": 0.5}}], "impacts are integers from 1"),
-    ):
+        ([{"docno": None, "toks": {"x": 1}}], "a row has the docno None, which is no text"),
+        ([{"docno": math.nan, "toks": {"x": 1}}], "a row has the docno nan, which is no text"),
+        ([{"docno": 1.0, "toks": {"x": 1}}], "a row has the docno 1.0, which is no text"),
+        ([{"docno": "a", "toks": None}], "the passage 'a' has None as toks"),
+        ([{"docno": "a", "toks": math.nan}], "the passage 'a' has nan as toks"),
+        ([{"docno": "a", "toks": {"x": 1}}, {"docno": "a", "toks": {"y": 1}}], "the docno 'a' comes twice"),
+        ([{"docno": 1, "toks": {"x": 1}}, {"docno": "1", "toks": {"y": 1}}], "the docno '1' comes twice"),
+    ]
+    for rows, sentence in refused:
         with pytest.raises(InputError, match=sentence):
             ImpactIndexer(tmp_path / "x", encoder).index(rows)
     with pytest.raises(InputError, match="overwrite=True"):
@@ -168,6 +177,30 @@ def test_bad_rows_and_indexes_are_refused(encoder: Any, index: Path, tmp_path: P
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(IndexMismatchError, match="no index"):
         ImpactRetriever(tmp_path).search("anything")
+
+
+def test_whole_numbers_are_docnos(encoder: Any, tmp_path: Path) -> None:
+    from splade_lucene.integrations.pyterrier import ImpactIndexer, ImpactRetriever
+
+    ImpactIndexer(tmp_path / "x", encoder).index([{"docno": 7, "toks": {"x": 1}}])
+    found: Any = ImpactRetriever(tmp_path / "x")(pd.DataFrame([{"qid": "1", "query_toks": {"x": 2}}]))
+    assert found["docno"].tolist() == ["7"]
+
+
+@pytest.mark.parametrize("missing", [None, math.nan, pd.NA])
+def test_queries_without_text_and_texts_that_are_none_are_named(index: Path, tiny: SpladeModel, encoder: Any, missing: object) -> None:
+    from splade_lucene.integrations.pyterrier import ImpactRetriever, QueryEncoder
+
+    topics = pd.DataFrame([{"qid": "q1", "query": "flow"}, {"qid": "q2", "query": missing}])
+    for transformer in (QueryEncoder(tiny), ImpactRetriever(index, model=tiny)):
+        with pytest.raises(InputError, match="query 'q2' has no text"):
+            transformer(topics)
+        with pytest.raises(InputError, match="row 'q3' holds 7, which is no text"):
+            transformer(pd.DataFrame([{"qid": "q3", "query": 7}]))
+    with pytest.raises(InputError, match="row 'd1' holds 7, which is no text"):
+        encoder(pd.DataFrame([{"docno": "d1", "title": "x", "text": 7}]))
+    found: Any = ImpactRetriever(index, model=tiny)(pd.DataFrame([{"qid": "q1", "query": " "}]))
+    assert len(found) == 0
 
 
 def test_a_copy_for_another_process_opens_the_index_itself(index: Path, tiny: SpladeModel) -> None:

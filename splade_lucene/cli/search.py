@@ -107,6 +107,10 @@ def run(args: argparse.Namespace) -> None:
             within=within,
             max_passage=args.max_passage,
         )
+        if args.show and not searcher.stores_text:
+            kind = searcher.card.kind
+            how = "; build it with `encode --store-contents` and `index --store-contents`" if kind == "impact" else ""
+            print(f"{searcher.name}: this {kind} index holds no text, so --show prints docids alone{how}", file=sys.stderr)
         if args.show:
             for query in queries:
                 print(f"{query.query_id}: {query.text}")

@@ -21,7 +21,7 @@ class IrDocument(Protocol):
     """A document of ir_datasets; where it has a ``title`` and a ``text``, these are taken apart, else its default text is the text."""
 
     @property
-    def doc_id(self) -> str:
+    def docas_id(self) -> str:
         """The docid."""
 
     def default_text(self) -> str:
@@ -184,14 +184,14 @@ def as_run(source: Run) -> dict[str, list[Hit]]:
     """
     if isinstance(source, Mapping):
         return {
-            _id(query_id): _ordered(_hits(query_id, hits.items())) if isinstance(hits, Mapping) else _hits(query_id, hits)
+            as_id(query_id): _ordered(_hits(query_id, hits.items())) if isinstance(hits, Mapping) else _hits(query_id, hits)
             for query_id, hits in source.items()
         }
     pairs: dict[str, list[tuple[Any, Any]]] = {}
     for record in _records(source, "scoreddocs_iter"):
         if not (hasattr(record, "query_id") and hasattr(record, "doc_id") and hasattr(record, "score")):
             raise TypeError(f"a scored document has query_id, doc_id and score, unlike {record!r:.80}")
-        pairs.setdefault(_id(record.query_id), []).append((record.doc_id, record.score))
+        pairs.setdefault(as_id(record.query_id), []).append((record.doc_id, record.score))
     return {query_id: _ordered(_hits(query_id, found)) for query_id, found in pairs.items()}
 
 
@@ -234,7 +234,7 @@ def _usable(name: Any) -> str:
 
 
 def _qrel(query_id: Any, doc_id: Any, relevance: Any) -> Qrel:
-    query_id, doc_id = _id(query_id), _id(doc_id)
+    query_id, doc_id = as_id(query_id), as_id(doc_id)
     try:
         grade = operator.index(relevance)
     except TypeError:
@@ -261,7 +261,7 @@ def _hits(query_id: Any, pairs: Iterable[tuple[Any, Any]]) -> list[Hit]:
             raise TypeError(f"query {query_id!r}, document {doc_id!r}: the score {score!r:.80} is not a number") from None
         if not finite:
             raise InputError("the run", f"query {query_id!r} has the score {score} for document {doc_id!r}; scores must be finite numbers")
-        hits.append(pair if type(pair) is Hit and type(doc_id) is str else Hit(_id(doc_id), score))
+        hits.append(pair if type(pair) is Hit and type(doc_id) is str else Hit(as_id(doc_id), score))
     if len({hit.doc_id for hit in hits}) < len(hits):
         doc_ids = [hit.doc_id for hit in hits]
         twice = next(doc_id for doc_id in doc_ids if doc_ids.count(doc_id) > 1)
@@ -269,8 +269,12 @@ def _hits(query_id: Any, pairs: Iterable[tuple[Any, Any]]) -> list[Hit]:
     return hits
 
 
-def _id(value: Any) -> str:
-    """An id as text: data frames and dictionaries often have whole numbers."""
+def as_id(value: Any) -> str:
+    """An id as text: data frames and dictionaries often have whole numbers.
+
+    Raises:
+        TypeError: it is neither text nor a whole number.
+    """
     if isinstance(value, str):
         return value
     try:

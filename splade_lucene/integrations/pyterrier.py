@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pyterrier as pt
 
+from splade_lucene.core.ir_adapters import as_id
+from splade_lucene.core.unique_ids import UniqueIds
 from splade_lucene.encoding.defaults import DEFAULT_MODEL, DEFAULT_SCALE, default_lengths
 from splade_lucene.errors import InputError
 from splade_lucene.lucene.indexing import build_impact_index
@@ -66,7 +68,8 @@ class DocumentEncoder(pt.Transformer):
     def transform(self, inp: pd.DataFrame) -> pd.DataFrame:
         """Rows with the column ``toks``: token → impact, integers from 1."""
         pt.validate.columns(inp, includes=list(self.fields), context=self)
-        texts = [" ".join(filter(None, row)) for row in zip(*(inp[field].fillna("") for field in self.fields), strict=True)]
+        columns = [_texts(inp, field, "docno").fillna("") for field in self.fields]
+        texts = [" ".join(filter(None, row)) for row in zip(*columns, strict=True)]
         toks = self.model.encode_documents(texts, max_length=self.max_length, scale=self.record.scale, top_k=self.top_k)
         return inp.assign(toks=pd.Series(toks, index=inp.index, dtype=object))
 
@@ -95,7 +98,7 @@ class QueryEncoder(pt.Transformer):
     def transform(self, inp: pd.DataFrame) -> pd.DataFrame:
         """Rows with the column ``query_toks``: token → impact, integers from 1."""
         pt.validate.query_frame(inp, ["query"], context=self)
-        toks = self.model.encode_queries(inp["query"].tolist(), max_length=self.max_length, scale=self.scale)
+        toks = self.model.encode_queries(_queries(inp), max_length=self.max_length, scale=self.scale)
         return inp.assign(query_toks=pd.Series(toks, index=inp.index, dtype=object))
 
 
@@ -137,7 +140,8 @@ class ImpactIndexer(pt.Indexer):
         with tempfile.TemporaryDirectory(dir=self.path.parent, prefix=f".{self.path.name}.vectors.") as vectors:
             settings = {"max_length": encoder.max_length, "top_k": encoder.top_k, "contents": False}
             writer = VectorWriter(Path(vectors), encoder=encoder.record._asdict(), settings=settings)
-            rows = (self._vector(row) for row in iter)
+            seen = UniqueIds()
+            rows = (self._vector(row, seen) for row in iter)
             while shard := list(islice(rows, SHARD_SIZE)):
                 writer.write_shard([Passage(vector.doc_id, "") for vector in shard], shard)
             if not writer.finish().passages:
@@ -145,11 +149,19 @@ class ImpactIndexer(pt.Indexer):
             build_impact_index(Path(vectors), self.path, overwrite=self.overwrite)
         return self.path
 
-    def _vector(self, row: Mapping[str, Any]) -> ImpactVector:
+    def _vector(self, row: Mapping[str, Any], seen: UniqueIds) -> ImpactVector:
         for column in ("docno", "toks"):
             if column not in row:
                 raise InputError(self.path, f"a row has no {column!r}; put a DocumentEncoder before the indexer")
-        return ImpactVector(str(row["docno"]), row["toks"])
+        try:
+            doc_id = as_id(row["docno"])
+        except TypeError:
+            raise InputError(self.path, f"a row has the docno {row['docno']!r}, which is no text; give each passage a docno") from None
+        if not seen.add(doc_id):
+            raise InputError(self.path, f"the docno {doc_id!r} comes twice; docnos must be unique, so rename or remove one")
+        if not isinstance(row["toks"], Mapping):
+            raise InputError(self.path, f"the passage {doc_id!r} has {row['toks']!r:.80} as toks; put a DocumentEncoder before the indexer")
+        return ImpactVector(doc_id, row["toks"])
 
 
 class ImpactRetriever(pt.Transformer):
@@ -198,7 +210,7 @@ class ImpactRetriever(pt.Transformer):
         elif columns.mode == "encoded":
             queries = inp["query_toks"].tolist()
         else:
-            queries = self.searcher().query_encoder().encode_queries(inp["query"].tolist())
+            queries = self.searcher().query_encoder().encode_queries(_queries(inp))
         numbered = {str(number): query for number, query in enumerate(queries)}
         found = self.searcher().search_impacts_batch(numbered, self.num_results, max_passage=self.max_passage) if numbered else {}
         return _result_frame(inp, list(found.values()))
@@ -214,6 +226,33 @@ def _loaded(model: SpladeModel | str) -> SpladeModel:
     from splade_lucene.encoding.model import SpladeModel
 
     return SpladeModel.load(model)
+
+
+def _texts(frame: pd.DataFrame, column: str, key: str) -> pd.Series:
+    """A column of texts, in which values may be missing.
+
+    Raises:
+        InputError: something in it is neither.
+    """
+    for place, value in enumerate(frame[column]):
+        if not isinstance(value, str) and not (value is None or (pd.api.types.is_scalar(value) and pd.isna(value))):
+            name = frame[key].iloc[place] if key in frame.columns else place
+            raise InputError(f"the column {column!r}", f"row {name!r} holds {value!r:.80}, which is no text; convert it with astype(str)")
+    return frame[column]
+
+
+def _queries(frame: pd.DataFrame) -> list[str]:
+    """The texts of queries.
+
+    Raises:
+        InputError: one is missing.
+    """
+    texts = _texts(frame, "query", "qid")
+    if texts.isna().any():
+        place = int(texts.isna().to_numpy().argmax())
+        name = frame["qid"].iloc[place] if "qid" in frame.columns else place
+        raise InputError("the column 'query'", f"query {name!r} has no text; give it one, or remove the row")
+    return list(texts)
 
 
 def _result_frame(inp: pd.DataFrame, hits: Sequence[Sequence[Hit]]) -> pd.DataFrame:

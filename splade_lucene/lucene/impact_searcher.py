@@ -118,6 +118,9 @@ class ImpactIndexSearcher(LuceneSearcher[Mapping[str, int]]):
         except jvm.jnius().JavaException as error:
             raise JavaError(f"decoding {self.name} failed: {jvm.reason(error)}{jvm.advice(error)}") from None
 
+    def _options(self) -> dict[str, Any]:
+        return {"encoder": self._encoder, "in_memory": self._in_memory}
+
     def query_encoder(self) -> QueryEncoder:
         """What encodes query texts.
 

@@ -18,7 +18,7 @@ from splade_lucene.lucene.card import Kind, folder_bytes
 from splade_lucene.lucene.entry import call
 from splade_lucene.lucene.explanation import Explanation, Match, document_number, explain_tree
 from splade_lucene.lucene.filters import DocumentFilter, Within, parse_where
-from splade_lucene.lucene.java import java_class, postings_of, upcast
+from splade_lucene.lucene.java import java_class, postings_of, stores, upcast
 from splade_lucene.lucene.memory import InMemory, MemoryUse, memory_use
 from splade_lucene.lucene.parts import AnyIndex, open_parts
 from splade_lucene.lucene.threads import check_threads, run_in_threads
@@ -69,6 +69,7 @@ class LuceneSearcher(ABC, Generic[Prepared]):
     kind: Kind
 
     def __init__(self, index: AnyIndex, *, in_memory: InMemory = False) -> None:
+        self._in_memory = in_memory
         self.name, self.parts, self.card, self._reader = open_parts(index, self.kind)
         java_class("IndexSearcher").setMaxClauseCount(_MAX_CLAUSES)
         try:
@@ -198,6 +199,12 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         held = int(call("held bytes", engine=self._engine))
         return self._memory._replace(held=None if held < 0 else held)
 
+    @property
+    def stores_text(self) -> bool:
+        """Whether the index holds the text of its documents, for :meth:`contents`."""
+        jvm.check_process()
+        return stores(self._reader, "raw")
+
     def contents(self, doc_id: str) -> str | None:
         """The text of a document, where the index was built with ``store_contents``; None where it was not.
 
@@ -298,6 +305,10 @@ class LuceneSearcher(ABC, Generic[Prepared]):
             call("close engine", engine=self._engine)
             self._reader.close()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickle and copy: the copy opens the index itself, for Java's objects stay in their process."""
+        return partial(type(self), self.parts, **self._options()), ()
+
     def __enter__(self) -> Self:
         return self
 
@@ -328,6 +339,10 @@ class LuceneSearcher(ABC, Generic[Prepared]):
 
     @abstractmethod
     def _matches(self, prepared: Prepared, document: int) -> list[Match]: ...
+
+    def _options(self) -> dict[str, Any]:
+        """Arguments besides the index that make another searcher of the same kind."""
+        return {}
 
     def _cores_among(self, threads: int) -> AbstractContextManager[object]:
         """In a block, each of so many threads has its share of the cores to prepare queries with."""
@@ -367,6 +382,7 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         """The hits of each query, and the seconds that its search took, all in one call into Java: each call costs microseconds."""
         if k < 1:
             raise ValueError(f"k is the number of hits and must be at least 1, not {k}")
+        k = min(k, max(1, self._reader.maxDoc()))  # Java's integers end at 2,147,483,647
         jvm.check_process()
         texts, options = "\x01".join(map(self._text, prepared)), f"{k} {threads} {max_passage:d}"
         search = within.search

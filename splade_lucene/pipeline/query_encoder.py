@@ -31,8 +31,10 @@ class BoundEncoder:
         return self._model.vocabulary
 
     def encode_queries(self, texts: Sequence[str]) -> list[dict[str, int]]:
-        """Encodes queries: for each token → impact."""
-        return self._model.encode_queries(texts, max_length=self._max_length, scale=self._scale, top_k=self._top_k)
+        """Encodes queries: for each token → impact; none for an empty text, of which a model sees its special tokens alone."""
+        given = [text for text in texts if text.strip()]
+        encoded = iter(self._model.encode_queries(given, max_length=self._max_length, scale=self._scale, top_k=self._top_k))
+        return [next(encoded) if text.strip() else {} for text in texts]
 
 
 def bind_encoder(

@@ -77,6 +77,16 @@ class ImpactSearcher(ImpactIndexSearcher):
                 self._encoder = self._bind(None)
             return self._encoder
 
+    def _options(self) -> dict[str, Any]:
+        # Not the model: a copy in another process loads the one that the index names.
+        return {
+            "query_max_length": self.query_max_length,
+            "query_top_k": self.query_top_k,
+            "device": self._device,
+            "precision": self._precision,
+            "in_memory": self._in_memory,
+        }
+
     def _cores_among(self, threads: int) -> AbstractContextManager[object]:
         from splade_lucene.encoding.devices import cores_among
 

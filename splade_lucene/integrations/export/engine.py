@@ -128,12 +128,14 @@ def write_json(file: Path, value: Any) -> None:
     file.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
-def check_id(doc_id: str, most_bytes: int, engine: str, source: Path) -> None:
+def check_id(doc_id: str, most_bytes: int, engine: str, source: Path, *, ascii_only: bool = False) -> None:
     """Refuses an id that an engine cannot hold.
 
     Raises:
-        InputError: it has too many bytes.
+        InputError: it has too many bytes, or characters that are not ASCII where the engine takes no others.
     """
+    if ascii_only and not doc_id.isascii():
+        raise InputError(source, f"the id {doc_id[:40]!r} is not ASCII, which {engine} requires of ids; rename it and encode again")
     if len(doc_id.encode()) > most_bytes:
         raise InputError(
             source, f"the id {doc_id[:40]!r}… has more than the {most_bytes} bytes that {engine} allows; shorten it and encode again"

@@ -2,7 +2,7 @@
 
 Formats and limits: https://docs.pinecone.io/guides/index-data/create-an-index (sparse index),
 https://docs.pinecone.io/guides/index-data/upsert-data#upsert-limits (2,048 non-zero values a vector, 2 MB or 1,000 records a request,
-512 characters an id), https://docs.pinecone.io/guides/search/lexical-search (query).
+512 ASCII characters an id), https://docs.pinecone.io/guides/search/lexical-search (query).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class PineconeExporter(Exporter):
         def records() -> Iterator[str]:
             nonlocal trimmed
             for vector in vectors:
-                check_id(vector.doc_id, _MOST_ID, "Pinecone", self.job.source)
+                check_id(vector.doc_id, _MOST_ID, "Pinecone", self.job.source, ascii_only=True)
                 impacts = _largest(vector.vector)
                 trimmed += len(impacts) < len(vector.vector)
                 yield compact({"id": vector.doc_id, "sparseValues": sparse(impacts, vocabulary)})
