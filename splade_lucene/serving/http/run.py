@@ -14,16 +14,18 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from splade_lucene.errors import SpladeLuceneError
 
-# Seconds that a connection may stay silent: between requests, and from its beginning to the end of a request's head.
+# Seconds that a connection may stay silent between two requests.
 _KEEP_ALIVE = 65
-_HEAD = 10.0
+# Bytes of the head of a request, its address included; uvicorn would take in any number.
+_HEAD_BYTES = 1 << 16
 
 
 class _Protocol(HttpToolsProtocol):
-    """uvicorn's, which waits for the head of a request for ever."""
+    """uvicorn's, which waits for the head of a request for ever, however long it is."""
 
+    head_seconds = 10.0
     _timer: asyncio.TimerHandle | None = None
-    _heads = 0
+    _received = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -32,25 +34,35 @@ class _Protocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._timer is None and (self.cycle is None or self.cycle.response_complete):
             self._expect_head()
+        self._received += len(data)
         super().data_received(data)
+        if self._timer is not None and self._received > _HEAD_BYTES and not self.transport.is_closing():
+            self.transport.write(_TOO_LONG)
+            self.transport.close()
 
     def on_headers_complete(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._stop_waiting()
         super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._stop_waiting()
         super().connection_lost(exc)
 
     def _expect_head(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(_HEAD, self._expire)
+        self._received = 0
+        self._timer = asyncio.get_running_loop().call_later(self.head_seconds, self.transport.close)
 
-    def _expire(self) -> None:
-        self._timer = None
-        self.transport.close()
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+_TOO_LONG_BODY = b'{"error":"the address or the headers of the request are too long"}'
+_TOO_LONG = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\nconnection: close\r\n"
+    b"content-length: %d\r\n\r\n%b" % (len(_TOO_LONG_BODY), _TOO_LONG_BODY)
+)
 
 
 class _Server(uvicorn.Server):
@@ -106,12 +118,12 @@ def run(app: ASGIApp, place: socket.socket, *, grace: float, on_start: Callable[
     Args:
         app: the application.
         place: where it listens.
-        grace: seconds that requests have to finish in the end.
+        grace: seconds that requests have to arrive, and to finish in the end.
         on_start: called when requests are answered.
         on_stop: called when no more are taken on.
     """
     options: dict[str, Any] = {
-        "http": _Protocol,
+        "http": type("_PatientProtocol", (_Protocol,), {"head_seconds": min(_Protocol.head_seconds, grace)}),
         "ws": "none",
         "lifespan": "on",
         "log_config": None,
