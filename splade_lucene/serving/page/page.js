@@ -43,6 +43,7 @@ async function run({ q, left, right, k }) {
   running.abort();
   running = new AbortController();
   const { signal } = running;
+  delete $("results").dataset.query; // set again when its hits are shown
   document.title = q ? `${q} · splade_lucene` : "Search · splade_lucene";
   const chosen = [["left", left], ["right", right]].filter(([, id]) => systems.has(id));
   const sides = chosen.map(([side, id]) => panel({ ...systems.get(id), side }));
@@ -67,6 +68,7 @@ async function run({ q, left, right, k }) {
   crossReference(sides);
   $("legend").hidden = !sides.some((side) => side.system.kind !== "bm25" && side.body.querySelector(".hit"));
   $("status").textContent = said.join(" ");
+  $("results").dataset.query = q;
 }
 
 /** On a narrow screen one side is shown at a time. */
