@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from splade_lucene.core.ids import RULE, is_usable
@@ -170,10 +171,14 @@ def as_qrels(source: Qrels) -> Iterator[Qrel]:
         yield _qrel(record.query_id, record.doc_id, record.relevance)
 
 
-def as_run(source: Run) -> dict[str, list[Hit]]:
+def as_run(source: Run, place: Path | str = "the run") -> dict[str, list[Hit]]:
     """A run: ours, scored documents of ir_datasets or ir_measures, a data set, or a dictionary query id → docid → score.
 
     Ids that are whole numbers become text.
+
+    Args:
+        source: any of these.
+        place: what to call it in messages.
 
     Returns:
         Query id → hits; those of ours as they are, others ordered as trec_eval does: by score, equal ones by doc_id, both falling.
@@ -184,7 +189,7 @@ def as_run(source: Run) -> dict[str, list[Hit]]:
     """
     if isinstance(source, Mapping):
         return {
-            as_id(query_id): _ordered(_hits(query_id, hits.items())) if isinstance(hits, Mapping) else _hits(query_id, hits)
+            as_id(query_id): _ordered(_hits(place, query_id, hits.items())) if isinstance(hits, Mapping) else _hits(place, query_id, hits)
             for query_id, hits in source.items()
         }
     pairs: dict[str, list[tuple[Any, Any]]] = {}
@@ -192,7 +197,7 @@ def as_run(source: Run) -> dict[str, list[Hit]]:
         if not (hasattr(record, "query_id") and hasattr(record, "doc_id") and hasattr(record, "score")):
             raise TypeError(f"a scored document has query_id, doc_id and score, unlike {record!r:.80}")
         pairs.setdefault(as_id(record.query_id), []).append((record.doc_id, record.score))
-    return {query_id: _ordered(_hits(query_id, found)) for query_id, found in pairs.items()}
+    return {query_id: _ordered(_hits(place, query_id, found)) for query_id, found in pairs.items()}
 
 
 def scored_docs(run: Run) -> Iterator[Any]:
@@ -248,7 +253,7 @@ def _qrel(query_id: Any, doc_id: Any, relevance: Any) -> Qrel:
     return Qrel(query_id, doc_id, grade)
 
 
-def _hits(query_id: Any, pairs: Iterable[tuple[Any, Any]]) -> list[Hit]:
+def _hits(place: Path | str, query_id: Any, pairs: Iterable[tuple[Any, Any]]) -> list[Hit]:
     """Hits with text as ids and numbers as scores."""
     hits: list[Hit] = []
     for pair in pairs:
@@ -260,12 +265,12 @@ def _hits(query_id: Any, pairs: Iterable[tuple[Any, Any]]) -> list[Hit]:
         except TypeError:
             raise TypeError(f"query {query_id!r}, document {doc_id!r}: the score {score!r:.80} is not a number") from None
         if not finite:
-            raise InputError("the run", f"query {query_id!r} has the score {score} for document {doc_id!r}; scores must be finite numbers")
+            raise InputError(place, f"query {query_id!r} has the score {score} for document {doc_id!r}; scores must be finite numbers")
         hits.append(pair if type(pair) is Hit and type(doc_id) is str else Hit(as_id(doc_id), score))
     if len({hit.doc_id for hit in hits}) < len(hits):
         doc_ids = [hit.doc_id for hit in hits]
         twice = next(doc_id for doc_id in doc_ids if doc_ids.count(doc_id) > 1)
-        raise InputError("the run", f"query {query_id!r} has the document {twice!r} twice; remove one")
+        raise InputError(place, f"query {query_id!r} has the document {twice!r} twice; remove one")
     return hits
 
 

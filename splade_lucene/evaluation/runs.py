@@ -44,7 +44,7 @@ def write_run(path: Path, run: AnyRun, *, tag: str, notes: Mapping[str, Any] | N
     """
     if not is_usable(tag):
         raise InputError(path, f"would have the tag {tag!r}, which is not one column; leave white space out")
-    run = as_run(run)
+    run = as_run(run, path)
     _check(path, run)
     with atomic_file(path) as stream:
         for query_id, hits in run.items():
@@ -67,10 +67,6 @@ def _check(path: Path, run: Mapping[str, Sequence[Hit]]) -> None:
         names = {query_id, *doc_ids} - known
         if bad := [name for name in names if not is_usable(name)]:
             raise InputError(path, f"would have the id {bad[0]!r}; {RULE}")
-        if not all(math.isfinite(hit.score) for hit in hits):
-            raise InputError(path, f"would have a score of query {query_id!r} that is no finite number; leave that hit out")
-        if len(doc_ids) < len(hits):
-            raise InputError(path, f"would have a document of query {query_id!r} twice; keep the better hit")
         known |= names
 
 
