@@ -22,31 +22,36 @@ if TYPE_CHECKING:
     from splade_lucene.lucene.bm25_searcher import Bm25Searcher as Bm25Searcher
     from splade_lucene.lucene.indexing import build_bm25_index as build_bm25_index
     from splade_lucene.lucene.indexing import build_impact_index as build_impact_index
+    from splade_lucene.lucene.jvm import start_jvm as start_jvm
     from splade_lucene.pipeline.encode import encode_collection as encode_collection
     from splade_lucene.pipeline.search import ImpactSearcher as ImpactSearcher
+    from splade_lucene.pipeline.search import search_queries as search_queries
     from splade_lucene.records import Hit as Hit
     from splade_lucene.records import ImpactVector as ImpactVector
     from splade_lucene.records import Passage as Passage
     from splade_lucene.records import Query as Query
 
+# What the imports above say, for when the program runs; a test holds the two together.
 _HOMES = {
+    "Bm25Searcher": "splade_lucene.lucene.bm25_searcher",
+    "Expander": "splade_lucene.encoding.expander",
+    "Hit": "splade_lucene.records",
+    "ImpactSearcher": "splade_lucene.pipeline.search",
+    "ImpactVector": "splade_lucene.records",
+    "Passage": "splade_lucene.records",
+    "Query": "splade_lucene.records",
+    "SpladeModel": "splade_lucene.encoding.model",
+    "build_bm25_index": "splade_lucene.lucene.indexing",
+    "build_impact_index": "splade_lucene.lucene.indexing",
+    "encode_collection": "splade_lucene.pipeline.encode",
     "read_passages": "splade_lucene.collections.passages",
     "read_qrels": "splade_lucene.collections.qrels",
     "read_queries": "splade_lucene.collections.queries",
     "read_run": "splade_lucene.evaluation.runs",
-    "write_run": "splade_lucene.evaluation.runs",
-    "Expander": "splade_lucene.encoding.expander",
-    "SpladeModel": "splade_lucene.encoding.model",
-    "build_bm25_index": "splade_lucene.lucene.indexing",
-    "build_impact_index": "splade_lucene.lucene.indexing",
-    "Bm25Searcher": "splade_lucene.lucene.bm25_searcher",
     "scored_docs": "splade_lucene.core.ir_adapters",
-    "encode_collection": "splade_lucene.pipeline.encode",
-    "ImpactSearcher": "splade_lucene.pipeline.search",
-    "Hit": "splade_lucene.records",
-    "ImpactVector": "splade_lucene.records",
-    "Passage": "splade_lucene.records",
-    "Query": "splade_lucene.records",
+    "search_queries": "splade_lucene.pipeline.search",
+    "start_jvm": "splade_lucene.lucene.jvm",
+    "write_run": "splade_lucene.evaluation.runs",
 }
 __all__ = [*_HOMES, "__version__"]  # noqa: PLE0604  # names only
 

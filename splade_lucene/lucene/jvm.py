@@ -46,7 +46,7 @@ def _note_fork() -> None:
 os.register_at_fork(after_in_child=_note_fork)
 
 
-def start(*, heap: str = DEFAULT_HEAP) -> None:
+def start_jvm(*, heap: str = DEFAULT_HEAP) -> None:
     """Starts the JVM with Anserini's jar on its class path, unless it runs already.
 
     Everything in this package calls it when needed; call it yourself only to choose the heap.
@@ -93,12 +93,15 @@ def start(*, heap: str = DEFAULT_HEAP) -> None:
                     "or call splade_lucene.lucene.jvm.start() before other packages (Pyserini among them) start Java"
                 ) from None
             raise JavaError(
-                "a JVM without Anserini's classes runs in this process already; call splade_lucene.lucene.jvm.start() before other "
+                "a JVM without Anserini's classes runs in this process already; call splade_lucene.start_jvm() before other "
                 f"packages start Java ({reason(error)})"
             ) from None
         _State.silenced = jnius.autoclass("java.util.logging.Logger").getLogger("org.apache.lucene")
         _State.silenced.setLevel(jnius.autoclass("java.util.logging.Level").SEVERE)
         _State.jnius = jnius
+
+
+start = start_jvm  # as jvm.start() in code that imports the module
 
 
 def check_process() -> None:
@@ -120,7 +123,7 @@ def forked() -> bool:
 
 
 def jnius() -> Any:
-    """The ``jnius`` module, after :func:`start`."""
+    """The ``jnius`` module, after :func:`start_jvm`."""
     start()
     return _State.jnius
 
