@@ -39,7 +39,7 @@ _KILLS, _QUICK_KILLS = 104, 12
 _MOST_IN_A_ROW = 3
 _PASSAGES, _QUICK_PASSAGES = 600, 300
 # What is said of a job that is done: of outputs, of documents to add, of documents to delete.
-_DONE = re.compile("already|the id .* was there before|no document .* in")
+_DONE = re.compile("already|duplicate id|no document .* in")
 
 
 class Job(NamedTuple):

@@ -228,7 +228,7 @@ def test_what_was_made_from_something_else_is_made_again(
     write_collection(collection, [*PASSAGES, ("d6", "", "Glass breaks, and why does it?")])
     capsys.readouterr()
     assert main(command) == 1  # encoded vectors are hours of work and are not thrown away unasked
-    assert re.search("toy: skipped: .*the collection changed, so use --overwrite", capsys.readouterr().err)
+    assert re.search("toy: skipped: .*the collection has changed, so use --overwrite", capsys.readouterr().err)
     assert main([*command, "--overwrite"]) == 0
     changed = read_results(out)
     assert [row.cost.documents for row in changed.rows if row.cost] == [5, 5, 6, 6, 6]

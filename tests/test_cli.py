@@ -89,7 +89,7 @@ def test_encoding_again_changes_nothing_and_other_settings_are_refused(
     assert {file: file.read_bytes() for file in (indexes / "out").rglob("*.json*")} == before
     capsys.readouterr()
     assert main([*again, "--max-length", "32"]) == 1
-    assert "max_length = 64, now it is 32" in capsys.readouterr().err
+    assert "max_length=64 (settings); this run uses max_length=32" in capsys.readouterr().err
 
 
 def test_explain_prints_what_the_model_card_prints(capsys: pytest.CaptureFixture[str]) -> None:
@@ -171,11 +171,12 @@ def test_an_interrupted_encode_says_how_to_go_on_and_is_not_taken_for_complete(t
     text = "A passage about glass, stress and heat that is long enough to keep the encoder busy for a while. " * 5
     (tmp_path / "corpus.tsv").write_text("".join(f"d{number}\t{text}\n" for number in range(3000)))
     command = [sys.executable, "-m", "splade_lucene.cli.main", "encode", str(tmp_path / "corpus.tsv"), str(tmp_path / "out")]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts with `&` ignores Ctrl-C, and so would the child
     with subprocess.Popen([*command, "--model", "tiny"], stderr=subprocess.PIPE, text=True, env=os.environ) as child:
         while not (tmp_path / "out" / "vectors").exists():
             assert child.poll() is None
         child.send_signal(signal.SIGINT)
         _, err = child.communicate(timeout=60)
     assert child.returncode == 130
-    assert err.splitlines()[-1] == "splade-lucene encode: interrupted; run the same command again to go on"
+    assert err.splitlines()[-1] == "splade-lucene encode: interrupted; run the same command again to resume"
     assert main(["index", str(tmp_path / "out"), str(tmp_path / "index")]) == 1

@@ -85,14 +85,14 @@ def test_passages_are_streamed(tmp_path: Path) -> None:
         ('{"_id": "", "text": "two"}', "the id '' cannot be used; ids have 1 to"),
         ('{"_id": "d 2", "text": "two"}', "the id 'd 2' .* white space"),
         ('{"_id": "d\\u00a02", "text": "two"}', "white space"),
-        ('{"_id": "d1", "text": "two"}', "the id 'd1' was there before"),
+        ('{"_id": "d1", "text": "two"}', "duplicate id 'd1'"),
         ('{"_id": "d2"}', "the field 'text', 'contents', .* is missing; add it, name another with --text-field"),
         ('{"_id": "d2", "text": null}', "'text' is null; make it a string"),
         ('{"_id": "d2", "title": 2, "text": "two"}', "'title' is a number; make it a string"),
         ('{"_id": "d2", "text": "\\ud800"}', "'text' holds half a surrogate pair"),
         ('{"_id": "d2", "text": "two"', "not a JSON object"),
         ('["d2", "two"]', "not a JSON object"),
-        ("d1\ttwo", "'d1' was there before"),
+        ("d1\ttwo", "duplicate id 'd1'"),
         ("d2 two", "no tab"),
         ("\ttwo", "the id '' cannot be used; ids have 1 to"),
     ],
@@ -107,7 +107,7 @@ def test_a_line_that_is_no_passage_is_refused_with_its_place(tmp_path: Path, lin
 def test_an_id_of_an_earlier_file_is_refused_with_its_place(tmp_path: Path) -> None:
     put(tmp_path / "a.tsv", "d1\tone\n")
     file = put(tmp_path / "b.jsonl", '{"_id": "d2", "text": "two"}\n{"_id": "d1", "text": "one"}\n')
-    with pytest.raises(InputError, match=at(file, 2, "'d1' was there before")):
+    with pytest.raises(InputError, match=at(file, 2, "duplicate id 'd1'")):
         list(read_passages(tmp_path))
 
 
@@ -155,8 +155,8 @@ def test_a_split_that_is_not_there_is_refused_with_those_that_are(beir: Path) ->
 @pytest.mark.parametrize(
     ("name", "text", "place", "reason"),
     [
-        ("q.jsonl", '{"_id": "q1", "text": "a"}\n{"_id": "q1", "text": "b"}', ", line 2", "'q1' was there before"),
-        ("q.tsv", "q1\ta\nq1\tb", ", line 2", "'q1' was there before"),
+        ("q.jsonl", '{"_id": "q1", "text": "a"}\n{"_id": "q1", "text": "b"}', ", line 2", "duplicate id 'q1'"),
+        ("q.tsv", "q1\ta\nq1\tb", ", line 2", "duplicate id 'q1'"),
         ("q.jsonl", '{"_id": "q1"}', ", line 1", "the field 'text', 'query', .* is missing"),
         ("q.jsonl", "\n", "", "holds no queries"),
     ],

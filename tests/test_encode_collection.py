@@ -144,7 +144,7 @@ def test_resumed_after_an_interruption_the_bytes_are_those_of_an_undisturbed_run
     assert manifest is not None and not manifest.complete and len(manifest.shards) == (call - 1) // 2
     with pytest.raises(InputError, match="run the same encode command again"):
         check_vectors(out)
-    with pytest.raises(InputError, match="max_length = 32, now it is 31"):
+    with pytest.raises(InputError, match=r"max_length=32 .*; this run uses max_length=31"):
         encode_collection(PASSAGES, out, tiny, max_length=31)
     finished, advanced = times(out / "vectors"), list[int]()
     encode_collection(PASSAGES, out, tiny, max_length=32, advance=advanced.append)
@@ -196,20 +196,20 @@ def test_the_same_call_again_changes_nothing(tiny: SpladeModel, tmp_path: Path, 
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"max_length": 31}, "max_length = 32, now it is 31"),
-        ({"query_max_length": 24}, "query_max_length = 64, now it is 24"),
-        ({"scale": 50}, "scale = 100, now it is 50"),
-        ({"top_k": 9}, "top_k = None, now it is 9"),
-        ({"min_weight": 0.5}, "min_weight = None, now it is 0.5"),
-        ({"bits": 8}, "bits = None, now it is 8"),
-        ({"shard_size": 5}, "shard_size = 4, now it is 5"),
-        ({"store_contents": True}, "contents = False, now it is True"),
+        ({"max_length": 31}, "max_length=32 .*; this run uses max_length=31"),
+        ({"query_max_length": 24}, "query_max_length=64 .*; this run uses query_max_length=24"),
+        ({"scale": 50}, "scale=100 .*; this run uses scale=50"),
+        ({"top_k": 9}, "top_k=None .*; this run uses top_k=9"),
+        ({"min_weight": 0.5}, "min_weight=None .*; this run uses min_weight=0.5"),
+        ({"bits": 8}, "bits=None .*; this run uses bits=8"),
+        ({"shard_size": 5}, "shard_size=4 .*; this run uses shard_size=5"),
+        ({"store_contents": True}, "contents=False .*; this run uses contents=True"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_other_settings_are_refused(tiny: SpladeModel, undisturbed: Path, options: dict[str, Any], named: str) -> None:
     before = contents(undisturbed)
-    with pytest.raises(InputError, match=f"{named}; give another OUT or --overwrite"):
+    with pytest.raises(InputError, match=f"{named}; give another folder, or use --overwrite"):
         encode_collection(PASSAGES, undisturbed, tiny, **{"max_length": 32, **options})
     assert contents(undisturbed) == before
 
@@ -227,7 +227,7 @@ CHANGED = {
 @pytest.mark.parametrize("name", CHANGED)
 def test_a_changed_collection_is_refused(tiny: SpladeModel, undisturbed: Path, name: str) -> None:
     before = contents(undisturbed)
-    with pytest.raises(InputError, match="the collection changed, so use --overwrite"):
+    with pytest.raises(InputError, match="the collection has changed, so use --overwrite"):
         encode_collection(CHANGED[name], undisturbed, tiny, max_length=32)
     assert contents(undisturbed) == before
 

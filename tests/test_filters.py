@@ -96,7 +96,7 @@ def test_the_command_reads_a_file_of_docids(tmp_path: Path, capsys: pytest.Captu
     assert "searching 2 documents of 3 docids in" in capsys.readouterr().err
     (tmp_path / "docids").write_text("p3\np7\np3\n")
     assert main(command) == 1
-    assert "line 3: the id 'p3' was there before; remove it" in capsys.readouterr().err
+    assert "line 3: duplicate id 'p3'; remove it" in capsys.readouterr().err
 
 
 # Of each document: what a search may be filtered by, as the source has it.

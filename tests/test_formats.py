@@ -251,7 +251,7 @@ def test_trec_topics(tmp_path: Path, name: str, text: str) -> None:
         with pytest.raises(InputError, match="the field 'narrative' that --topic-field names is missing; the fields are '"):
             read_queries(file, fields=QueryFields(topic=("narrative",)))
         put(file, text.replace("302", "301"))
-        with pytest.raises(InputError, match="the id '301' was there before"):
+        with pytest.raises(InputError, match="duplicate id '301'"):
             read_queries(file)
 
 
@@ -321,7 +321,7 @@ def test_datasets_saved_on_disk(tmp_path: Path, shards: int) -> None:
     assert len(passage_files(tmp_path / "one")) == shards
     assert estimate_passages(tmp_path / "one") == 2400
     assert list(passages_of(dataset))[:2400] == expected
-    with pytest.raises(InputError, match="the records, line 2: the id '0' was there before"):
+    with pytest.raises(InputError, match="the records, line 2: duplicate id '0'"):
         list(passages_of(dataset.select([0, 0])))
     datasets.DatasetDict({"train": dataset}).save_to_disk(tmp_path / "dict")
     assert sum(1 for _ in read_passages(tmp_path / "dict")) == 2500

@@ -200,7 +200,7 @@ def test_overwriting_spares_a_folder_of_something_else(tmp_path: Path) -> None:
         ('{"id":"b","vector":{"x":0.9}}', "0.9"),
         ('{"id":"b","vector":{"x y":1}}', "split"),
         ('{"id":"b"}', "no object 'vector'"),
-        ('{"id":"a","vector":{"x":1}}', "was there before"),
+        ('{"id":"a","vector":{"x":1}}', "duplicate id"),
         ("{", "not a JSON object"),
     ],
 )

@@ -157,7 +157,7 @@ def test_ids_that_cannot_be_used_or_come_twice_are_refused(tiny: SpladeModel, tm
 
     with pytest.raises(InputError, match="the id 'two words' cannot be used"):
         encode_collection([GenericDoc("two words", "text")], tmp_path / "out", tiny)
-    with pytest.raises(InputError, match="'1' was there before"):
+    with pytest.raises(InputError, match="duplicate id '1'"):
         build_bm25_index([GenericDoc("1", "text"), GenericDoc("1", "other")], tmp_path / "bm25")
     with pytest.raises(InputError, match="cannot be used"):
         list(as_queries([GenericQuery("", "text")]))

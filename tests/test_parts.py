@@ -116,7 +116,7 @@ def test_a_part_that_was_killed_is_named_goes_on_and_gives_the_same(tmp_path: Pa
                 write(out, killed, stop=stop)
         else:
             write(out, Part(number, OF))
-    with pytest.raises(InputError, match=rf"part {killed} stopped after \d passages; run encode with --shard {killed} to finish"):
+    with pytest.raises(InputError, match=rf"part {killed} stopped after \d passages; run encode with --part {killed} to finish"):
         check_vectors(out)
     with pytest.raises(InputError, match=f"part {killed} stopped"):
         merge_parts(out)
@@ -129,9 +129,7 @@ def test_a_part_that_was_killed_is_named_goes_on_and_gives_the_same(tmp_path: Pa
 
 def test_missing_parts_are_named(tmp_path: Path) -> None:
     write(tmp_path / "out", Part(2, 4))
-    with pytest.raises(
-        InputError, match="part 1/4 is missing, part 3/4 is missing, part 4/4 is missing; run encode with --shard 1/4, --sh"
-    ):
+    with pytest.raises(InputError, match="part 1/4 is missing, part 3/4 is missing, part 4/4 is missing; run encode with --part 1/4, --pa"):
         check_vectors(tmp_path / "out")
 
 
@@ -159,7 +157,7 @@ def test_parts_that_do_not_belong_together_are_refused(tmp_path: Path, other: di
 
 def test_another_division_is_refused(out: Path) -> None:
     before = files(out)
-    for part, reason in ((Part(1, 2), "was begun in 3 parts, now it is --shard 1/2"), (None, "was begun in 3 parts; give --shard")):
+    for part, reason in ((Part(1, 2), "was started in 3 parts; this run has --part 1/2"), (None, "was started in 3 parts; give --part")):
         with pytest.raises(InputError, match=reason):
             write(out, part)
     assert files(out) == before
@@ -168,7 +166,7 @@ def test_another_division_is_refused(out: Path) -> None:
 def test_a_part_of_what_one_writer_began_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Killed):
         write(tmp_path / "out", stop=2)
-    with pytest.raises(InputError, match="was begun without --shard"):
+    with pytest.raises(InputError, match="was started without --part"):
         write(tmp_path / "out", Part(1, 2))
 
 
@@ -182,7 +180,7 @@ def test_parts_run_again_after_the_merge_change_nothing(out: Path) -> None:
         ([*PASSAGES[:2], *PASSAGES], "other passages"),
         (PASSAGES[:2], "more passages"),
     ):
-        with pytest.raises(InputError, match=f"{reason}; the collection changed, so use --overwrite"):
+        with pytest.raises(InputError, match=f"{reason}; the collection has changed, so use --overwrite"):
             write(out, Part(1, OF), passages=passages)
     assert files(out) == before
 
@@ -227,11 +225,11 @@ def test_the_command_encodes_parts_merges_and_indexes_them(tmp_path: Path, capsy
     corpus.write_text("".join(f"d{number}\tThe glass of pane {number} will crack.\n" for number in range(11)))
     encode = ["encode", str(corpus), "--model", "tiny", "--shard-size", "3"]
     assert main([*encode, str(whole)]) == 0
-    assert main([*encode, str(out), "--shard", "1/2"]) == 0
+    assert main([*encode, str(out), "--part", "1/2"]) == 0
     assert main(["index", str(out), str(tmp_path / "index")]) == 1
     assert main(["merge", str(out)]) == 1
-    assert capsys.readouterr().err.count("part 2/2 is missing; run encode with --shard 2/2 to finish") == 2
-    assert main([*encode, str(out), "--shard", "2/2"]) == 0
+    assert capsys.readouterr().err.count("part 2/2 is missing; run encode with --part 2/2 to finish") == 2
+    assert main([*encode, str(out), "--shard", "2/2"]) == 0  # the old name
     assert "5 passages" in capsys.readouterr().out
     assert main(["index", str(out), str(tmp_path / "index")]) == 0
     assert json.loads((tmp_path / "index" / "splade_lucene.json").read_text())["documents"] == 11
@@ -243,6 +241,6 @@ def test_the_command_encodes_parts_merges_and_indexes_them(tmp_path: Path, capsy
 @pytest.mark.parametrize("text", ["", "1", "0/2", "3/2", "a/2", "1/-2", "1/2/3", "1.0/2"])
 def test_nonsense_for_a_part_is_wrong_usage(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        main(["encode", str(tmp_path), str(tmp_path / "out"), "--shard", text])
+        main(["encode", str(tmp_path), str(tmp_path / "out"), "--part", text])
     assert caught.value.code == 2
     assert "is not I/N with I from 1 to N" in capsys.readouterr().err

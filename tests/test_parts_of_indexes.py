@@ -148,7 +148,7 @@ def test_a_docid_that_is_in_two_parts_is_named(tmp_path: Path) -> None:
     out = write_vectors(tmp_path / "out", vectors, shards=2)
     manifest = find_manifest(out)
     assert [shard.passages for shard in manifest.shards] == [2, 2]
-    with pytest.raises(InputError, match=r"part-00001.jsonl, line 2: the id 'a' was there before"):
+    with pytest.raises(InputError, match=r"part-00001.jsonl, line 2: duplicate id 'a'"):
         build_impact_parts(out, tmp_path / "index", 2)
     for name in ("one", "two"):
         build_impact_index(write_vectors(tmp_path / f"{name}-out", [ImpactVector("a", {"x": 1})]), tmp_path / name)

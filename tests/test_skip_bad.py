@@ -18,7 +18,7 @@ NO_ID = "the field '_id', 'id', 'pid', 'docid', 'doc_id' or 'docno' is missing; 
 BAD = [
     (b'{"_id": "x", "text": ', "not a JSON object (Expecting value at column 22); correct or remove the line"),
     (b'{"text": "x"}', NO_ID),
-    (b'{"_id": "d1", "text": "again"}', "the id 'd1' was there before; ids must be unique, so rename or remove one"),
+    (b'{"_id": "d1", "text": "again"}', "duplicate id 'd1'; ids must be unique, so rename or remove one"),
     ('{"_id": "x", "text": "é"}'.encode("latin-1"), "not UTF-8 (invalid continuation byte at byte 22); convert the file to UTF-8"),
     (b'{"_id": "x", "text": null}', "the field 'text' is null; make it a string"),
     (b"x" * (MAX_LINE + 7), "longer than 32 MiB, which no passage is; write one passage a line, or split it"),

@@ -31,7 +31,7 @@ def test_a_duplicate_far_behind_in_the_collection_is_refused_with_its_line(monke
     monkeypatch.setattr(unique_ids, "_IN_MEMORY", 10)
     lines = [f"d{number}\ttext" for number in range(1000)]
     (tmp_path / "corpus.tsv").write_text("\n".join([*lines, "d3\tagain"]))
-    with pytest.raises(InputError, match=r"corpus\.tsv, line 1001: the id 'd3' was there before"):
+    with pytest.raises(InputError, match=r"corpus\.tsv, line 1001: duplicate id 'd3'"):
         list(read_passages(tmp_path / "corpus.tsv"))
 
 

@@ -83,7 +83,7 @@ def test_an_open_searcher_keeps_its_view(tmp_path: Path, old: list[ImpactVector]
 def test_ids_that_are_there_are_refused_and_the_index_stays(tmp_path: Path, old: list[ImpactVector]) -> None:
     write_vectors(tmp_path / "out2", [ImpactVector("new", {"t1": 1}), old[5]])
     shard = tmp_path / "out2" / "vectors" / "part-00000.jsonl"
-    with pytest.raises(InputError, match=rf"{shard}, line 2: the id 'd5' was there before, here or in .*index"):
+    with pytest.raises(InputError, match=rf"{shard}, line 2: duplicate id 'd5', here or in .*index"):
         update_impact_index(tmp_path / "index", add=tmp_path / "out2")
     assert agree(tmp_path / "index", old)
     assert sorted(path.name for path in tmp_path.iterdir() if path.suffix == ".tmp") == []
@@ -93,7 +93,7 @@ def test_ids_that_are_there_are_refused_and_the_index_stays(tmp_path: Path, old:
     ("lines", "sentence"),
     [
         (["d1", "nobody"], "line 2: no document 'nobody' in .*index; remove the line"),
-        (["d1", "d2", "d1"], "line 3: the id 'd1' was there before; remove it"),
+        (["d1", "d2", "d1"], "line 3: duplicate id 'd1'; remove it"),
         ([""], "names no document; write one id a line"),
     ],
 )

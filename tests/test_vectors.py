@@ -162,17 +162,17 @@ def test_a_collection_that_is_being_made_longer_is_not_complete(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("other", "reason"),
     [
-        ({"encoder": {**ENCODER, "scale": 10}}, "the encoder value scale = 100, now it is 10"),
-        ({"encoder": {**ENCODER, "revision": "abc"}}, "the encoder value revision = None, now it is abc"),
-        ({"encoder": {**ENCODER, "bits": 8}}, "the encoder value bits = None, now it is 8"),
-        ({"settings": {**SETTINGS, "max_length": 256}}, "the settings value max_length = 128, now it is 256"),
-        ({"settings": {**SETTINGS, "contents": True}}, "the settings value contents = False, now it is True"),
+        ({"encoder": {**ENCODER, "scale": 10}}, "scale=100 (encoder); this run uses scale=10"),
+        ({"encoder": {**ENCODER, "revision": "abc"}}, "revision=None (encoder); this run uses revision=abc"),
+        ({"encoder": {**ENCODER, "bits": 8}}, "bits=None (encoder); this run uses bits=8"),
+        ({"settings": {**SETTINGS, "max_length": 256}}, "max_length=128 (settings); this run uses max_length=256"),
+        ({"settings": {**SETTINGS, "contents": True}}, "contents=False (settings); this run uses contents=True"),
     ],
 )
 def test_other_encoders_and_settings_are_refused_by_name_unless_overwritten(out: Path, other: dict[str, Any], reason: str) -> None:
     (out / "README").write_text("mine")
     before = files(out)
-    with pytest.raises(InputError, match=f"^{re.escape(str(out))}: was begun with {reason}; .*--overwrite"):
+    with pytest.raises(InputError, match=f"^{re.escape(str(out))}: was started with {re.escape(reason)}; .*--overwrite"):
         writer(out, **other)
     assert files(out) == before
     assert writer(out, **other, overwrite=True).manifest.shards == ()
@@ -238,7 +238,7 @@ def test_tokens_that_lucene_would_split_are_refused(tmp_path: Path, token: str) 
     [
         ('{"id": "d2"}', "document 'd2' has no object 'vector'"),
         ('{"id": "d2", "vector": [1]}', "document 'd2' has no object 'vector'"),
-        ('{"id": "d1", "vector": {}}', "the id 'd1' was there before"),
+        ('{"id": "d1", "vector": {}}', "duplicate id 'd1'"),
         ('{"id": 2, "vector": {}}', "the id 2 cannot be used"),
         ('{"vector": {}}', "the id None cannot be used"),
         ('{"id": "d 2", "vector": {}}', "the id 'd 2' .* white space"),

@@ -22,7 +22,7 @@ from splade_lucene.records import Passage
 from splade_lucene.vectors.check import merge_parts
 from splade_lucene.vectors.manifest import read_manifest
 from splade_lucene.vectors.parts import Part
-from splade_lucene.vectors.writer import alone
+from splade_lucene.vectors.writer import exclusive
 
 SETTINGS = EncodingSettings(max_length=32, query_max_length=16, top_k=50, min_weight=0.05, bits=8, store_contents=True, shard_size=3)
 PASSAGES = [Passage(f"d{number}", f"The glass of pane {number} “cracks” under thermal stress.", "Größe") for number in range(20)]
@@ -78,7 +78,7 @@ def test_a_part_can_have_workers_of_its_own(tiny: SpladeModel, encoded: Path, tm
 
 
 def test_a_folder_that_another_process_writes_is_refused(tmp_path: Path) -> None:
-    with alone(tmp_path / "out"), pytest.raises(InputError, match="out"):
+    with exclusive(tmp_path / "out"), pytest.raises(InputError, match="out"):
         encode_collection(PASSAGES, tmp_path / "out", "tiny", workers=2, settings=SETTINGS)
     assert not (tmp_path / "out").exists()
 
@@ -148,7 +148,7 @@ def test_workers_end_with_the_process_that_started_them(long_run: subprocess.Pop
     wait_for(lambda: not any(map(is_running, workers)), 10)
     if number == signal.SIGINT:
         assert long_run.returncode == 130
-        assert err.splitlines()[-1] == "splade-lucene encode: interrupted; run the same command again to go on"
+        assert err.splitlines()[-1] == "splade-lucene encode: interrupted; run the same command again to resume"
     else:
         assert long_run.returncode == -number
     listed = json.loads((tmp_path / "out" / "manifest.json").read_text())

@@ -1,4 +1,4 @@
-"""Encode passages with a SPLADE model into JSONL impact vectors. Run the same command again to go on after an interruption."""
+"""Encode passages with a SPLADE model into JSONL impact vectors. Run the same command again to resume after an interruption."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ HELP = "encode passages into impact vectors"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument("corpus", type=Path, help=CORPUS_HELP)
-    parser.add_argument("out", type=folder, help="folder to write: vectors/*.jsonl and manifest.json")
+    parser.add_argument("vectors", type=folder, help="folder to write: vectors/*.jsonl and manifest.json")
     add_fields(parser)
     add_model(parser)
     parser.add_argument("--max-length", type=positive, help="tokens a passage is cut at (default: 128 with prithivida's models, else 256)")
     parser.add_argument("--query-max-length", type=positive, help="tokens queries will be cut at (default: 24 with prithivida's, else 64)")
     parser.add_argument("--scale", type=positive, default=DEFAULT_SCALE, help="impacts are round(weight × scale) (default: %(default)s)")
-    parser.add_argument("--top-k", type=positive, help="keep only the so many largest weights of a passage (default: all)")
+    parser.add_argument("--top-k", type=positive, metavar="K", help="keep only the K largest weights of a passage (default: all)")
     parser.add_argument("--min-weight", type=weight, metavar="X", help="keep only weights from X on (default: all)")
     parser.add_argument(
         "--bits", type=bits, metavar="N", help="cap impacts at 2^N - 1, for tools that hold them in N bits (default: no cap)"
@@ -55,16 +55,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers",
         type=positive,
         metavar="N",
-        help="processes that encode, one a GPU or a share of the cores; the result is the same for any number (default: 1; with --ray "
-        "as many as there are GPUs for, or one per node)",
+        help="number of encoding processes, one per GPU or a share of the cores; any number gives the same result (default: 1; with --ray "
+        "one per GPU or node)",
     )
     add_ray(parser, "encode")
     parser.add_argument(
-        "--shard",
+        "--part",
         type=part,
         metavar="I/N",
-        help="encode the I-th of N parts (I from 1): N machines, each with its I, write into one shared OUT, then `merge` or `index` it",
+        help="encode the I-th of N parts (I from 1): N machines, each with its I, write into one shared folder, then `merge` or `index` it",
     )
+    parser.add_argument("--shard", dest="part", type=part, help=argparse.SUPPRESS)  # what --part was called; until 0.2
     parser.add_argument(
         "--shard-size",
         type=positive,
@@ -93,20 +94,20 @@ def run(args: argparse.Namespace) -> None:
 
     if args.ray is None and (args.gpus_per_worker or args.cpus_per_worker):
         args.usage_error("--gpus-per-worker and --cpus-per-worker need --ray")
-    if args.ray is not None and args.shard:
-        args.usage_error("--ray deals out the shards by itself; leave --shard out")
+    if args.ray is not None and args.part:
+        args.usage_error("--ray deals out the shards by itself; leave --part out")
     encode_here: Callable[..., Manifest]
     if args.ray is None:
-        encode_here = partial(encode_collection, workers=args.workers or 1, part=Part(*args.shard) if args.shard else None)
+        encode_here = partial(encode_collection, workers=args.workers or 1, part=Part(*args.part) if args.part else None)
     else:
         cluster = Cluster(args.ray, args.workers, args.gpus_per_worker or 0.0, args.cpus_per_worker)
         encode_here = partial(encode_on_ray, cluster=cluster)
     bad = RejectPolicy(args.skip_bad)
-    total = estimate_passages(args.corpus) // (args.shard[1] if args.shard else 1)
+    total = estimate_passages(args.corpus) // (args.part[1] if args.part else 1)
     with progress("encoding", "passages", total) as advance:
         manifest = encode_here(
             read_passages(args.corpus, bad, fields(args), keep_fields=args.store_contents),
-            args.out,
+            args.vectors,
             ModelSpec(args.model, args.revision, args.device, args.precision),
             settings=EncodingSettings(
                 max_length=args.max_length,
@@ -125,6 +126,7 @@ def run(args: argparse.Namespace) -> None:
             advance=advance,
             skip=advance.skip,
         )
-    print_vectors(args.out, manifest)
-    if args.shard:
-        print(f"this was part {Part(*args.shard)}; `splade-lucene merge {args.out}` joins the parts once all are finished", file=sys.stderr)
+    print_vectors(args.vectors, manifest)
+    if args.part:
+        merge = f"splade-lucene merge {args.vectors}"
+        print(f"this was part {Part(*args.part)}; `{merge}` joins the parts once all are finished", file=sys.stderr)

@@ -14,7 +14,7 @@ HELP = "write encoded passages in the bulk format of another engine"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument("out", type=folder, help="folder that `encode` wrote")
+    parser.add_argument("vectors", type=folder, help="folder that `encode` wrote")
     parser.add_argument("--to", required=True, choices=list(ENGINES), help="the engine")
     parser.add_argument("--output", type=folder, required=True, metavar="FOLDER", help="folder to make; NOTES.md in it says how to load it")
     parser.add_argument("--queries", type=Path, help=f"to write as search requests: {QUERIES_HELP}")
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
     options = {"bits": args.bits, "shards": args.shards or 1} if args.to == "ciff" else {}
     with progress("exporting", "passages") as advance:
         record = export_vectors(
-            args.out,
+            args.vectors,
             args.output,
             args.to,
             name=args.name,

@@ -13,7 +13,7 @@ HELP = "build an impact index from encoded passages, add to one, or delete from 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument("out", nargs="?", type=folder, help="folder that `encode` wrote; left out, if there is only something to --delete")
+    parser.add_argument("vectors", nargs="?", type=folder, help="folder that `encode` wrote; leave it out to --delete only")
     parser.add_argument("index", type=folder, help="index folder to make or change")
     parser.add_argument(
         "--engine",
@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads",
         type=positive,
-        help="how many index at the same time, a shard each (default: one a core; the lucene engine takes one where that is faster)",
+        help="number of indexing threads (default: one per core; the lucene engine takes one where that is faster)",
     )
     add_java_heap(parser)
     add_overwrite(parser)
@@ -73,16 +73,16 @@ def run(args: argparse.Namespace) -> None:
     from splade_lucene.pipeline.progress import progress
     from splade_lucene.vectors.check import find_manifest
 
-    manifest = find_manifest(args.out) if args.out else None
+    manifest = find_manifest(args.vectors) if args.vectors else None
     jvm.start(heap=args.java_heap)
     with progress("indexing", "documents", manifest.passages if manifest else None) as advance:
         if change:
             card = update_impact_index(
-                args.index, add=args.out, delete=args.delete, threads=args.threads, optimize=args.optimize, advance=advance
+                args.index, add=args.vectors, delete=args.delete, threads=args.threads, optimize=args.optimize, advance=advance
             )
         elif args.parts:
             card = build_impact_parts(
-                args.out,
+                args.vectors,
                 args.index,
                 args.parts,
                 threads=args.threads,
@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> None:
             )
         else:
             card = build_impact_index(
-                args.out,
+                args.vectors,
                 args.index,
                 engine=args.engine,
                 threads=args.threads,
@@ -108,12 +108,12 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _check_usage(args: argparse.Namespace, change: bool) -> None:
-    if args.out is None and args.threads:
+    if args.vectors is None and args.threads:
         args.usage_error("--threads is for passages to index; to delete only, leave it out")
-    if args.out is None and (args.append or not change):
-        args.usage_error("the folder that `encode` wrote is missing: splade-lucene index OUT INDEX")
-    if args.out is not None and args.delete is not None and not args.append:
-        args.usage_error("to delete some documents and add others, say --append; to delete only, leave OUT out")
+    if args.vectors is None and (args.append or not change):
+        args.usage_error("the folder that `encode` wrote is missing: splade-lucene index VECTORS INDEX")
+    if args.vectors is not None and args.delete is not None and not args.append:
+        args.usage_error("to delete some documents and add others, say --append; to delete only, leave VECTORS out")
     if args.parts and (change or args.engine != "lucene"):
         args.usage_error("--parts is for a new index of the lucene engine; leave --append, --delete and --engine out")
     if change and (args.overwrite or args.store_contents or args.filter_field or args.engine != "lucene"):

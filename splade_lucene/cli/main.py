@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"splade-lucene {args.command}: {os_sentence(error) if isinstance(error, OSError) else error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"splade-lucene {args.command}: interrupted; run the same command again to go on", file=sys.stderr)
+        print(f"splade-lucene {args.command}: interrupted; run the same command again to resume", file=sys.stderr)
         return 130
     return 0
 

@@ -1,4 +1,4 @@
-"""Join the parts that several machines encoded into one folder with `encode --shard`; a part that is missing is named."""
+"""Join the parts that several machines encoded into one folder with `encode --part`; a part that is missing is named."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ HELP = "join parts that several machines encoded"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument("out", type=folder, help="the folder that all `encode --shard` wrote to")
+    parser.add_argument("vectors", type=folder, help="the folder that all `encode --part` wrote to")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -19,4 +19,4 @@ def run(args: argparse.Namespace) -> None:
     from splade_lucene.cli.summaries import print_vectors
     from splade_lucene.vectors.check import merge_parts
 
-    print_vectors(args.out, merge_parts(args.out))
+    print_vectors(args.vectors, merge_parts(args.vectors))

@@ -212,10 +212,10 @@ def check_id(name: str, seen: UniqueIds, file: AnyPath, line: int) -> None:
     """Refuses an id that TREC files or Lucene cannot carry or that is in ``seen``, and adds it there otherwise.
 
     Raises:
-        InputError: the id is empty, too long, holds white space or a control character, or was there before.
+        InputError: the id is empty, too long, holds white space or a control character, or is a duplicate.
     """
     if not is_usable(name):
         shown = repr(name) if len(name) <= _SHOWN else f"{name[:_SHOWN]!r}…"
         raise InputError(file, f"the id {shown} cannot be used; {RULE}", line)
     if not seen.add(name):
-        raise InputError(file, f"the id {name!r} was there before; ids must be unique, so rename or remove one", line)
+        raise InputError(file, f"duplicate id {name!r}; ids must be unique, so rename or remove one", line)

@@ -116,7 +116,7 @@ def as_passages(source: Passages) -> Iterator[Passage]:
         Ours as they are, others made into ours.
 
     Raises:
-        InputError: a document of others has an id that cannot be used, or one that was there before.
+        InputError: a document of others has an id that cannot be used, or a duplicate one.
         TypeError: a record is neither.
     """
     seen = UniqueIds()
@@ -128,7 +128,7 @@ def as_passages(source: Passages) -> Iterator[Passage]:
             raise TypeError(f"a passage is a Passage or a document of ir_datasets (doc_id, default_text()), not {record!r:.80}")
         doc_id = _usable(record.doc_id)
         if not seen.add(doc_id):
-            raise InputError("the documents", f"the id {doc_id!r} was there before; ids must be unique, so rename or remove one")
+            raise InputError("the documents", f"duplicate id {doc_id!r}; ids must be unique, so rename or remove one")
         if hasattr(record, "title") and hasattr(record, "text"):
             yield Passage(doc_id, record.text or "", record.title or "")
         else:

@@ -1,4 +1,4 @@
-"""Which ids were there before, exactly and in bounded memory: a set that moves to a file when it grows."""
+"""Which ids are duplicates, exactly and in bounded memory: a set that moves to a file when it grows."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from splade_lucene.pipeline.progress import Advance
 from splade_lucene.records import Passage
 from splade_lucene.vectors.manifest import SHARDS, Manifest, Shard
 from splade_lucene.vectors.parts import recorded_kernels
-from splade_lucene.vectors.writer import Needed, VectorWriter, alone, place_shard
+from splade_lucene.vectors.writer import PendingShard, VectorWriter, exclusive, place_shard
 
 # Shards that a worker has at a time: while it encodes one, the next is on its way.
 _AHEAD = 2
@@ -72,7 +72,7 @@ class Encoder:
             return Failure(str(error))
         return MadeBy(encoder.encoder, encoder.settings)
 
-    def encode(self, needed: Needed, passages: Sequence[Passage], kernels: str) -> Made | Failure:
+    def encode(self, needed: PendingShard, passages: Sequence[Passage], kernels: str) -> Made | Failure:
         """Encodes a shard, with the kernels of matrix products that all workers use.
 
         Its bytes go back to the process that keeps the manifest: machines need not share a file system.
@@ -138,7 +138,7 @@ def encode_on_ray(
     stream = passages_to_encode(passages, out, settings)
     spec, kernels = ModelSpec(model) if isinstance(model, str) else model, None if overwrite else recorded_kernels(out)
     job = Job(spec if kernels is None else spec._replace(kernels=kernels), settings)
-    with alone(out), connected(cluster) as ray:
+    with exclusive(out), connected(cluster) as ray:
         shared = shares(ray, cluster)
         # Its own tasks are not retried by Ray: they would wait for a node that may never come back, while other workers are free.
         worker = ray.remote(Encoder).options(**shared.options, max_restarts=-1, max_task_retries=0)
@@ -186,7 +186,7 @@ class _Dealer:
                 made_by = self._join(reference) or made_by
         return made_by
 
-    def deal(self, shards: Iterator[tuple[Needed, Sequence[Passage]]], kernels: str) -> Iterator[Made]:
+    def deal(self, shards: Iterator[tuple[PendingShard, Sequence[Passage]]], kernels: str) -> Iterator[Made]:
         """Yields each shard once it is made.
 
         Raises:

@@ -33,7 +33,7 @@ def read_docids(file: Path) -> dict[str, int]:
     for line in lines:
         doc_id = line.strip()
         if found.setdefault(doc_id, lines.number) != lines.number and doc_id:
-            raise InputError(file, f"the id {doc_id!r} was there before; remove it", lines.number)
+            raise InputError(file, f"duplicate id {doc_id!r}; remove it", lines.number)
     found.pop("", None)
     if not found:
         raise InputError(file, "names no document; write one id a line")

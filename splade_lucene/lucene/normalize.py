@@ -67,8 +67,8 @@ class Source(NamedTuple):
                 if self.filter_fields:
                     check_fields(vector.fields, self.filter_fields, vector.doc_id, file, line)
                 if not seen.add(vector.doc_id):
-                    where = f"was there before, here or in {self.append_to}" if self.append_to else "was there before"
-                    raise InputError(file, f"the id {vector.doc_id!r} {where}; ids must be unique, so rename or remove one", line)
+                    where = f", here or in {self.append_to}" if self.append_to else ""
+                    raise InputError(file, f"duplicate id {vector.doc_id!r}{where}; ids must be unique, so rename or remove one", line)
                 yield vector
 
     def check(self) -> None:

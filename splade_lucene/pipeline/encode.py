@@ -18,7 +18,7 @@ from splade_lucene.pipeline.split import split_passages
 from splade_lucene.records import Passage
 from splade_lucene.vectors.manifest import Manifest
 from splade_lucene.vectors.parts import Part, recorded_kernels
-from splade_lucene.vectors.writer import VectorWriter, alone
+from splade_lucene.vectors.writer import VectorWriter, exclusive
 
 if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel

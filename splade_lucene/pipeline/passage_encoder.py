@@ -14,7 +14,7 @@ from splade_lucene.pipeline.progress import Advance
 from splade_lucene.pipeline.split import check_split
 from splade_lucene.records import ImpactVector, Passage
 from splade_lucene.vectors.manifest import SHARD_SIZE, Shard
-from splade_lucene.vectors.writer import Needed, write_shard
+from splade_lucene.vectors.writer import PendingShard, write_shard
 
 if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # Passages sorted by length together; more pad less and hold more in memory.
 _WINDOW = 1024
 
-Task = tuple[Needed, Sequence[Passage]]
+Task = tuple[PendingShard, Sequence[Passage]]
 Record = Callable[[Shard], None]
 
 

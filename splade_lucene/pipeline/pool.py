@@ -177,7 +177,7 @@ class _Dealer:
                 raise
 
     def _drive(self, worker: _Worker) -> None:
-        waiting: deque[Needed] = deque()
+        waiting: deque[PendingShard] = deque()
         while True:
             while len(waiting) < _AHEAD and (task := self._next()) is not None:
                 needed, passages = task

@@ -51,7 +51,7 @@ def _work(tasks: queue.SimpleQueue[dict[str, Any]], answers: IO[str]) -> None:
     _say(answers, encoder=encoder.encoder, settings=encoder.settings)
     while True:
         task = tasks.get()
-        shard = Needed(*task["needed"]), [Passage(*passage) for passage in task["passages"]]
+        shard = PendingShard(*task["needed"]), [Passage(*passage) for passage in task["passages"]]
         encoder.encode(
             [shard], Path(task["folder"]), lambda shard: _say(answers, shard=shard._asdict()), lambda count: _say(answers, done=count)
         )

@@ -11,23 +11,23 @@ from splade_lucene.vectors.manifest import FILE, SHARDS, Manifest, Shard, read_m
 from splade_lucene.vectors.parts import join_parts, parts_in
 
 
-def find_manifest(out: Path) -> Manifest:
+def find_manifest(vectors: Path) -> Manifest:
     """The manifest of a folder of vectors; of finished parts that were not merged, what merging them would write.
 
     Raises:
         InputError: there is none.
     """
-    manifest = read_manifest(out) or join_parts(out)
+    manifest = read_manifest(vectors) or join_parts(vectors)
     if manifest is None:
-        raise InputError(out, "holds no manifest.json, so it is not what `splade-lucene encode` writes; give its OUT folder")
+        raise InputError(vectors, "holds no manifest.json, so it is not what `splade-lucene encode` writes; give its folder of vectors")
     return manifest
 
 
-def check_vectors(out: Path, *, checksums: bool = True) -> Manifest:
+def check_vectors(vectors: Path, *, checksums: bool = True) -> Manifest:
     """Makes sure that a folder holds a whole collection of vectors, byte for byte as they were written.
 
     Args:
-        out: the folder.
+        vectors: the folder.
         checksums: compare the bytes of each shard too; else :func:`check_shards` is left to the caller.
 
     Returns:
@@ -36,10 +36,10 @@ def check_vectors(out: Path, *, checksums: bool = True) -> Manifest:
     Raises:
         InputError: there is no manifest, encoding did not finish, or a shard is missing, added or changed.
     """
-    manifest = find_manifest(out)
+    manifest = find_manifest(vectors)
     if not manifest.complete:
-        raise InputError(out, f"encoding stopped after {manifest.passages} passages; run the same encode command again to finish it")
-    folder = out / SHARDS
+        raise InputError(vectors, f"encoding stopped after {manifest.passages} passages; run the same encode command again to finish it")
+    folder = vectors / SHARDS
     there = {file.name for file in folder.iterdir()} if folder.is_dir() else set()
     listed = {shard.file for shard in manifest.shards}
     for name in sorted(there ^ listed):
@@ -51,19 +51,19 @@ def check_vectors(out: Path, *, checksums: bool = True) -> Manifest:
     return manifest
 
 
-def check_shards(out: Path, shards: Iterable[Shard]) -> None:
+def check_shards(vectors: Path, shards: Iterable[Shard]) -> None:
     """Makes sure that shards are as they were written.
 
     Raises:
         InputError: one was changed.
     """
     for shard in shards:
-        file = out / SHARDS / shard.file
+        file = vectors / SHARDS / shard.file
         if file_sha256(file) != shard.sha256:
             raise InputError(file, "was changed after encoding; encode again with --overwrite")
 
 
-def merge_parts(out: Path) -> Manifest:
+def merge_parts(vectors: Path) -> Manifest:
     """Joins the parts that several machines wrote into a folder: from then on it is as if one had written it.
 
     A folder that is whole already stays as it is.
@@ -74,9 +74,9 @@ def merge_parts(out: Path) -> Manifest:
     Raises:
         InputError: a part is missing or not finished, the parts do not belong together, or as from :func:`check_vectors`.
     """
-    manifest = check_vectors(out)
-    if not (out / FILE).is_file():
-        write_manifest(out / FILE, manifest)
-    for part in parts_in(out):
-        (out / part.file).unlink()
+    manifest = check_vectors(vectors)
+    if not (vectors / FILE).is_file():
+        write_manifest(vectors / FILE, manifest)
+    for part in parts_in(vectors):
+        (vectors / part.file).unlink()
     return manifest

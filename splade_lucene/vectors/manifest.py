@@ -27,11 +27,11 @@ def shard_number(file: str) -> int:
     """The number of a shard, from the name of its file or of the temporary file that becomes it.
 
     Raises:
-        ValueError: it is no such name.
+        ValueError: it is not such a name.
     """
     found = re.match(r"\.?part-(\d+)\.jsonl", file)
     if found is None:
-        raise ValueError(f"{file!r} is no name of a shard")
+        raise ValueError(f"{file!r} is not the name of a shard")
     return int(found[1])
 
 
@@ -163,8 +163,8 @@ def write_manifest(file: Path, manifest: Manifest, *, kind: str = FORMAT, **more
         stream.write("\n")
 
 
-def same(what: str, before: Mapping[str, Any], now: Mapping[str, Any], out: Path) -> None:
-    """Makes sure that a folder is gone on with as it was begun.
+def check_unchanged(what: str, before: Mapping[str, Any], now: Mapping[str, Any], out: Path) -> None:
+    """Makes sure that a folder is resumed with the settings that it was started with.
 
     Raises:
         InputError: a value differs; the message names it.
@@ -172,5 +172,7 @@ def same(what: str, before: Mapping[str, Any], now: Mapping[str, Any], out: Path
     for key in sorted({*before, *now}):
         if before.get(key) != now.get(key):
             raise InputError(
-                out, f"was begun with the {what} value {key} = {before.get(key)}, now it is {now.get(key)}; give another OUT or --overwrite"
+                out,
+                f"was started with {key}={before.get(key)} ({what}); this run uses {key}={now.get(key)}; "
+                "give another folder, or use --overwrite",
             )

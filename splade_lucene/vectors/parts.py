@@ -36,7 +36,7 @@ class Part(NamedTuple):
         return f"manifest.{self.number}-of-{self.of}.json"
 
     def __str__(self) -> str:
-        """As ``--shard`` takes it."""
+        """As ``--part`` takes it."""
         return f"{self.number}/{self.of}"
 
 
@@ -139,7 +139,7 @@ def _all_finished(out: Path, of: int, found: Sequence[PartManifest]) -> None:
         reasons = [f"part {number}/{of} is missing" for number in sorted(missing)]
         reasons += [f"part {part.part} stopped after {part.manifest.passages} passages" for part in stopped]
         again = sorted([*missing, *(part.part.number for part in stopped)])
-        raise InputError(out, f"{', '.join(reasons)}; run encode with {', '.join(f'--shard {number}/{of}' for number in again)} to finish")
+        raise InputError(out, f"{', '.join(reasons)}; run encode with {', '.join(f'--part {number}/{of}' for number in again)} to finish")
 
 
 def _belong_together(out: Path, first: PartManifest, part: PartManifest) -> None:

@@ -21,19 +21,19 @@ _MAX_IMPACT = 1 << 24
 _MAX_SUM = (1 << 31) - 1
 
 
-def read_vectors(out: Path) -> Iterator[ImpactVector]:
+def read_vectors(folder: Path) -> Iterator[ImpactVector]:
     """Streams the vectors of a folder that ``encode`` wrote.
 
     Raises:
-        InputError: a line is no vector of positive integers over tokens that Lucene keeps whole, or repeats an id.
+        InputError: a line is not a vector of positive integers over tokens that Lucene keeps whole, or repeats an id.
     """
     seen = UniqueIds()
     known: set[str] = set()
-    for file in sorted((out / SHARDS).glob("*.jsonl")):
+    for file in sorted((folder / SHARDS).glob("*.jsonl")):
         for line, item in read_objects(file):
             vector = check_vector(item, known, file, line)
             if not seen.add(vector.doc_id):
-                raise InputError(file, f"the id {vector.doc_id!r} was there before; ids must be unique, so rename or remove one", line)
+                raise InputError(file, f"duplicate id {vector.doc_id!r}; ids must be unique, so rename or remove one", line)
             yield vector
 
 
@@ -62,7 +62,7 @@ def check_vector(item: dict[str, Any], known: set[str], file: Path, line: int) -
         line: likewise.
 
     Raises:
-        InputError: it is no vector of positive integers over tokens that Lucene keeps whole.
+        InputError: it is not a vector of positive integers over tokens that Lucene keeps whole.
     """
     doc_id, vector, contents = item.get("id"), item.get("vector"), item.get("contents")
     if not is_usable(doc_id):
@@ -86,7 +86,7 @@ def check_vector(item: dict[str, Any], known: set[str], file: Path, line: int) -
             file, f"the impacts of document {doc_id!r} add up to more than 2^31 - 1, all that Lucene counts; scale them down", line
         )
     if contents is not None and not is_text(contents):
-        raise InputError(file, f"the 'contents' of document {doc_id!r} are no text; make them a string of whole characters", line)
+        raise InputError(file, f"the 'contents' of document {doc_id!r} are not text; make them a string of whole characters", line)
     fields = item.get("fields")
     if fields is not None and not isinstance(fields, dict):
         raise InputError(file, f"the 'fields' of document {doc_id!r} are no object; make them one, or leave them out", line)

@@ -21,8 +21,8 @@ from splade_lucene.vectors.manifest import (
     SHARDS,
     Manifest,
     Shard,
+    check_unchanged,
     read_manifest,
-    same,
     shard_file,
     shard_number,
     write_manifest,
@@ -30,7 +30,7 @@ from splade_lucene.vectors.manifest import (
 from splade_lucene.vectors.parts import FIRST_KERNELS, Collection, Part, PartManifest, parts_in, read_part, write_part
 
 
-class Needed(NamedTuple):
+class PendingShard(NamedTuple):
     """A shard that is to be written.
 
     Attributes:
@@ -44,7 +44,7 @@ class Needed(NamedTuple):
     passages: int
 
 
-def alone(out: Path, part: Part | None = None) -> AbstractContextManager[None]:
+def exclusive(out: Path, part: Part | None = None) -> AbstractContextManager[None]:
     """Keeps other processes from writing the same folder of vectors, or the same part of it, while a block runs.
 
     Raises:
@@ -57,7 +57,7 @@ class VectorWriter:
     """The record of a folder of vectors under construction.
 
     An interrupted writer leaves its finished shards and a manifest that says it is not complete; a new writer with the same
-    encoder and settings goes on from there. It is asked about the shards of a collection one after the other (:meth:`needs`), and
+    encoder and settings resumes after them. It is asked about the shards of a collection one after the other (:meth:`needs`), and
     told of those that were written (:meth:`record`), in any order.
 
     Args:
@@ -86,7 +86,7 @@ class VectorWriter:
             leftover.unlink()
         whole = (out / FILE).is_file()
         if not whole and not parts_in(out) and out.exists() and (not out.is_dir() or any(_others(out))):
-            raise InputError(out, "exists and was not made by `splade-lucene encode`; give another OUT")
+            raise InputError(out, "exists and was not made by `splade-lucene encode`; give another folder")
         before = None if overwrite else self._before()
         # The parts were joined already; there is nothing left to write.
         self._merged = before is not None and whole and not self._alone
@@ -103,7 +103,7 @@ class VectorWriter:
             same("encoder", kernels | dict(before.encoder), kernels | dict(encoder), out)
             # Manifests from before it could be chosen do not say it.
             size = {"shard_size": SHARD_SIZE}
-            same("settings", size | dict(before.settings), size | dict(settings), out)
+            check_unchanged("settings", size | dict(before.settings), size | dict(settings), out)
             self._manifest = before
         if not self._merged:
             self._remove_unlisted()
@@ -115,7 +115,7 @@ class VectorWriter:
         """What is finished so far."""
         return self._manifest
 
-    def needs(self, passages: Sequence[Passage]) -> Needed | None:
+    def needs(self, passages: Sequence[Passage]) -> PendingShard | None:
         """Whether the next shard of the collection must be made by this writer; to be called once for each, in order.
 
         Args:
@@ -128,7 +128,7 @@ class VectorWriter:
             InputError: the shard was made from other passages.
         """
         stored = bool(self._manifest.settings.get("contents"))
-        needed = Needed(self._shards, _source_sha256(passages, fields=stored), len(passages))
+        needed = PendingShard(self._shards, _source_sha256(passages, fields=stored), len(passages))
         self._shards += 1
         self._passages += len(passages)
         self._digest.update(needed.source_sha256.encode())
@@ -137,9 +137,9 @@ class VectorWriter:
             return None
         if before is not None:
             file = shard_file(needed.number)
-            raise InputError(self._out, f"{file} was made from other passages; the collection changed, so use --overwrite")
+            raise InputError(self._out, f"{file} was made from other passages; the collection has changed, so use --overwrite")
         if self._merged:
-            raise InputError(self._out, "was made from a collection with fewer passages; the collection changed, so use --overwrite")
+            raise InputError(self._out, "was made from a collection with fewer passages; the collection has changed, so use --overwrite")
         if self._manifest.complete:  # the collection grew
             self._manifest = self._manifest._replace(complete=False)
             self._save()
@@ -174,7 +174,7 @@ class VectorWriter:
         there = {shard.number for shard in self._manifest.shards if self.part.has(shard.number)}
         expected = {number for number in range(self._shards) if self.part.has(number)}
         if there - expected:
-            raise InputError(self._out, "was made from a collection with more passages; the collection changed, so use --overwrite")
+            raise InputError(self._out, "was made from a collection with more passages; the collection has changed, so use --overwrite")
         if there != expected:
             raise ValueError(f"the shards {sorted(expected - there)} were not recorded")
         collection = None if self._alone else Collection(self._shards, self._passages, self._digest.hexdigest())
@@ -191,14 +191,14 @@ class VectorWriter:
         whole, parts = read_manifest(self._out), parts_in(self._out)
         if self._alone:
             if whole is None and parts:
-                raise InputError(self._out, f"was begun in {parts[0].of} parts; give --shard, merge it, or use --overwrite")
+                raise InputError(self._out, f"was started in {parts[0].of} parts; give --part, merge it, or use --overwrite")
             return whole
         for other in parts:
             if other.of != self.part.of:
-                raise InputError(self._out, f"was begun in {other.of} parts, now it is --shard {self.part}; give another OUT")
+                raise InputError(self._out, f"was started in {other.of} parts; this run has --part {self.part}; give another folder")
         if whole is not None:
             if not whole.complete:
-                raise InputError(self._out, "was begun without --shard; go on without it, give another OUT, or use --overwrite")
+                raise InputError(self._out, "was started without --part; resume without it, give another folder, or use --overwrite")
             return whole
         mine = read_part(self._out, self.part)
         if mine is None:
@@ -221,7 +221,7 @@ class VectorWriter:
                     file.unlink()
 
 
-def write_shard(out: Path, needed: Needed, vectors: Iterable[ImpactVector], *, bits: int | None = None) -> Shard:
+def write_shard(out: Path, needed: PendingShard, vectors: Iterable[ImpactVector], *, bits: int | None = None) -> Shard:
     """Writes a shard; the file appears when it is whole.
 
     Args:
