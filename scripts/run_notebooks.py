@@ -22,7 +22,7 @@ VARIES = "output-varies"
 def execute(file: Path) -> Any:
     """The notebook as it comes out of a fresh kernel in an empty folder."""
     notebook = nbformat.read(file, as_version=4)
-    # `!splade-lucene` means the command beside this interpreter.
+    # In cells of bash, `splade-lucene` means the command beside this interpreter.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     with tempfile.TemporaryDirectory() as folder:
         NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": folder}}).execute()

@@ -154,7 +154,7 @@ def test_a_second_process_on_the_same_output(command: str, given: Path, tmp_path
     made = tmp_path / command / "made"
     with locked(made):
         assert main(arguments(command, given, tmp_path)) == 1
-    said = f"{made}: is being written by another process (number {os.getpid()}); wait until it is done or give another name"
+    said = f"{made}: is being written by another process (PID {os.getpid()}); wait until it is done or give another name"
     assert said in capsys.readouterr().err
     finish(command, given, tmp_path)
 

@@ -43,7 +43,7 @@ def kill(child: subprocess.Popen[str]) -> None:
 
 def test_a_lock_keeps_others_out_until_its_end_and_leaves_nothing(tmp_path: Path) -> None:
     for _ in range(2):
-        refused = pytest.raises(InputError, match=f"process .number {os.getpid()}.; wait until it is done or give")
+        refused = pytest.raises(InputError, match=f"process .PID {os.getpid()}.; wait until it is done or give")
         with locked(tmp_path / "out"), refused, locked(tmp_path / "out"):
             pytest.fail("two have the lock")
     assert names(tmp_path) == []
@@ -58,7 +58,7 @@ def test_a_lock_is_one_whatever_the_path_is_called(tmp_path: Path) -> None:
 
 def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
     child = hold("locked(path)", tmp_path / "out")
-    with pytest.raises(InputError, match=f"number {child.pid}"), locked(tmp_path / "out"):
+    with pytest.raises(InputError, match=f"PID {child.pid}"), locked(tmp_path / "out"):
         pytest.fail("two have the lock")
     kill(child)
     assert names(tmp_path) == [".out.lock"]

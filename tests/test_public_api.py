@@ -46,8 +46,9 @@ def imported() -> Iterator[tuple[str, str, str]]:
 
 
 def _imports(code: str) -> Iterator[tuple[str, str]]:
-    python = re.sub(r"^[!%].*$", "", code, flags=re.MULTILINE)  # commands and magics of notebooks
-    for each in ast.walk(ast.parse(python)):
+    if code.startswith("%%"):  # a cell in another language
+        return
+    for each in ast.walk(ast.parse(code)):
         if isinstance(each, ast.ImportFrom) and each.module and each.module.split(".")[0] == "splade_lucene":
             yield from ((each.module, alias.name) for alias in each.names)
 

@@ -6,6 +6,7 @@ import codecs
 import fcntl
 import gzip
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -223,7 +224,9 @@ def _publish(temporary: Path, path: Path) -> None:
 def write_rejected(folder: Path, rejected: Sequence[Rejected]) -> None:
     """Writes ``rejected.jsonl`` into a folder, a line for each bad line that was left out; without any, there is no such file."""
     file = folder / REJECTED
-    text = "".join(json.dumps(each._asdict()) + "\n" for each in rejected)
+    lines = io.StringIO()
+    jsonlines.Writer(lines, dumps=json.dumps).write_all(each._asdict() for each in rejected)
+    text = lines.getvalue()
     if not text:
         file.unlink(missing_ok=True)
     elif not file.is_file() or file.read_text(encoding="utf-8") != text:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from splade_lucene.errors import InputError
 
@@ -27,39 +28,27 @@ def locked(path: Path) -> Iterator[None]:
     """
     path = path.resolve()
     file = path.with_name(f".{path.name}.lock")
+    lock = FileLock(file, mode=0o600, blocking=False)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = _take(file, path)
+        lock.acquire()
+    except Timeout:
+        raise InputError(
+            path, f"is being written by another process (PID {_holder(file)}); wait until it is done or give another name"
+        ) from None
     except OSError as error:
         error.filename = str(path)
         raise
     try:
+        file.write_text(str(os.getpid()), encoding="ascii")
         yield
     finally:
-        file.unlink(missing_ok=True)  # before it is let go: afterwards it may be another's
-        os.close(handle)
+        file.unlink(missing_ok=True)  # before it is released: afterwards it may be another's
+        lock.release()
 
 
-def _take(file: Path, path: Path) -> int:
-    while True:
-        handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_there(handle, file):
-                os.ftruncate(handle, 0)
-                os.pwrite(handle, str(os.getpid()).encode(), 0)
-                return handle
-            os.close(handle)  # the one before removed it between our two calls
-        except BlockingIOError:
-            holder = os.pread(handle, 32, 0).decode() or "unknown"
-            os.close(handle)
-            raise InputError(
-                path, f"is being written by another process (number {holder}); wait until it is done or give another name"
-            ) from None
-
-
-def _is_there(handle: int, file: Path) -> bool:
+def _holder(file: Path) -> str:
     try:
-        return os.path.samestat(os.fstat(handle), file.stat())
-    except FileNotFoundError:
-        return False
+        return file.read_text(encoding="ascii") or "unknown"
+    except FileNotFoundError:  # it has just ended
+        return "unknown"

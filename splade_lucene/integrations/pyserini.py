@@ -184,15 +184,17 @@ def write_encoded_queries(queries: Iterable[Query], encoder: QueryEncoder, path:
     Raises:
         InputError: ``path`` has another ending.
     """
+    import jsonlines
+
     from splade_lucene.core.files import atomic_file
 
     if path.suffix != ".jsonl":
         raise InputError(path, "must end in .jsonl, or Pyserini takes it for the name of a model")
     count = 0
-    with atomic_file(path) as stream:
+    with atomic_file(path) as stream, jsonlines.Writer(stream, dumps=json.dumps) as lines:
         for query in queries:
             count += 1
-            stream.write(json.dumps({"id": query.query_id, "contents": query.text, "vector": encoder.encode(query.text)}) + "\n")
+            lines.write({"id": query.query_id, "contents": query.text, "vector": encoder.encode(query.text)})
     return count
 
 

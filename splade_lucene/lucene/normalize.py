@@ -23,7 +23,7 @@ from splade_lucene.lucene.java import open_reader
 from splade_lucene.records import ImpactVector
 from splade_lucene.vectors.manifest import SHARDS
 from splade_lucene.vectors.reader import check_vector
-from splade_lucene.vectors.writer import vector_line
+from splade_lucene.vectors.writer import vector_lines, vector_object
 
 
 class Source(NamedTuple):
@@ -118,10 +118,10 @@ def impact_stream(source: Source) -> Iterator[Path]:
 
 def main() -> int:
     """The child: the vectors of a folder to lines on stdout."""
-    write = sys.stdout.buffer.write
+    lines = vector_lines(sys.stdout.buffer)
     try:
         for vector in Source(Path(sys.argv[1]), **json.loads(sys.argv[2])).read():
-            write(vector_line(vector).encode())
+            lines.write(vector_object(vector))
     except InputError as error:
         print(json.dumps([str(error.path), error.problem, error.line]), file=sys.stderr)
         return 1

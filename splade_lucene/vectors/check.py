@@ -47,7 +47,7 @@ def check_vectors(vectors: Path, *, checksums: bool = True) -> Manifest:
             folder / name, "is not in the manifest; remove it" if name in there else "is missing; encode again with --overwrite"
         )
     if checksums:
-        check_shards(out, manifest.shards)
+        check_shards(vectors, manifest.shards)
     return manifest
 
 

@@ -8,7 +8,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
+
+import jsonlines
 
 from splade_lucene.core.files import atomic_file, file_sha256, write_rejected
 from splade_lucene.core.locks import locked
@@ -236,9 +238,9 @@ def write_shard(out: Path, needed: PendingShard, vectors: Iterable[ImpactVector]
     file = out / SHARDS / shard_file(needed.number)
     limit = 2**bits - 1 if bits else None
     written = empty = postings = capped = 0
-    with atomic_file(file) as stream:
+    with atomic_file(file) as stream, vector_lines(stream) as lines:
         for vector in vectors:
-            stream.write(vector_line(vector))
+            lines.write(vector_object(vector))
             written += 1
             empty += not vector.vector
             postings += len(vector.vector)
@@ -260,15 +262,20 @@ def place_shard(out: Path, shard: Shard, content: bytes) -> None:
         stream.write(content.decode("utf-8"))
 
 
-def vector_line(vector: ImpactVector) -> str:
-    """A line of a shard. The Java that indexes them reads this form alone; see ``lucene/classes``."""
+def vector_lines(stream: IO[Any]) -> jsonlines.Writer:
+    """A writer of a shard's lines. The Java that indexes them reads this form alone: no spaces, characters as they are."""
+    return jsonlines.Writer(stream, compact=True)
+
+
+def vector_object(vector: ImpactVector) -> dict[str, Any]:
+    """What a line of a shard says, in the order that the Java expects."""
     line: dict[str, Any] = {"id": vector.doc_id}
     if vector.contents is not None:
         line["contents"] = vector.contents
         if vector.fields:
             line["fields"] = vector.fields
     line["vector"] = vector.vector
-    return json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n"
+    return line
 
 
 def _others(out: Path) -> Iterator[Path]:
