@@ -24,6 +24,7 @@ from splade_lucene.lucene.lucene_writer import OtherFormError, add_impacts, impa
 from splade_lucene.records import ImpactVector
 from splade_lucene.vectors.reader import read_vectors
 from splade_lucene.vectors.writer import vector_lines, vector_object
+from tests.effort import rounds
 from tests.vector_factory import write_vectors
 
 NASTY = [
@@ -35,7 +36,7 @@ TOKENS = st.sampled_from([*NASTY, "a", "b"]) | st.text(max_size=6)
 GOOD = st.sampled_from(
     [token for token in NASTY if token.split() == [token] and "\x01" not in token and len(token.encode("utf-16-le")) <= 510]
 )
-modest = settings(max_examples=60, deadline=None)
+modest = settings(max_examples=rounds(60, 15), deadline=None)
 
 
 def taken(lines: Sequence[bytes], *, checked: bool = False, contents: bool = False) -> list[ImpactVector] | None:

@@ -15,9 +15,10 @@ import pytest
 
 from splade_lucene.cli.main import main
 from splade_lucene.core.files import Lines
+from tests.effort import rounds
 
-_PASSAGES = 320
-_KILLS = 20
+_PASSAGES = rounds(320, 120)
+_KILLS = rounds(20, 6)
 _OPTIONS = ["--model", "tiny", "--max-length", "48", "--shard-size", "4"]
 # Importing what the command needs takes most of its time, so that is done once, and each run is a fork that calls the command.
 _DRIVER = """
@@ -62,7 +63,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-def test_killed_twenty_times_at_random_moments_the_bytes_are_those_of_an_undisturbed_run(
+def test_killed_again_and_again_at_random_moments_the_bytes_are_those_of_an_undisturbed_run(
     real_collection: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
