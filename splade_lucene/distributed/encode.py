@@ -157,7 +157,7 @@ def encode_on_ray(
 
 
 class _Task(NamedTuple):
-    needed: Needed
+    needed: PendingShard
     passages: Sequence[Passage]
     deaths: int = 0
 
