@@ -1,4 +1,4 @@
-"""Every command on the pages in ``docs/`` is run here; a page that promises what does not work fails.
+"""Every command in the README and on the pages in ``docs/`` is run here; a page that promises what does not work fails.
 
 The convention for pages:
 
@@ -52,7 +52,7 @@ from splade_lucene.encoding.loading import find_model
 from splade_lucene.records import Passage, Qrel, Query
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BEIR = ("scifact", "nfcorpus")
 QUERIES, PASSAGES = 12, 80
 RUN = {"bash", "python"}

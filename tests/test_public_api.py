@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import splade_lucene
-from tests.test_docs import blocks
+from tests.test_docs import PAGES, blocks
 
 ROOT = Path(__file__).resolve().parents[1]
 API_PAGE = ROOT / "docs" / "api.md"
@@ -35,7 +35,7 @@ def documented() -> set[str]:
 
 def imported() -> Iterator[tuple[str, str, str]]:
     """Place, module and name of what is imported from this package where readers learn how to use it."""
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+    for page in PAGES:
         for block in blocks(page):
             if block.language == "python":
                 yield from ((f"{page.name}, line {block.line}", module, name) for module, name in _imports(block.code))
