@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Takes the picture of a page that the docs show, with the system's Chromium: scripts/screenshot.py runs/report.html docs/images/report.png."""
+"""Takes the picture of a page that the docs show, as in scripts/screenshot.py runs/report.html docs/images/report.png."""
 
 from __future__ import annotations
 
