@@ -41,7 +41,7 @@ def read_passages(
 
     Raises:
         InputError: no such collection, a file that cannot be read or holds nothing, or a record that is not a passage: no such
-            object, no text, or an id that TREC files cannot carry or that was there before.
+            object, no text, or an id that TREC files cannot carry, or a duplicate one.
     """
     path = Path(path) if isinstance(path, str) else path
     bad = RejectPolicy() if bad is None else bad
