@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from splade_lucene._version import __version__
 
 if TYPE_CHECKING:
+    from splade_lucene.collections.passages import passages_of as passages_of
     from splade_lucene.collections.passages import read_passages as read_passages
     from splade_lucene.collections.qrels import read_qrels as read_qrels
     from splade_lucene.collections.queries import read_queries as read_queries
@@ -44,6 +45,7 @@ _HOMES = {
     "build_bm25_index": "splade_lucene.lucene.indexing",
     "build_impact_index": "splade_lucene.lucene.indexing",
     "encode_collection": "splade_lucene.pipeline.encode",
+    "passages_of": "splade_lucene.collections.passages",
     "read_passages": "splade_lucene.collections.passages",
     "read_qrels": "splade_lucene.collections.qrels",
     "read_queries": "splade_lucene.collections.queries",

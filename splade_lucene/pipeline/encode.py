@@ -84,7 +84,7 @@ def encode_collection(
     """
     folder, settings = Path(vectors), (settings or EncodingSettings())._replace(**options)
     stream = passages_to_encode(passages, folder, settings)
-    with alone(folder, part), _shard_encoder(model, settings, folder, workers, overwrite) as encoder:
+    with exclusive(folder, part), _shard_encoder(model, settings, folder, workers, overwrite) as encoder:
         writer = VectorWriter(folder, encoder=encoder.encoder, settings=encoder.settings, part=part, overwrite=overwrite)
         encoder.encode(needed_shards(stream, writer, settings.shard_size, skip or advance), folder, writer.record, advance)
         return writer.finish(bad.rejected if bad else ())

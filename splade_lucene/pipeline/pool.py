@@ -20,7 +20,7 @@ from splade_lucene.errors import SpladeLuceneError
 from splade_lucene.pipeline.passage_encoder import EncodingSettings, Record, Task
 from splade_lucene.pipeline.progress import Advance
 from splade_lucene.vectors.manifest import Shard
-from splade_lucene.vectors.writer import Needed
+from splade_lucene.vectors.writer import PendingShard
 
 # Shards that a worker has at a time: while it encodes one, the next is waiting for it.
 _AHEAD = 2

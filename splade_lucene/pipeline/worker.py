@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from splade_lucene.errors import SpladeLuceneError
 from splade_lucene.records import Passage
-from splade_lucene.vectors.writer import Needed
+from splade_lucene.vectors.writer import PendingShard
 
 
 def main() -> int:

@@ -102,7 +102,7 @@ class VectorWriter:
                 (out / FILE).unlink(missing_ok=True)
         else:
             kernels = {"kernels": FIRST_KERNELS}
-            same("encoder", kernels | dict(before.encoder), kernels | dict(encoder), out)
+            check_unchanged("encoder", kernels | dict(before.encoder), kernels | dict(encoder), out)
             # Manifests from before it could be chosen do not say it.
             size = {"shard_size": SHARD_SIZE}
             check_unchanged("settings", size | dict(before.settings), size | dict(settings), out)
