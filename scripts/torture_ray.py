@@ -14,7 +14,6 @@ import random
 import sys
 import tempfile
 import textwrap
-import threading
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -34,7 +33,6 @@ class Killer:
     def __init__(self, cluster: Nodes, passages: int, dice: random.Random) -> None:
         self._cluster, self._dice, self._done = cluster, dice, 0
         self._moments = dict(zip(dice.sample(range(passages - 40), 2), (self._kill_worker, self._kill_node), strict=True))
-        self._joining: list[threading.Thread] = []
         self.workers = self.nodes = 0
 
     def advance(self, count: int) -> None:
@@ -43,18 +41,12 @@ class Killer:
         for moment in [moment for moment in self._moments if moment < self._done]:
             self._moments.pop(moment)()
 
-    def join(self) -> None:
-        """Waits until the killed node's place is taken."""
-        for thread in self._joining:
-            thread.join()
-
     def _kill_worker(self) -> None:
         self.workers += kill_worker("Encoder", self._dice)
 
     def _kill_node(self) -> None:
+        self._cluster.kill_node(self._dice)
         self.nodes += 1
-        self._joining.append(threading.Thread(target=self._cluster.kill_node, args=(self._dice,)))  # work continues meanwhile
-        self._joining[-1].start()
 
 
 def main() -> int:
@@ -73,7 +65,6 @@ def main() -> int:
         for number in range(args.rounds):
             killer, where = Killer(cluster, len(passages), dice), Cluster(cluster.address)
             encode_on_ray(passages, out, "tiny", cluster=where, settings=SETTINGS, advance=killer.advance, overwrite=True)
-            killer.join()
             workers, killed = workers + killer.workers, killed + killer.nodes
             same = _files(out) == _files(one)
             differing += not same

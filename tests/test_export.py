@@ -89,7 +89,7 @@ def test_qdrant_finds_the_same_documents_with_the_same_scores(scifact: Encoded, 
     topics.write_text("".join(f"{query.query_id}\t{query.text}\n" for query in scifact.queries))
     command = ["export", str(scifact.out), "--to", "qdrant", "--output", str(tmp_path / "x"), "--queries", str(topics), "--hits", str(K)]
     assert main([*command, "--name", "scifact", "--load", str(tmp_path / "local")]) == 0
-    assert f"{DOCUMENTS} points in the collection scifact" in capsys.readouterr().out
+    assert f"{DOCUMENTS} documents in scifact" in capsys.readouterr().out
     client = qdrant.QdrantClient(path=str(tmp_path / "local"))
     try:
         for line, query, hits in zip(requests(tmp_path / "x"), scifact.queries, scifact.hits, strict=True):

@@ -18,8 +18,11 @@ import pytest
 from splade_lucene.cli.main import main
 from splade_lucene.distributed.cluster import Cluster
 from splade_lucene.distributed.encode import encode_on_ray
+from splade_lucene.distributed.search import RayImpactSearcher
 from splade_lucene.errors import SpladeLuceneError
+from splade_lucene.evaluation.runs import read_notes
 from splade_lucene.pipeline.encode import EncodingSettings, encode_collection
+from splade_lucene.pipeline.search import ImpactSearcher
 from splade_lucene.records import Passage
 from tests.ray_cluster import Nodes, kill_worker, nodes
 
@@ -105,3 +108,28 @@ def test_what_ray_lacks_is_one_sentence(cluster: Nodes, tmp_path: Path, capsys: 
         assert main([*command, "--ray", "auto"]) == 1
     assert "--ray needs Ray; run: pip install 'splade_lucene[ray]'" in capsys.readouterr().err
     assert not (tmp_path / "out" / "vectors").exists()
+
+
+def test_an_index_in_parts_is_built_and_searched_on_ray(
+    cluster: Nodes, tiny: SpladeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, topics = tmp_path / "out", tmp_path / "topics.tsv"
+    encode_collection(PASSAGES, out, tiny, **SETTINGS._asdict())
+    topics.write_text("".join(f"q{number}\t{passage.text}\n" for number, passage in enumerate(PASSAGES[::8])).replace("\\", ""))
+    assert main(["index", str(out), str(tmp_path / "one")]) == 0
+    assert main(["index", str(out), str(tmp_path / "index"), "--parts", "2", "--ray", cluster.address]) == 0
+    assert "impact index in 2 parts" in capsys.readouterr().out
+    runs, options = [str(tmp_path / "run1"), str(tmp_path / "run2")], ["--hits", "40", "--tag", "x"]
+    assert main(["search", str(tmp_path / "one"), str(topics), runs[0], *options]) == 0
+    assert main(["search", str(tmp_path / "index"), str(topics), runs[1], *options, "--ray", cluster.address]) == 0
+    assert Path(runs[0]).read_text() == Path(runs[1]).read_text()
+    one, several = (read_notes(run) for run in runs)
+    same = ("documents", "flops", "terms_per_document", "terms_per_query", "encoder")
+    assert {key: one[key] for key in same} == {key: several[key] for key in same}
+    with RayImpactSearcher(tmp_path / "index", Cluster(cluster.address), model=tiny) as searcher:
+        assert kill_worker("PartServer", random.Random(1))
+        assert searcher.search("text", 10) == ImpactSearcher(tmp_path / "one", model=tiny).search("text", 10)
+        with pytest.raises(SpladeLuceneError, match="takes no filter"):
+            searcher.search("text", within=["d1"])
+    with pytest.raises(SpladeLuceneError, match="no node of the Ray cluster has the address elsewhere"):
+        RayImpactSearcher(f"elsewhere:{tmp_path}/index/part-1-of-2", Cluster(cluster.address))

@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="number of encoding processes, one per GPU or a share of the cores; any number gives the same result (default: 1; with --ray "
         "one per GPU or node)",
     )
-    add_ray(parser, "encode")
+    add_ray(parser, "encode", gpus=True)
     parser.add_argument(
         "--part",
         type=part,

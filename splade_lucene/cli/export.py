@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from splade_lucene.cli.options import QUERIES_HELP, add_device, add_overwrite, add_query_fields, bits, folder, positive, query_fields
-from splade_lucene.integrations.export.registry import ENGINES
+from splade_lucene.integrations.export.registry import ENGINES, LOADABLE
 
 HELP = "write encoded passages in the bulk format of another engine"
 
@@ -24,7 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", default="splade", help="collection or index to be made in the engine (default: %(default)s)")
     parser.add_argument("--bits", type=bits, help="ciff: cap impacts at 2^BITS - 1; 8 for tools that hold them in a byte (default: no cap)")
     parser.add_argument("--shards", type=positive, help="ciff: files to split the documents into (default: 1)")
-    parser.add_argument("--load", metavar="URL", help="qdrant: also load the server there, or a folder for its local mode")
+    parser.add_argument(
+        "--load",
+        metavar="URL",
+        help="also load the server there, with its vendor's client; for qdrant a folder and for milvus a "
+        "file loads the client's local mode. Run again to resume a load of opensearch, elasticsearch or milvus",
+    )
+    parser.add_argument("--connections", type=positive, help="with --load: batches under way at the same time (default: 4)")
     add_query_fields(parser)
     add_device(parser)
     add_overwrite(parser)
@@ -32,7 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
-    for option, engine in (("bits", "ciff"), ("shards", "ciff"), ("load", "qdrant")):
+    if args.load is not None and args.to not in LOADABLE:
+        args.usage_error(f"--load is for --to {', '.join(LOADABLE)}")
+    if args.connections and (args.load is None or args.to == "qdrant"):
+        args.usage_error("--connections is for --load into opensearch, elasticsearch or milvus")
+    for option, engine in (("bits", "ciff"), ("shards", "ciff")):
         if getattr(args, option) is not None and args.to != engine:
             args.usage_error(f"--{option} is for --to {engine}")
     if args.queries is None and (args.split or args.query_max_length):
@@ -55,6 +66,7 @@ def run(args: argparse.Namespace) -> None:
             device=args.device,
             precision=args.precision,
             overwrite=args.overwrite,
+            reuse=args.load is not None and args.to != "qdrant",
             advance=advance,
             **options,
         )
@@ -65,8 +77,17 @@ def run(args: argparse.Namespace) -> None:
     if record.empty:
         print(f"{record.empty:,} passages without a token were left out and cannot be found", file=sys.stderr)
     if args.load is not None:
+        with progress("loading", "documents", record.documents) as advance:
+            held = _load(args, record.engine, advance)
+        print(f"{args.load}: {held:,} documents in {args.name}")
+
+
+def _load(args: argparse.Namespace, engine: str, advance: Callable[[int], None]) -> int:
+    if engine == "qdrant":
         from splade_lucene.integrations.export.qdrant import load_qdrant
 
-        with progress("loading", "points", record.documents) as advance:
-            held = load_qdrant(args.output, args.load, collection=args.name, overwrite=args.overwrite, advance=advance)
-        print(f"{args.load}: {held:,} points in the collection {args.name}")
+        return load_qdrant(args.output, args.load, collection=args.name, overwrite=args.overwrite, advance=advance)
+    from splade_lucene.integrations.engines.opening import load_engine
+
+    connections = {} if args.connections is None else {"connections": args.connections}
+    return load_engine(args.output, args.load, overwrite=args.overwrite, advance=advance, **connections)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from splade_lucene.cli.options import add_java_heap, add_overwrite, folder, positive
+from splade_lucene.cli.options import add_java_heap, add_overwrite, add_ray, folder, positive
 from splade_lucene.lucene.filters import parse_filter_fields
 
 HELP = "build an impact index from encoded passages, add to one, or delete from it"
@@ -53,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=positive,
         help="number of indexing threads (default: one per core; the lucene engine takes one where that is faster)",
     )
+    add_ray(parser, "with --parts: build the parts")
     add_java_heap(parser)
     add_overwrite(parser)
 
@@ -66,6 +67,8 @@ def run(args: argparse.Namespace) -> None:
         args.usage_error(f"--filter-field: {error}")
     _check_usage(args, change)
     from splade_lucene.cli.summaries import print_index
+    from splade_lucene.distributed.cluster import Cluster
+    from splade_lucene.distributed.index import build_on_ray
     from splade_lucene.lucene import jvm
     from splade_lucene.lucene.build_parts import build_impact_parts
     from splade_lucene.lucene.indexing import build_impact_index
@@ -74,6 +77,8 @@ def run(args: argparse.Namespace) -> None:
     from splade_lucene.vectors.check import find_manifest
 
     manifest = find_manifest(args.vectors) if args.vectors else None
+    cluster = None if args.ray is None else Cluster(args.ray, cpus_per_worker=args.cpus_per_worker)
+    build = None if cluster is None else build_on_ray(cluster, heap=args.java_heap)
     jvm.start(heap=args.java_heap)
     with progress("indexing", "documents", manifest.passages if manifest else None) as advance:
         if change:
@@ -91,6 +96,7 @@ def run(args: argparse.Namespace) -> None:
                 optimize=args.optimize,
                 overwrite=args.overwrite,
                 advance=advance,
+                build=build,
             )
         else:
             card = build_impact_index(
@@ -114,6 +120,12 @@ def _check_usage(args: argparse.Namespace, change: bool) -> None:
         args.usage_error("the folder that `encode` wrote is missing: splade-lucene index VECTORS INDEX")
     if args.vectors is not None and args.delete is not None and not args.append:
         args.usage_error("to delete some documents and add others, say --append; to delete only, leave VECTORS out")
+    if args.ray is not None and not args.parts:
+        args.usage_error("--ray builds an index in parts; add --parts N")
+    if args.ray is None and args.cpus_per_worker:
+        args.usage_error("--cpus-per-worker needs --ray")
+    if args.ray is not None and args.threads:
+        args.usage_error("with --ray, give --cpus-per-worker in place of --threads")
     if args.parts and (change or args.engine != "lucene"):
         args.usage_error("--parts is for a new index of the lucene engine; leave --append, --delete and --engine out")
     if change and (args.overwrite or args.store_contents or args.filter_field or args.engine != "lucene"):

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from splade_lucene.core.ids import is_usable
 from splade_lucene.encoding.defaults import DEFAULT_MODEL, MAX_BITS, TINY
+from splade_lucene.errors import EngineError
+from splade_lucene.integrations.engines.address import EngineAddress, parse_address
 from splade_lucene.lucene.jvm import DEFAULT_HEAP
 
 if TYPE_CHECKING:
@@ -68,6 +70,14 @@ def part(text: str) -> tuple[int, int]:
     if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
         raise argparse.ArgumentTypeError(f"{text!r} is not I/N with I from 1 to N")
     return int(number), int(of)
+
+
+def engine_address(text: str) -> EngineAddress:
+    """An index of another engine, for argparse."""
+    try:
+        return parse_address(text)
+    except EngineError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _most_bad(text: str) -> int | None:
@@ -183,14 +193,15 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=positive, default=os.cpu_count() or 1, help="default: one a core, here %(default)s")
 
 
-def add_ray(parser: argparse.ArgumentParser, what: str) -> None:
-    """``--ray``, ``--gpus-per-worker`` and ``--cpus-per-worker``."""
+def add_ray(parser: argparse.ArgumentParser, what: str, *, gpus: bool = False) -> None:
+    """``--ray`` and ``--cpus-per-worker``, and ``--gpus-per-worker`` where workers use GPUs."""
     parser.add_argument(
         "--ray",
         metavar="local|auto|ADDRESS",
         help=f"{what} on a Ray cluster: local starts one on this machine, auto joins the one that this machine belongs to",
     )
-    parser.add_argument("--gpus-per-worker", type=weight, metavar="X", help="with --ray: GPUs of each worker (default: none)")
+    if gpus:
+        parser.add_argument("--gpus-per-worker", type=weight, metavar="X", help="with --ray: GPUs of each worker (default: none)")
     parser.add_argument("--cpus-per-worker", type=positive, metavar="N", help="with --ray: cores of each worker (default: an even share)")
 
 

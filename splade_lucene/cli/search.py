@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from splade_lucene.cli.options import (
     QUERIES_HELP,
     add_device,
     add_java_heap,
     add_query_fields,
+    add_ray,
     add_threads,
+    engine_address,
     folder,
     positive,
     query_fields,
@@ -19,13 +24,17 @@ from splade_lucene.cli.options import (
 )
 from splade_lucene.core.streams import is_standard
 
+if TYPE_CHECKING:
+    from splade_lucene.pipeline.search import SearchResult
+    from splade_lucene.records import Query
+
 HELP = "search an index of either kind and write a TREC run"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument(
-        "index", nargs="+", type=folder, help="index folder, which says what encoder it needs; or several, searched as one index"
+        "index", nargs="*", type=folder, help="index folder, which says what encoder it needs; or several, searched as one index"
     )
     parser.add_argument("queries", type=Path, help=QUERIES_HELP)
     parser.add_argument("output", metavar="RUN", type=Path, help="run to write, - is stdout; RUN.json beside it says how it was made")
@@ -34,6 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=["trec", "msmarco"],
         default="trec",
         help="of the run: TREC's six columns, or MS MARCO's query, document, rank (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--engine",
+        type=engine_address,
+        metavar="URL",
+        help="search there instead of in INDEX: opensearch://HOST:9200/NAME, elasticsearch://… or milvus://… that `export --load` loaded",
     )
     parser.add_argument("--hits", type=positive, default=1000, help="hits of each query (default: %(default)s)")
     parser.add_argument("--split", help="only the queries that qrels/SPLIT.tsv judges (default: test for a folder, else all queries)")
@@ -59,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="search postings decoded in Java's heap: faster, the same hits (default: where they fit into half of the heap and the queries "
         "are many enough)",
     )
+    add_ray(parser, "search the parts of an impact index")
     add_query_fields(parser)
     add_threads(parser)
     add_device(parser)
@@ -67,18 +83,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
+    if bool(args.index) == bool(args.engine):
+        args.usage_error("give an INDEX, or several, or --engine URL")
+    if (args.engine or args.ray) and (args.show or args.filter or args.where or args.max_passage or args.in_memory is not None):
+        args.usage_error(
+            "--show, --filter, --where, --max-passage and --in-memory are for an INDEX in this process; leave --engine or --ray out"
+        )
+    if (args.engine and args.ray) or (args.cpus_per_worker and not args.ray):
+        args.usage_error("--ray is for an INDEX, and --cpus-per-worker needs --ray")
     to_stdout = is_standard(args.output)
     if args.show and to_stdout:
         args.usage_error("--show prints to stdout; give the run the name of a file")
     from splade_lucene.collections.queries import read_queries
-    from splade_lucene.errors import IndexMismatchError
     from splade_lucene.evaluation.runs import write_run
     from splade_lucene.evaluation.table import cost_columns, markdown_table
+
+    queries = read_queries(args.queries, split=args.split, fields=query_fields(args))
+    search = _search_engine if args.engine else _search_on_ray if args.ray else _search_index
+    result = search(args, queries)
+    tag = args.tag or (args.engine.name if args.engine else "-".join(args.index[0].resolve().name.split()))
+    write_run(args.output, result.run, tag=tag, notes=result.notes, format=args.format)
+    hits = sum(map(len, result.run.values()))
+    row = {"run": str(args.output), "queries": f"{len(queries):,}", "hits": f"{hits:,}", **cost_columns(result.notes)}
+    print(markdown_table([row]), file=sys.stderr if to_stdout else sys.stdout)
+    if result.notes["queries_without_terms"]:
+        print(f"{result.notes['queries_without_terms']:,} queries have no terms and so no hits", file=sys.stderr)
+
+
+def _search_index(args: argparse.Namespace, queries: Sequence[Query]) -> SearchResult:
+    from splade_lucene.errors import IndexMismatchError
     from splade_lucene.lucene import jvm
     from splade_lucene.lucene.docids import read_docids
     from splade_lucene.pipeline.search import open_searcher, search_queries
 
-    queries = read_queries(args.queries, split=args.split, fields=query_fields(args))
     docids = None if args.filter is None else read_docids(args.filter)
     jvm.start(heap=args.java_heap)
     with open_searcher(
@@ -118,10 +155,39 @@ def run(args: argparse.Namespace) -> None:
                     print(f"{rank:6}. {hit.score:10.6g}  {hit.doc_id}  {searcher.contents(hit.doc_id) or ''}".rstrip())
         if searcher.memory is not None:
             print(f"searched {searcher.memory}", file=sys.stderr)
-    tag = args.tag or "-".join(args.index[0].resolve().name.split())
-    write_run(args.output, result.run, tag=tag, notes=result.notes, format=args.format)
-    hits = sum(map(len, result.run.values()))
-    row = {"run": str(args.output), "queries": f"{len(queries):,}", "hits": f"{hits:,}", **cost_columns(result.notes)}
-    print(markdown_table([row]), file=sys.stderr if to_stdout else sys.stdout)
-    if result.notes["queries_without_terms"]:
-        print(f"{result.notes['queries_without_terms']:,} queries have no terms and so no hits", file=sys.stderr)
+    return result
+
+
+def _search_on_ray(args: argparse.Namespace, queries: Sequence[Query]) -> SearchResult:
+    from splade_lucene.distributed.cluster import Cluster
+    from splade_lucene.distributed.search import RayImpactSearcher
+    from splade_lucene.pipeline.search import search_queries
+
+    with RayImpactSearcher(
+        args.index,
+        Cluster(args.ray, cpus_per_worker=args.cpus_per_worker),
+        query_max_length=args.query_max_length,
+        query_top_k=args.query_top_k,
+        device=args.device,
+        precision=args.precision,
+        heap=args.java_heap,
+    ) as searcher:
+        return search_queries(searcher, queries, k=args.hits, threads=args.threads, remove_query=args.remove_query)
+
+
+def _search_engine(args: argparse.Namespace, queries: Sequence[Query]) -> SearchResult:
+    from splade_lucene.integrations.engines.opening import open_engine
+    from splade_lucene.integrations.engines.searching import search_engine
+
+    with closing(open_engine(args.engine, connections=args.threads)) as engine:
+        return search_engine(
+            engine,
+            queries,
+            k=args.hits,
+            threads=args.threads,
+            remove_query=args.remove_query,
+            query_max_length=args.query_max_length,
+            query_top_k=args.query_top_k,
+            device=args.device,
+            precision=args.precision,
+        )

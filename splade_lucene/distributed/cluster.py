@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from splade_lucene.errors import SpladeLuceneError
 
 LOCAL = "local"
+# Seconds without an answer after which a word is said on stderr.
+_PATIENCE = 60.0
 
 
 class Cluster(NamedTuple):
@@ -28,6 +31,12 @@ class Cluster(NamedTuple):
     workers: int | None = None
     gpus_per_worker: float = 0.0
     cpus_per_worker: int | None = None
+
+
+class Failure(NamedTuple):
+    """What a worker answers where it failed and would fail again: exceptions of ours do not travel, their sentences do."""
+
+    sentence: str
 
 
 class Shares(NamedTuple):
@@ -107,6 +116,32 @@ def shares(ray: Any, cluster: Cluster) -> Shares:
             f"{most.get('GPU', 0):g}; give other --gpus-per-worker or --cpus-per-worker"
         )
     return Shares(workers, cpus, gpus)
+
+
+def wait(ray: Any, references: Sequence[Any], working: Callable[[], bool] = lambda: False) -> list[Any]:
+    """What is finished, once there is anything; a word on stderr while nothing is, unless something is ``working``."""
+    while True:
+        done, _ = ray.wait(list(references), timeout=_PATIENCE)
+        if done:
+            return list(done)
+        if not working():
+            print("waiting for workers of Ray; `ray status` says what the cluster lacks", file=sys.stderr, flush=True)
+
+
+def answer(ray: Any, reference: Any) -> Any:
+    """What a worker answers.
+
+    Raises:
+        SpladeLuceneError: it says that it failed, or did so in a way that nobody thought of.
+        RayError: of Ray; the worker died.
+    """
+    try:
+        found = ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        raise SpladeLuceneError(f"a worker failed: {first_line(error.cause)}") from error
+    if isinstance(found, Failure):
+        raise SpladeLuceneError(found.sentence)
+    return found
 
 
 def first_line(error: BaseException) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 
 from splade_lucene.core.ir_adapters import Passages
 from splade_lucene.core.rejects import RejectPolicy
-from splade_lucene.distributed.cluster import Cluster, connected, first_line, shares
+from splade_lucene.distributed.cluster import Cluster, Failure, answer, connected, first_line, shares, wait
 from splade_lucene.errors import SpladeLuceneError
 from splade_lucene.pipeline.encode import EncodingSettings, ModelSpec, needed_shards, passages_to_encode
 from splade_lucene.pipeline.passage_encoder import PassageEncoder
@@ -25,8 +24,6 @@ from splade_lucene.vectors.writer import PendingShard, VectorWriter, exclusive, 
 _AHEAD = 2
 # Workers that may die over one shard before it is taken for the reason.
 _MOST_DEATHS = 10
-# Seconds without any worker after which a word is said on stderr.
-_PATIENCE = 60.0
 
 
 class Job(NamedTuple):
@@ -49,12 +46,6 @@ class Made(NamedTuple):
     made_by: MadeBy
     shard: Shard
     content: bytes
-
-
-class Failure(NamedTuple):
-    """One sentence of what failed, and would fail again."""
-
-    sentence: str
 
 
 class Encoder:
@@ -208,13 +199,7 @@ class _Dealer:
                     yield made
 
     def _wait(self) -> list[Any]:
-        """What is finished, once there is anything."""
-        while True:
-            done, _ = self._ray.wait([*self._given, *self._asked], timeout=_PATIENCE)
-            if done:
-                return list(done)
-            if not self._alive:
-                print("waiting for a worker of Ray; `ray status` says what the cluster lacks", file=sys.stderr, flush=True)
+        return wait(self._ray, [*self._given, *self._asked], lambda: bool(self._alive))
 
     def _ask(self, worker: int) -> None:
         # Ray asks again until the worker is there.
@@ -224,7 +209,7 @@ class _Dealer:
     def _join(self, reference: Any) -> MadeBy | None:
         worker = self._asked.pop(reference)
         try:
-            made_by: MadeBy = self._answer(reference)
+            made_by: MadeBy = answer(self._ray, reference)
         except self._ray.exceptions.RayError:
             self._ask(worker)
             return None
@@ -241,7 +226,7 @@ class _Dealer:
     def _take(self, reference: Any) -> Made | None:
         worker, task = self._given.pop(reference)
         try:
-            made: Made = self._answer(reference)
+            made: Made = answer(self._ray, reference)
         except self._ray.exceptions.RayError as error:
             if task.deaths + 1 == _MOST_DEATHS:
                 raise SpladeLuceneError(
@@ -254,12 +239,3 @@ class _Dealer:
                 self._ask(worker)
             return None
         return made
-
-    def _answer(self, reference: Any) -> Any:
-        try:
-            answer = self._ray.get(reference)
-        except self._ray.exceptions.RayTaskError as error:
-            raise SpladeLuceneError(f"a worker failed: {first_line(error.cause)}") from error
-        if isinstance(answer, Failure):
-            raise SpladeLuceneError(answer.sentence)
-        return answer

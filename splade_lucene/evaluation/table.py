@@ -19,10 +19,10 @@ def cost_columns(notes: Mapping[str, Any]) -> dict[str, str]:
     encoder = notes.get("encoder")
     return {
         "documents": f"{notes['documents']:,}",
-        "index MB": f"{notes['index_bytes'] / 1e6:.2f}",
+        "index MB": f"{notes['index_bytes'] / 1e6:.2f}" if "index_bytes" in notes else "-",
         "search ms": f"{notes['search_ms']['p50']:.1f}" if "search_ms" in notes else "-",
         "encode ms": f"{notes['encode_ms']:.1f}" if encoder else "0" if "search_ms" in notes else "-",
-        "FLOPS": f"{notes['flops']:.2f}",
+        "FLOPS": f"{notes['flops']:.2f}" if "flops" in notes else "-",
         "lengths": f"{notes['settings']['max_length']}/{encoder['query_max_length']}" if encoder else "-",
     }
 

@@ -129,15 +129,18 @@ def build_impact_parts(
     return card
 
 
-def build_part(part: IndexPart, advance: Callable[[int], None] = lambda count: None) -> None:
-    """Builds one part.
+def build_part(part: IndexPart, advance: Callable[[int], None] = lambda count: None) -> IndexCard:
+    """Builds one part, unless it is there already.
 
     Raises:
         InputError: a shard was changed since it was encoded, or repeats an id.
         JavaError: Lucene failed.
     """
+    if (card := _built(part)) is not None:
+        advance(card.documents)
+        return card
     check_shards(part.out, part.manifest.shards)
-    index_vectors(
+    return index_vectors(
         Source(part.out, files=[shard.file for shard in part.manifest.shards], filter_fields=part.filter_fields),
         part.manifest,
         part.folder,
@@ -171,19 +174,24 @@ def split_shards(out: Path, shards: Sequence[Shard], parts: int) -> list[tuple[S
     return found
 
 
+def _built(part: IndexPart) -> IndexCard | None:
+    """The card of a part that is there already, built from the same vectors in the same way."""
+    try:
+        card = read_card(part.folder, "impact")
+    except IndexMismatchError:
+        return None
+    return card if dict(card.source) == part.source else None
+
+
 def _missing(staging: Path, wanted: Sequence[IndexPart], advance: Callable[[int], None]) -> list[IndexPart]:
     """The parts that an earlier call did not finish; what it left of another division or of other vectors is removed."""
     missing = []
     for part in wanted:
-        try:
-            card = read_card(part.folder, "impact")
-        except IndexMismatchError:
+        card = _built(part)
+        if card is None:
             missing.append(part)
-            continue
-        if dict(card.source) == part.source:
-            advance(card.documents)
         else:
-            missing.append(part)
+            advance(card.documents)
     kept = {part.folder.name for part in wanted} - {part.folder.name for part in missing}
     for file in staging.iterdir():
         if file.name not in kept:

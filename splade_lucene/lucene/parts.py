@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -71,11 +71,22 @@ def combined_card(parts: Sequence[Path], kind: Kind | None = None) -> IndexCard:
     Raises:
         IndexMismatchError: one is no index, or they were not built in the same way.
     """
-    cards = [read_card(part, kind) for part in parts]
-    first = cards[0]
-    for part, card in zip(parts[1:], cards[1:], strict=True):
+    return combine_cards({str(part): read_card(part, kind) for part in parts})
+
+
+def combine_cards(cards: Mapping[str, IndexCard]) -> IndexCard:
+    """The card of indexes that are searched as one.
+
+    Args:
+        cards: of each, under its name for messages.
+
+    Raises:
+        IndexMismatchError: they were not built in the same way.
+    """
+    (name, first), *others = cards.items()
+    for part, card in others:
         if card.kind != first.kind:
-            raise IndexMismatchError(f"{part} is an index of the kind {card.kind}, {parts[0]} of the kind {first.kind}; search them apart")
+            raise IndexMismatchError(f"{part} is an index of the kind {card.kind}, {name} of the kind {first.kind}; search them apart")
         for what, one, other, free in (
             ("encoder", first.encoder, card.encoder, _FREE),
             ("settings", first.settings, card.settings, {"contents"}),
@@ -84,12 +95,12 @@ def combined_card(parts: Sequence[Path], kind: Kind | None = None) -> IndexCard:
             for key in sorted((one.keys() | other.keys()) - free):
                 if one.get(key) != other.get(key):
                     raise IndexMismatchError(
-                        f"{part} was built with the {what} value {key} = {other.get(key)}, {parts[0]} with {one.get(key)}; "
+                        f"{part} was built with the {what} value {key} = {other.get(key)}, {name} with {one.get(key)}; "
                         "scores of the two do not compare, so search them apart"
                     )
-    if len(cards) == 1:
+    if not others:
         return first
-    documents, empty, rejected = (sum(getattr(card, field) for card in cards) for field in ("documents", "empty", "rejected"))
+    documents, empty, rejected = (sum(getattr(card, field) for card in cards.values()) for field in ("documents", "empty", "rejected"))
     return first._replace(documents=documents, empty=empty, rejected=rejected, source={})
 
 

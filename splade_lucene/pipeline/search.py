@@ -58,12 +58,17 @@ class ImpactSearcher(ImpactIndexSearcher):
         in_memory: InMemory = "auto",
     ) -> None:
         super().__init__(index, in_memory=in_memory)
+        self.bind(model, query_max_length=query_max_length, query_top_k=query_top_k, device=device, precision=precision)
+
+    def bind(
+        self, model: SpladeModel | None, *, query_max_length: int | None, query_top_k: int | None, device: str, precision: str
+    ) -> None:
+        """Says how queries are encoded; the arguments are those of the class."""
         self.query_top_k = query_top_k
         self.query_max_length = self.card.encoder["query_max_length"] if query_max_length is None else query_max_length
         self._device, self._precision = device, precision
         self._loading = threading.Lock()
-        if model is not None:
-            self._encoder = self._bind(model)
+        self._encoder = None if model is None else self._bind(model)
 
     def query_encoder(self) -> QueryEncoder:
         """The encoder, loaded if it is not yet.

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 from splade_lucene.errors import InputError
 from splade_lucene.records import ImpactVector
 
+FILE, FORMAT = "export.json", "splade_lucene export 1"
 # What the vector is called in every engine's documents.
 FIELD = "splade"
 
@@ -49,6 +50,8 @@ class Exporter(ABC):
 
     plain_queries: ClassVar[bool] = False
     """Whether queries are vectors, not search requests."""
+    batches: ClassVar[str] = ""
+    """The files that are loaded one by one, as a pattern; empty where there is no loader of ours."""
     notes: ClassVar[str]
     """How to load the files, and what to beware of; Markdown with the fields of :class:`Job` and :attr:`facts` in braces."""
 

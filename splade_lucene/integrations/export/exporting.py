@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from splade_lucene._version import __version__
 from splade_lucene.core.files import atomic_folder
 from splade_lucene.core.ir_adapters import Queries, as_queries
 from splade_lucene.errors import InputError
-from splade_lucene.integrations.export.engine import Exporter, Job, compact, write_json
+from splade_lucene.integrations.export.engine import FILE, FORMAT, Exporter, Job, compact, write_json
 from splade_lucene.integrations.export.registry import exporter_class
 from splade_lucene.pipeline.query_encoder import BoundEncoder, bind_encoder
-from splade_lucene.records import ImpactVector
+from splade_lucene.records import ImpactVector, Query
 from splade_lucene.vectors.check import check_vectors
 from splade_lucene.vectors.manifest import Manifest
 from splade_lucene.vectors.reader import read_vectors
 
-FILE, FORMAT = "export.json", "splade_lucene export 1"
 # Allowed by all engines as the name of a collection or index.
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,43}[a-z0-9])?")
 # Queries encoded together.
@@ -42,6 +44,8 @@ class ExportRecord(NamedTuple):
         remarks: sentences about what the engine cannot hold as it was.
         encoder: the encoder's record, which queries must come from; ``query_max_length`` as used for the queries here.
         settings: how passages were encoded.
+        batches: the files that are loaded one by one, as a pattern.
+        made_from: what tells whether the same export would come out again.
     """
 
     engine: str
@@ -54,6 +58,8 @@ class ExportRecord(NamedTuple):
     remarks: tuple[str, ...]
     encoder: Mapping[str, Any]
     settings: Mapping[str, Any]
+    batches: str = ""
+    made_from: Mapping[str, Any] = MappingProxyType({})
 
 
 def export_vectors(
@@ -68,6 +74,7 @@ def export_vectors(
     device: str = "auto",
     precision: str = "auto",
     overwrite: bool = False,
+    reuse: bool = False,
     advance: Callable[[int], None] = lambda count: None,
     **options: Any,
 ) -> ExportRecord:
@@ -85,6 +92,7 @@ def export_vectors(
         device: for the model, which is loaded only if queries or the numbers of tokens are needed; as in :meth:`SpladeModel.load`.
         precision: likewise.
         overwrite: replace an existing export.
+        reuse: take an existing export of the same vectors and queries as it is.
         advance: told the number of vectors written since the last call.
         options: of the engine: ``bits`` and ``shards`` for ``ciff``.
 
@@ -103,6 +111,11 @@ def export_vectors(
     if folder.is_dir() and not (folder / FILE).is_file() and any(folder.iterdir()):
         raise InputError(folder, "holds something that is no export of splade-lucene; give another name")
     manifest = check_vectors(out)
+    records = None if queries is None else list(as_queries(queries))
+    made_from = _made_from(manifest, records, {"query_max_length": query_max_length, "hits": hits, "options": options})
+    before = _read_record(folder) if reuse and not overwrite else None
+    if before is not None and (before.engine, before.name, before.made_from) == (engine, name, made_from):
+        return before
 
     @cache
     def encoder() -> BoundEncoder:
@@ -116,29 +129,48 @@ def export_vectors(
     job = Job(out, name, documents, manifest.encoder["scale"], manifest.encoder["model"], hits, vocabulary)
     exporter: Exporter = exporter_class(engine)(job, **options)
     with atomic_folder(folder, overwrite=overwrite) as temporary:
-        if queries is not None:
+        if records is not None:
             encoder()  # a model that cannot be had should show before the long work
         facts = exporter.write_documents(temporary, _not_empty(out, advance))
         written = without_terms = 0
-        if queries is not None:
-            written, without_terms = _write_queries(temporary / "queries.jsonl", exporter, queries, encoder())
+        if records is not None:
+            written, without_terms = _write_queries(temporary / "queries.jsonl", exporter, records, encoder())
         used = {"query_max_length": query_max_length} if query_max_length is not None else {}
         record = ExportRecord(
             engine,
             name,
             documents,
             manifest.empty,
-            None if queries is None else written,
+            None if records is None else written,
             without_terms,
             facts,
             tuple(exporter.remarks),
             {**manifest.encoder, **used},
             manifest.settings,
+            exporter.batches,
+            made_from,
         )
         notes = exporter.notes.format_map({**job._asdict(), **facts})
         (temporary / "NOTES.md").write_text(f"{notes}\n{_origin(record, manifest)}", encoding="utf-8")
-        write_json(temporary / FILE, {"format": FORMAT, **record._asdict()})
+        write_json(temporary / FILE, {"format": FORMAT, **record._asdict(), "made_from": dict(made_from)})
     return record
+
+
+def _made_from(manifest: Manifest, queries: Sequence[Query] | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    vectors = hashlib.sha256("".join(shard.sha256 for shard in manifest.shards).encode()).hexdigest()
+    texts = None if queries is None else hashlib.sha256(json.dumps(queries).encode()).hexdigest()
+    made_from: dict[str, Any] = json.loads(json.dumps({"vectors_sha256": vectors, "queries_sha256": texts, **options}))
+    return made_from
+
+
+def _read_record(folder: Path) -> ExportRecord | None:
+    try:
+        data = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        if data.pop("format") != FORMAT:
+            return None
+        return ExportRecord(**{**data, "remarks": tuple(data["remarks"])})
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        return None  # whatever it is, it is not the same export
 
 
 def _not_empty(out: Path, advance: Callable[[int], None]) -> Iterator[ImpactVector]:
@@ -148,10 +180,10 @@ def _not_empty(out: Path, advance: Callable[[int], None]) -> Iterator[ImpactVect
         advance(1)
 
 
-def _write_queries(file: Path, exporter: Exporter, queries: Queries, encoder: BoundEncoder) -> tuple[int, int]:
+def _write_queries(file: Path, exporter: Exporter, queries: Sequence[Query], encoder: BoundEncoder) -> tuple[int, int]:
     written = without_terms = 0
     key = "vector" if exporter.plain_queries else "body"
-    remaining = as_queries(queries)
+    remaining = iter(queries)
     with file.open("w", encoding="utf-8") as stream:
         while some := list(islice(remaining, _QUERIES)):
             for query, impacts in zip(some, encoder.encode_queries([query.text for query in some]), strict=True):

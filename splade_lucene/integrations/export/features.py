@@ -23,6 +23,7 @@ class FeatureExporter(Exporter):
     """Writes ``index.json`` (settings and mappings) and ``bulk/*.ndjson``."""
 
     engine: ClassVar[str]
+    batches = "bulk/*.ndjson"
 
     def write_documents(self, folder: Path, vectors: Iterator[ImpactVector]) -> Mapping[str, Any]:
         """As in the base class: a bulk request a file, two lines a document."""

@@ -1,0 +1,1 @@
+"""Servers of other engines, through their vendors' clients: loaded with an export, and searched."""
