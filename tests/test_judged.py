@@ -65,6 +65,12 @@ def test_a_folder_and_its_zip_are_the_same_collection(tmp_path: Path) -> None:
     assert sorted(each.name for each in tmp_path.iterdir()) == ["flat", "toy", "toy.zip"]
 
 
+def test_only_beirs_queries_share_their_ids_with_passages(tmp_path: Path, registered: Callable[..., str]) -> None:
+    (beir,) = find_collections([str(folder(tmp_path / "toy"))])
+    assert beir.open().shared_ids
+    assert not IrDatasetsCollection(registered(), "local").shared_ids
+
+
 def test_a_compressed_corpus_has_the_checksum_of_its_text(tmp_path: Path) -> None:
     (folder(tmp_path / "toy") / "corpus.jsonl").rename(tmp_path / "plain")
     with gzip.open(tmp_path / "toy" / "corpus.jsonl.gz", "wb") as stream:

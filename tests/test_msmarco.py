@@ -133,6 +133,7 @@ def test_ms_marco_and_trec_dl_in_one_line(files: Path, tmp_path: Path, capsys: p
     out = capsys.readouterr().out
     results = json.loads((tmp_path / "results.json").read_text())
     assert results["measures"] == measures
+    assert any(note.endswith("it is kept in every run.") for note in results["datasets"][0]["notes"])
     scores = results["rows"][0]["scores"]
     run, judged = read_run(tmp_path / name / "runs" / "bm25-flat.trec"), tmp_path / name / "qrels.trec"
     assert any(hit.doc_id == "1" for hit in run["1"])  # ids that agree by chance

@@ -90,7 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-same-id",
         action="store_true",
-        help="keep a passage with the query's id, which BEIR leaves out; for ids that agree by chance",
+        help="keep a passage with the query's id, which BEIR leaves out; for BEIR folders whose ids agree by chance",
     )
     parser.add_argument("--expect", type=Path, metavar="FILE", help="YAML of expected scores; exit status 1 with the rows that differ")
     parser.add_argument("--write-expect", type=Path, metavar="FILE", help="write the scores as such a file")
@@ -142,7 +142,7 @@ def run(args: argparse.Namespace) -> None:
     )
     settings = Settings(
         hits=args.hits,
-        remove_query=not (args.keep_same_id or own),
+        remove_query=not args.keep_same_id,
         threads=args.threads,
         index_threads=args.index_threads,
         overwrite=args.overwrite,

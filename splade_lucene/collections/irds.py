@@ -27,7 +27,7 @@ class IrDatasetsCollection(JudgedCollection):
 
     def __init__(self, id: str, name: str | None = None) -> None:
         name = name or collection_name(id)
-        super().__init__(name, id, "test" if name in ALL else None)
+        super().__init__(name, id, "test" if name in ALL else None, shared_ids=id.startswith("beir/"))
         self._dataset = _load(id)
         for part in ("docs", "queries", "qrels"):
             if not getattr(self._dataset, f"has_{part}")():

@@ -29,13 +29,15 @@ class JudgedCollection(ABC):
         name: fit for a folder; BEIR's own name for BEIR's.
         source: where it comes from, as the user would name it.
         split: of the judgments, where the source has several under one name.
+        shared_ids: whether a passage that has a query's id is the query itself, as in BEIR's ArguAna and Quora; elsewhere both are
+            numbered, and agree by chance.
     """
 
     _queries: list[Query]
     _qrels: list[Qrel]
 
-    def __init__(self, name: str, source: str, split: str | None) -> None:
-        self.name, self.source, self.split = name, source, split
+    def __init__(self, name: str, source: str, split: str | None, *, shared_ids: bool = True) -> None:
+        self.name, self.source, self.split, self.shared_ids = name, source, split, shared_ids
 
     @abstractmethod
     def passages(self) -> Iterator[Passage]:
@@ -106,7 +108,7 @@ class FilesCollection(JudgedCollection):
         fields: Fields | None = None,
         query_fields: QueryFields | None = None,
     ) -> None:
-        super().__init__(name, str(corpus), None)
+        super().__init__(name, str(corpus), None, shared_ids=False)
         self._corpus, self._fields = corpus, fields or Fields()
         self._qrels = read_qrels(qrels)
         judged = {qrel.query_id for qrel in self._qrels}

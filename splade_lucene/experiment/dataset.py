@@ -107,7 +107,7 @@ class DatasetEvaluation:
         collection, settings = self._steps.collection, self._settings
         queries = len({qrel.query_id for qrel in self._qrels})
         if system.kind == "fusion" or not settings_match(
-            collection.name, split=collection.split, queries=queries, hits=settings.hits, remove_query=settings.remove_query
+            collection.name, split=collection.split, queries=queries, hits=settings.hits, remove_query=self._steps.remove_query
         ):
             return False
         there, known = self._cards[system.name].documents, published_documents(self._steps.collection.name, system)
@@ -151,7 +151,7 @@ class DatasetEvaluation:
         collection, folder = self._steps.collection, self._steps.folder
         own = {searched.notes["own_passage"] for searched in self._runs.values() if "own_passage" in searched.notes}
         if any(own):
-            done = "as in BEIR, it is left out of every run" if self._settings.remove_query else "it is kept in every run"
+            done = "as in BEIR, it is left out of every run" if self._steps.remove_query else "it is kept in every run"
             self._notes.append(f"For {max(own):,} of the queries a passage with the query's own id was found; {done}.")
         barren = without_relevant(self._qrels)
         if barren:

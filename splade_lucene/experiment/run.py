@@ -21,7 +21,7 @@ from splade_lucene.experiment.systems import BASELINE, Systems
 
 _GROUPS = {"BEIR-13": PUBLIC, "BEIR-18": (*PUBLIC, CQADUPSTACK, *LICENSED)}
 _RULE = {
-    True: "The passage whose id equals the query's is left out of every system's run (BEIR's rule; it matters for ArguAna and Quora).",
+    True: "The passage whose id equals the query's is left out of every system's run on BEIR's collections (ArguAna and Quora need it).",
     False: "A passage whose id equals the query's is kept in every system's run; BEIR's published figures leave it out.",
 }
 _FLOPS = "FLOPS: mean multiplications to score one query against one document (arXiv 2107.05720)."

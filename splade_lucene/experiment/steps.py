@@ -38,7 +38,8 @@ class Settings(NamedTuple):
 
     Attributes:
         hits: of each query.
-        remove_query: leave the passage that has the query's id out of every run, as BEIR does.
+        remove_query: leave the passage that has the query's id out of every run, as BEIR does, where a collection's queries and
+            passages share their ids.
         threads: that search at the same time; latencies are measured in one.
         index_threads: that build an index; with one, the same passages always give an index of the same size.
         overwrite: throw away vectors that were made from other passages or with other settings; without it they are an error.
@@ -82,6 +83,7 @@ class Steps:
 
     def __init__(self, collection: JudgedCollection, folder: Path, settings: Settings) -> None:
         self.collection, self.folder, self._settings = collection, folder, settings
+        self.remove_query = settings.remove_query and collection.shared_ids
         self.queries = collection.queries()
         self.sha256 = collection.sha256()
         self._queries_sha256 = _sha256(self.queries)
@@ -136,7 +138,7 @@ class Steps:
             "index": {"source": dict(card.source), "settings": card.settings, "encoder": card.encoder, "lucene": card.lucene},
             "queries_sha256": self._queries_sha256,
             "hits": self._settings.hits,
-            "remove_query": self._settings.remove_query,
+            "remove_query": self.remove_query,
         }
 
         split = system.settings.get("split_words") is not None
@@ -148,7 +150,7 @@ class Steps:
                     self.queries,
                     k=self._settings.hits,
                     threads=self._settings.threads,
-                    remove_query=self._settings.remove_query,
+                    remove_query=self.remove_query,
                     max_passage=split,
                 )
                 times = query_times(searcher, sample(self.queries), k=self._settings.hits, max_passage=split)
