@@ -51,9 +51,7 @@ def main() -> None:
 
     queries = read_queries(args.queries)[: args.count]
     ours, disk = ImpactSearcher(args.index, in_memory=True), ImpactSearcher(args.index, in_memory=False)
-    start = time.perf_counter()
     ours.load()
-    print(f"decoded in {time.perf_counter() - start:.2f} s: {ours.memory}", file=sys.stderr)
     some = ours.filter(docids_of(ours._reader)[:: args.every])
     model = SpladeModel.load(ours.card.encoder["model"])
     bound = {"max_length": ours.query_max_length, "scale": ours.card.encoder["scale"]}
@@ -106,16 +104,13 @@ def main() -> None:
                 "same hits": f"{same[name]}/{len(encoded) * args.rounds}", "recall": f"{recalled[name]:.3f}",
             })  # fmt: skip
     print(markdown_table(rows))
-    if args.single:
-        return
-    print()
-    openers = {
-        "splade_lucene": lambda: ImpactSearcher(args.index),
-        "LuceneImpactSearcher": lambda: LuceneImpactSearcher(str(args.index), Cached()),
-    }
-    print(markdown_table(opening(openers)))
-    print()
-    print(markdown_table(end_to_end(queries, ours, stock, model.name, args.threads)))
+    if not args.single:
+        openers = {
+            "splade_lucene": lambda: ImpactSearcher(args.index),
+            "LuceneImpactSearcher": lambda: LuceneImpactSearcher(str(args.index), Cached()),
+        }
+        print("", markdown_table(opening(openers)), "", sep="\n")
+        print(markdown_table(end_to_end(queries, ours, stock, model.name, args.threads)))
 
 
 def opening(openers: dict[str, Callable[[], object]]) -> list[dict[str, str]]:

@@ -101,6 +101,35 @@ class Bmp:
         return [Hit(doc_id, float(score)) for doc_id, score in zip(*self._searcher.search(weights, k=k, alpha=1.0, beta=1.0), strict=True)]
 
 
+class ImpactIndex:
+    """``impact-index`` with MaxScore, which is exact; in memory.
+
+    Raises:
+        ImportError: it is not installed.
+    """
+
+    def __init__(self, encoded: Path) -> None:
+        import impact_index
+
+        self._folder = tempfile.TemporaryDirectory()
+        builder = impact_index.IndexBuilder(self._folder.name)
+        self._docids: list[str] = []
+        self._tokens: dict[str, int] = {}
+        for number, vector in enumerate(read_vectors(encoded)):
+            self._docids.append(vector.doc_id)
+            tokens = np.array([self._tokens.setdefault(token, len(self._tokens)) for token in vector.vector], np.uint64)
+            builder.add(number, tokens, np.array(list(vector.vector.values()), np.float32))
+        self._index: Any = builder.build(in_memory=True)
+
+    def search(self, query: Impacts, k: int) -> list[Hit]:
+        """The hits; equal scores in any order."""
+        weights = {self._tokens[token]: float(impact) for token, impact in query.items() if token in self._tokens}
+        return [Hit(self._docids[hit.docid], hit.score) for hit in self._index.search_maxscore(weights, k)]
+
+
+PEERS: dict[str, Any] = {"bmp": Bmp, "Seismic": Seismic, "impact-index": ImpactIndex}
+
+
 def recall(found: list[Hit], exact: list[Hit]) -> float:
     """The share of the exact hits that were found."""
     return len({hit.doc_id for hit in found} & {hit.doc_id for hit in exact}) / len(exact) if exact else 1.0

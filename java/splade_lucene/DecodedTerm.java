@@ -17,12 +17,10 @@ import org.apache.lucene.util.BytesRef;
  * <p>Impacts take a byte each. A larger one is written as several postings that add up to it; where many are larger, all of the term
  * take an {@code int}.
  */
-final class DecodedTerm {
+final class DecodedTerm implements Postings {
   private static final int LARGEST_BYTE = 0xff;
 
-  /** The largest impact. */
-  final int maxImpact;
-
+  private final int maxImpact;
   private final char[] offsets;
   private final byte[] bytes; // impacts, or null where they are in ints
   private final int[] ints;
@@ -64,8 +62,13 @@ final class DecodedTerm {
     }
   }
 
-  /** Adds the impacts in a window, times a weight, to the scores of its documents. */
-  void addTo(int[] scores, int window, int weight) {
+  @Override
+  public int maxImpact() {
+    return maxImpact;
+  }
+
+  @Override
+  public void addTo(int[] scores, int window, int weight) {
     int end = starts[window + 1];
     char[] offsets = this.offsets;
     if (bytes != null) {

@@ -16,6 +16,8 @@ final class Engine {
   enum Memory {
     ALWAYS,
     NEVER,
+    /** Only the docids, once that pays. */
+    DOCIDS,
     /** Once searching from disk has taken as long as decoding would. */
     WHEN_IT_PAYS
   }
@@ -38,7 +40,8 @@ final class Engine {
   Engine(IndexSearcher searcher, Function<String, Query> parser, Memory memory, long limit) throws IOException {
     this.searcher = searcher;
     this.parser = parser;
-    this.memory = memory;
+    boolean fits = DecodedIndex.docidBytes(searcher.getIndexReader()) < limit;
+    this.memory = memory == Memory.DOCIDS && !fits ? Memory.NEVER : memory;
     this.limit = limit;
     if (memory == Memory.ALWAYS) {
       decoded = new DecodedIndex(searcher.getIndexReader(), limit);
@@ -50,7 +53,12 @@ final class Engine {
     DecodedIndex decoded = decoded();
     if (decoded != null) {
       FixedBitSet bits = within == null ? null : within.bits(searcher);
-      Hit[] hits = decoded.top(new ImpactQuery(text), k, bits, within == null ? 0 : within.count());
+      int allowed = within == null ? 0 : within.count();
+      ImpactQuery query = new ImpactQuery(text);
+      Hit[] hits = memory == Memory.DOCIDS ? null : decoded.top(query, k, bits, allowed);
+      if (hits == null) {
+        hits = decoded.topFromDisk(query, k, bits, allowed);
+      }
       if (hits != null) {
         return hits;
       }
@@ -67,7 +75,7 @@ final class Engine {
 
   /** Decodes all of the index now. */
   void load() throws IOException {
-    if (memory != Memory.NEVER) {
+    if (memory == Memory.ALWAYS || memory == Memory.WHEN_IT_PAYS) {
       opened().decodeAll();
     }
   }
@@ -88,7 +96,7 @@ final class Engine {
     if (reader.getRefCount() < 1) {
       throw new AlreadyClosedException("the index is closed");
     }
-    return memory == Memory.WHEN_IT_PAYS && decoded == null && spent > PRICE * reader.maxDoc() ? opened() : decoded;
+    return memory != Memory.NEVER && decoded == null && spent > PRICE * reader.maxDoc() ? opened() : decoded;
   }
 
   private synchronized DecodedIndex opened() throws IOException {

@@ -22,7 +22,7 @@ class MemoryUse(NamedTuple):
             in memory.
         needed: bytes that the index takes up in Java's heap when all of it is decoded.
         allowed: bytes of the heap that all decoded indexes of the process may take up together.
-        held: bytes that this one takes up now; None while it is searched from disk.
+        held: bytes that this one takes up now, with the policy ``disk`` those of docids; None as long as nothing is in memory.
     """
 
     policy: Literal["memory", "disk", "auto"]
@@ -32,7 +32,7 @@ class MemoryUse(NamedTuple):
 
     def __str__(self) -> str:
         megabytes = f"{self.needed / 1e6:,.1f} MB"
-        if self.held is not None:
+        if self.held is not None and self.policy != "disk":
             return f"in memory ({self.held / 1e6:,.1f} of {megabytes} decoded)"
         if self.policy == "auto":
             return "from disk (too few queries to decode postings for)"

@@ -58,7 +58,7 @@ class LuceneSearcher(ABC, Generic[Prepared]):
     Args:
         index: the folder of an index, or several that are searched as one: hits, scores and their order are those of a single index
             of all their documents.
-        in_memory: search postings decoded in Java's heap.
+        in_memory: search postings decoded in Java's heap; None for an index that cannot be.
 
     Attributes:
         name: of the index, or of all, for messages and records.
@@ -68,7 +68,7 @@ class LuceneSearcher(ABC, Generic[Prepared]):
 
     kind: Kind
 
-    def __init__(self, index: AnyIndex, *, in_memory: InMemory = False) -> None:
+    def __init__(self, index: AnyIndex, *, in_memory: InMemory | None = None) -> None:
         self._in_memory = in_memory
         self.name, self.parts, self.card, self._reader = open_parts(index, self.kind)
         java_class("IndexSearcher").setMaxClauseCount(_MAX_CLAUSES)
@@ -78,8 +78,8 @@ class LuceneSearcher(ABC, Generic[Prepared]):
             similarity = upcast("Similarity", self._similarity())
             self._searcher.setSimilarity(similarity)
             self._queries = upcast("Function", self._parser())
-            self._memory = memory_use(self._reader, in_memory) if in_memory else None
-            modes = {None: "NEVER", "disk": "NEVER", "auto": "WHEN_IT_PAYS", "memory": "ALWAYS"}
+            self._memory = None if in_memory is None else memory_use(self._reader, in_memory)
+            modes = {None: "NEVER", "disk": "DOCIDS", "auto": "WHEN_IT_PAYS", "memory": "ALWAYS"}
             mode, limit = modes[self._memory and self._memory.policy], str(self._memory.allowed if self._memory else 0)
             self._engine = call("open engine", searcher=self._searcher, parser=self._queries, memory=mode, limit=limit)
             self._everything = DocumentFilter(self._reader.numDocs(), upcast("BiFunction", call("search", engine=self._engine)))
