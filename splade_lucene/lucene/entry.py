@@ -7,12 +7,15 @@ own interfaces: functions, or opaque objects to hand in again. See :mod:`~splade
 from __future__ import annotations
 
 import os
+import threading
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from splade_lucene.lucene.java import java_class, java_type
 
+# One loader for all threads: classes of two loaders are not the same.
+_loading = threading.Lock()
 _CLASSES = Path(__file__).absolute().parent / "classes"
 
 
@@ -23,7 +26,9 @@ def call(name: str, **given: Any) -> Any:
         name: of what to do.
         given: strings, numbers and flags, which travel as strings, and Java objects.
     """
-    entry, arguments = _entry(), java_class("HashMap")()
+    with _loading:
+        entry = _entry()
+    arguments = java_class("HashMap")()
     for key, value in given.items():
         sent = str(int(value)) if isinstance(value, int) else value
         arguments.put(key, sent)
@@ -46,5 +51,11 @@ def _entry() -> Any:
     return lookup.findStatic(of, "call", kind)
 
 
-# In a forked process the next call asks the JVM again, and is told that it is not one of that process.
-os.register_at_fork(after_in_child=_entry.cache_clear)
+def _forget() -> None:
+    """In a forked process the next call asks the JVM again, and is told that it is not one of that process."""
+    global _loading  # noqa: PLW0603  # a thread that is not there any more may hold it
+    _loading = threading.Lock()
+    _entry.cache_clear()
+
+
+os.register_at_fork(after_in_child=_forget)
