@@ -148,10 +148,17 @@ def test_header_lines_are_recognized_and_said(
     assert capsys.readouterr().err == f"{file}: its first line is a header ({columns}), not a record\n"
 
 
-@pytest.mark.parametrize("text", ["id\tone word\n", "text\tid\n", "one\ttext\n"])
+@pytest.mark.parametrize("text", ["id\tone word\n", "id\tword\n", "docid\ttwo words\n", "text\tid\n", "one\ttext\n"])
 def test_a_first_record_is_no_header(tmp_path: Path, text: str) -> None:
     name, _, rest = text.strip().partition("\t")
     assert list(read_passages(put(tmp_path / "a.tsv", text))) == [Passage(name, rest)]
+
+
+def test_a_header_whose_text_has_another_name(tmp_path: Path) -> None:
+    file = put(tmp_path / "a.tsv", "docid\tabstract\nd1\tone\n")
+    with pytest.raises(InputError, match=r"line 2: the field 'text', .* is missing; add it, name another with --text-field"):
+        list(read_passages(file))
+    assert list(read_passages(file, fields=Fields(None, ("abstract",)))) == [Passage("d1", "one")]
 
 
 def test_csv_as_spreadsheets_write_it(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ tokens = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=
     lambda token: token.split() == [token] and "\x01" not in token
 )
 impacts = st.integers(1, 2**24 - 1)
-vector = st.builds(ImpactVector, ids, st.dictionaries(tokens, impacts, max_size=8), st.none() | texts)
+vector = st.builds(ImpactVector, ids, st.dictionaries(tokens, impacts, max_size=8), st.none() | texts, st.none())
 vectors = st.lists(vector, max_size=6, unique_by=lambda each: each.doc_id)
 # At the start of a file it is a byte order mark.
 first_ids = ids.filter(lambda name: not name.startswith("\ufeff"))
@@ -79,7 +79,9 @@ def test_atomic_files_hold_what_was_written(text: str) -> None:
 
 
 @modest
-@given(st.lists(st.builds(Passage, ids, texts, texts), min_size=1, max_size=6, unique_by=lambda each: each.doc_id), st.booleans())
+@given(
+    st.lists(st.builds(Passage, ids, texts, texts, st.none()), min_size=1, max_size=6, unique_by=lambda each: each.doc_id), st.booleans()
+)
 def test_passages(passages: list[Passage], ascii_only: bool) -> None:
     def work(folder: Path) -> list[Passage]:
         lines = ({"_id": each.doc_id, "title": each.title, "text": each.text} for each in passages)
