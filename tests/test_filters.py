@@ -9,14 +9,13 @@ import re
 import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from splade_lucene.cli.main import main
-from splade_lucene.encoding.model import SpladeModel
 from splade_lucene.errors import InputError
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
@@ -25,6 +24,9 @@ from splade_lucene.lucene.updating import update_impact_index
 from splade_lucene.records import ImpactVector, Passage
 from tests.oracle import brute_force
 from tests.vector_factory import NASTY, made_up, write_vectors
+
+if TYPE_CHECKING:
+    from splade_lucene.encoding.model import SpladeModel
 
 TOKENS = [*NASTY, *(f"t{number}" for number in range(40)), "unknown"]
 

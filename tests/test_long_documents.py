@@ -7,13 +7,13 @@ import random
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from splade_lucene.cli.main import main
-from splade_lucene.encoding.model import SpladeModel
 from splade_lucene.errors import InputError
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
 from splade_lucene.lucene.indexing import build_impact_index
@@ -23,6 +23,9 @@ from splade_lucene.records import Hit, ImpactVector, Passage
 from splade_lucene.vectors.reader import read_vectors
 from tests.oracle import brute_force
 from tests.vector_factory import write_vectors
+
+if TYPE_CHECKING:
+    from splade_lucene.encoding.model import SpladeModel
 
 TOKENS = [f"t{number}" for number in range(12)]
 

@@ -21,8 +21,8 @@ from splade_lucene.evaluation.measures import score_run
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
 from splade_lucene.lucene.indexing import Engine, build_bm25_index, build_impact_index
 from splade_lucene.pipeline.encode import encode_collection
-from splade_lucene.pipeline.search import ImpactSearcher, open_searcher, query_latency, search_queries
-from splade_lucene.records import Passage, Query
+from splade_lucene.pipeline.search import ImpactSearcher, open_searcher, query_latency, query_load, search_queries
+from splade_lucene.records import Hit, Passage, Query
 from splade_lucene.vectors.reader import read_vectors
 from tests.oracle import brute_force
 
@@ -187,6 +187,18 @@ def test_queries_without_terms_are_counted(folder: Path) -> None:
 def test_latency_is_measured_over_single_queries(folder: Path) -> None:
     with open_searcher(folder / "bm25") as searcher:
         assert query_latency(searcher, QUERIES).p50 > 0
+        asked: list[str] = []
+        search = searcher.search
+
+        def counted(text: str, *args: Any, **options: Any) -> list[Hit]:
+            asked.append(text)
+            return search(text, *args, **options)
+
+        searcher.search = counted  # type: ignore[method-assign]
+        found = query_load(searcher, QUERIES, k=2, threads=2)
+        assert sorted(asked) == sorted([query.text for query in QUERIES] * 2)
+        assert found.per_second > 0
+        assert found.latency.p99 >= found.latency.p50 > 0
 
 
 @pytest.mark.parametrize("engine", ["lucene", "anserini"])

@@ -161,7 +161,7 @@ class LuceneSearcher(ABC, Generic[Prepared]):
             for _ in chunks:
                 pass
 
-        with self._cores_among(threads):
+        with self.cores_among(threads):
             run_in_threads([work] * threads, stop)
         return Batch(
             {query_id: found[query_id][0] for query_id in queries},
@@ -344,7 +344,7 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         """Arguments besides the index that make another searcher of the same kind."""
         return {}
 
-    def _cores_among(self, threads: int) -> AbstractContextManager[object]:
+    def cores_among(self, threads: int) -> AbstractContextManager[object]:
         """In a block, each of so many threads has its share of the cores to prepare queries with."""
         return nullcontext()
 

@@ -17,6 +17,7 @@ from splade_lucene.lucene.filters import DocumentFilter, Within
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher, QueryEncoder
 from splade_lucene.lucene.memory import InMemory
 from splade_lucene.lucene.parts import AnyIndex, combined_card, find_parts, name_of
+from splade_lucene.lucene.threads import check_threads, run_in_threads
 from splade_lucene.pipeline.query_encoder import BoundEncoder, bind_encoder
 
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ class ImpactSearcher(ImpactIndexSearcher):
             "in_memory": self._in_memory,
         }
 
-    def _cores_among(self, threads: int) -> AbstractContextManager[object]:
+    def cores_among(self, threads: int) -> AbstractContextManager[object]:
+        """In a block, each of so many threads has its share of the cores to encode with."""
         from splade_lucene.encoding.devices import cores_among
 
         return cores_among(threads)
@@ -226,6 +228,18 @@ def search_queries(
     return SearchResult(run, notes)
 
 
+class Load(NamedTuple):
+    """What queries that arrive from several threads at once cost, encoding included.
+
+    Attributes:
+        latency: of single queries, from the call to its hits, in milliseconds.
+        per_second: queries that were answered a second, all threads together.
+    """
+
+    latency: Latency
+    per_second: float
+
+
 def query_latency(searcher: ImpactSearcher | Bm25Searcher, queries: Queries, *, k: int = 1000) -> Latency:
     """The time that single queries take, one after the other in this thread, encoding included, after a round to warm up.
 
@@ -237,12 +251,38 @@ def query_latency(searcher: ImpactSearcher | Bm25Searcher, queries: Queries, *, 
     Returns:
         Milliseconds.
     """
+    return query_load(searcher, queries, k=k).latency
+
+
+def query_load(searcher: ImpactSearcher | Bm25Searcher, queries: Queries, *, k: int = 1000, threads: int = 1) -> Load:
+    """The time that single queries take while each of several threads asks for one after the other, after a round to warm up.
+
+    Args:
+        searcher: of either kind.
+        queries: the queries; each is asked for once a round.
+        k: the number of hits of each.
+        threads: from which queries arrive; each has its share of the cores to encode with.
+    """
+    check_threads(threads)
     texts = [query.text for query in as_queries(queries)]
     seconds: list[float] = []
+    whole = 0.0
     for _ in range(2):
         seconds.clear()
-        for text in texts:
-            start = time.perf_counter()
-            searcher.search(text, k)
-            seconds.append(time.perf_counter() - start)
-    return latency(seconds)
+        waiting = iter(texts)
+
+        def ask(waiting: Iterator[str] = waiting) -> None:
+            for text in waiting:
+                start = time.perf_counter()
+                searcher.search(text, k)
+                seconds.append(time.perf_counter() - start)
+
+        def stop(waiting: Iterator[str] = waiting) -> None:
+            for _ in waiting:
+                pass
+
+        begin = time.perf_counter()
+        with searcher.cores_among(threads):
+            run_in_threads([ask] * threads, stop)
+        whole = time.perf_counter() - begin
+    return Load(latency(seconds), len(seconds) / whole if whole else 0.0)
