@@ -235,7 +235,7 @@ def ours(folder: Path, precision: str) -> tuple[Encode, Callable[[list[str], int
     model = SpladeModel.load(str(folder), device="cpu", precision=precision)
     return (
         lambda texts, max_length, batch: model.encode_documents(texts, max_length=max_length),
-        lambda texts, max_length: model.encode_documents(texts, max_length=max_length, weights=True),
+        lambda texts, max_length: model.document_weights(texts, max_length=max_length),
         model._network,
     )
 

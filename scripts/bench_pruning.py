@@ -75,14 +75,14 @@ def encode_weights(model: SpladeModel, passages: Sequence[Passage], max_length: 
     with progress("encoding", "passages", len(passages)) as advance:
         for start in range(0, len(passages), _WINDOW):
             texts = [passage.contents for passage in passages[start : start + _WINDOW]]
-            weights += model.encode_documents(texts, max_length=max_length, weights=True)
+            weights += model.document_weights(texts, max_length=max_length)
             advance(len(texts))
     return weights
 
 
 def stored_weights(encoded: Path) -> list[dict[str, float]]:
     """The weights of the passages in a folder of vectors."""
-    scale = check_vectors(encoded).encoder["scale"]
+    scale = check_vectors(encoded).encoder.scale
     return [{token: impact / scale for token, impact in vector.vector.items()} for vector in read_vectors(encoded)]
 
 
@@ -104,7 +104,7 @@ def measure(
         encoded, index = Path(temporary) / "encoded", Path(temporary) / "index"
         record = model.record(query_max_length=lengths["query_max_length"], scale=quantization.scale)
         settings = {"max_length": lengths["max_length"], "contents": False, "bits": quantization.bits}
-        writer = VectorWriter(encoded, encoder=record._asdict(), settings=settings)
+        writer = VectorWriter(encoded, encoder=record, settings=settings)
         writer.write_shard(passages, vectors)
         manifest = writer.finish()
         build_impact_index(encoded, index)

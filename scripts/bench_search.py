@@ -53,8 +53,8 @@ def main() -> None:
     ours, disk = ImpactSearcher(args.index, in_memory=True), ImpactSearcher(args.index, in_memory=False)
     ours.load()
     some = ours.filter(docids_of(ours._reader)[:: args.every])
-    model = SpladeModel.load(ours.card.encoder["model"])
-    bound = {"max_length": ours.query_max_length, "scale": ours.card.encoder["scale"]}
+    model = SpladeModel.load(ours.encoder_record.document.model)
+    bound = {"max_length": ours.query_max_length, "scale": ours.encoder_record.scale}
     encoded = dict(zip([query.text for query in queries], model.encode_queries([query.text for query in queries], **bound), strict=True))
 
     class Cached:

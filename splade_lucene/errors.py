@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import zipfile
 from pathlib import Path
 
@@ -52,3 +53,8 @@ def os_sentence(error: OSError) -> str:
     """What the operating system refused, with the file where it is known, and what to do."""
     place = f"{error.filename}: " if error.filename else ""
     return f"{place}{error.strerror or error}; {_REMEDIES.get(error.errno or 0, 'check the name and the disk')}"
+
+
+def first_sentence(error: Exception) -> str:
+    """The first sentence of another library's message, or the name of the exception if it has none."""
+    return re.split(r"[.!?]\s|\n", str(error).strip())[0] or type(error).__name__

@@ -1,9 +1,10 @@
-"""The records that pass between the packages: plain NamedTuples, no behaviour."""
+"""The records that pass between the packages: plain data, no behaviour but their form as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, NamedTuple, Self
 
 
 class Passage(NamedTuple):
@@ -68,3 +69,108 @@ class Qrel(NamedTuple):
     query_id: str
     doc_id: str
     relevance: int
+
+
+# What turns the output of a network, or a table, into weights; see ``encoding/``.
+SideKind = Literal["mlm", "bge-m3", "static", "idf"]
+Pooling = Literal["max", "sum"]
+Activation = Literal["relu", "log1p_relu"]
+# Of records from before there was a choice.
+FIRST_KERNELS = "torch"
+
+
+@dataclass(frozen=True)
+class EncoderSide:
+    """What identifies the encoder of one side, passages or queries.
+
+    Attributes:
+        model: ``tiny``, a hub id, an absolute folder, or ``idf`` for the collection's own statistics.
+        revision: the hub's commit, None for other sources.
+        weights_sha256: of the weights: safetensors files, or the table of token weights; empty for ``idf``.
+        tokenizer_sha256: of the tokenizer's files.
+        kind: ``mlm``, a masked language model with SPLADE pooling; ``bge-m3``, one weight a token of the text; ``static``, a table of
+            token weights; ``idf``, a table made of the indexed collection.
+        pooling: of an ``mlm``, over the tokens of a text: ``max`` or ``sum``.
+        activation: of an ``mlm``, before the last log1p: ``relu``, or ``log1p_relu`` for a log1p more.
+        prompt: put before each text.
+        subfolder: of the repository or folder that the model was asked for in.
+    """
+
+    model: str
+    revision: str | None
+    weights_sha256: str
+    tokenizer_sha256: str
+    kind: SideKind = "mlm"
+    pooling: Pooling = "max"
+    activation: Activation = "relu"
+    prompt: str = ""
+    subfolder: str = ""
+
+
+@dataclass(frozen=True)
+class EncoderRecord:
+    """What encoded a collection, and what encodes queries for it, as manifests, indexes, runs and results keep it.
+
+    Attributes:
+        document: the side that encoded the passages.
+        query: the side that encodes queries; often the same.
+        query_max_length: tokens that queries are cut at by default.
+        scale: impacts are ``round(weight × scale)``.
+        precision: of the arithmetic of the forward pass; ``unknown`` for what was encoded elsewhere.
+        origin: ``encoded`` by us, or ``adopted``: encoded elsewhere, and this record is what its owner said.
+        query_top_k: tokens of a query that are kept, those of the largest weights; None for all.
+        kernels: that computed matrix products, ``torch`` or ``onednn``; they round differently.
+    """
+
+    document: EncoderSide
+    query: EncoderSide
+    query_max_length: int
+    scale: float
+    precision: str
+    origin: Literal["encoded", "adopted"] = "encoded"
+    query_top_k: int | None = None
+    kernels: str = FIRST_KERNELS
+
+    @property
+    def model(self) -> str:
+        """The name of the document encoder, with the query encoder's where that is another model."""
+        return self.document.model if self.query.model == self.document.model else f"{self.document.model} + {self.query.model}"
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Reads :meth:`to_json`'s form, and the flat one from before there could be two encoders.
+
+        Raises:
+            KeyError: something is missing.
+            TypeError: something is unknown, or of another type.
+        """
+        if "document" in data:
+            return cls(**{**data, "document": EncoderSide(**data["document"]), "query": EncoderSide(**data["query"])})
+        side = EncoderSide(*(data[name] for name in ("model", "revision", "weights_sha256", "tokenizer_sha256")))
+        known = {each.name for each in fields(EncoderSide)} | {each.name for each in fields(cls)}
+        if unknown := sorted(data.keys() - known):
+            raise TypeError(f"unknown: {', '.join(unknown)}")
+        return cls(
+            side,
+            side,
+            data["query_max_length"],
+            data["scale"],
+            data["precision"],
+            query_top_k=data.get("query_top_k"),
+            kernels=data.get("kernels", FIRST_KERNELS),
+        )
+
+    def flat(self) -> dict[str, Any]:
+        """All values by name, those of the two sides as ``document.model`` and so on: for comparing and for tables."""
+        data = self.to_json()
+        sides = {side: data.pop(side) for side in ("document", "query")}
+        return {f"{side}.{name}": value for side, values in sides.items() for name, value in values.items()} | data
+
+    def with_queries(self, *, max_length: int | None = None, top_k: int | None = None) -> EncoderRecord:
+        """The same with other settings of queries; None leaves a setting as it is."""
+        max_length = self.query_max_length if max_length is None else max_length
+        return replace(self, query_max_length=max_length, query_top_k=self.query_top_k if top_k is None else top_k)

@@ -29,11 +29,12 @@ from splade_lucene.evaluation.results import (
     Timings,
     write_results,
 )
-from splade_lucene.records import Hit, Passage
+from splade_lucene.records import EncoderRecord, EncoderSide, Hit, Passage
 
+TINY = EncoderSide("tiny", None, "0", "0")
 SYSTEMS = (
     System("bm25", "BM25 flat", "bm25", {"k1": 0.9, "b": 0.4}),
-    System("splade", "SPLADE tiny", "impact", {"max_length": 256}, {"model": "tiny", "query_max_length": 64}),
+    System("splade", "SPLADE tiny", "impact", {"max_length": 256}, EncoderRecord(TINY, TINY, 64, 100, "fp32")),
     System("both", "BM25 + SPLADE", "fusion", {"k": 60}, components=("bm25", "splade")),
 )
 MEASURES = ("nDCG@10", "R@100")

@@ -101,7 +101,7 @@ def test_every_system_has_its_row_with_its_cost(results: Results) -> None:
     assert results.rows[0].timings and results.rows[0].timings.encode_seconds == 0
     assert set(results.versions) >= {"splade_lucene", "lucene", "torch", "ir_measures", "python"}
     assert results.machine["cores"] >= 1
-    assert results.system("splade-tiny").encoder["weights_sha256"].startswith("96e1dd8d")
+    assert results.system("splade-tiny").record.document.weights_sha256.startswith("96e1dd8d")
 
 
 def test_scores_are_those_of_the_runs_and_the_runs_those_of_brute_force(

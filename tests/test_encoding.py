@@ -106,7 +106,7 @@ def test_batches_hold_each_text_once_longest_first_and_are_as_full_as_the_budget
 
 @pytest.mark.parametrize("scale", [1, 7, 100, 255])
 def test_impacts_are_the_rounded_scaled_weights_without_zeros(bert: SpladeModel, scale: int) -> None:
-    (weights,), (impacts,) = bert.encode_documents([GLASS], weights=True), bert.encode_documents([GLASS], scale=scale)
+    (weights,), (impacts,) = bert.document_weights([GLASS]), bert.encode_documents([GLASS], scale=scale)
     assert min(weights.values()) > 0
     rounded = {token: round(weight * scale) for token, weight in weights.items()}
     assert min(rounded.values()) == 0 or scale > 1
@@ -116,27 +116,27 @@ def test_impacts_are_the_rounded_scaled_weights_without_zeros(bert: SpladeModel,
 
 @pytest.mark.parametrize("top_k", [1, 10, 10**6])
 def test_top_k_keeps_the_largest_weights_in_the_order_of_the_vocabulary(bert: SpladeModel, top_k: int) -> None:
-    (weights,), (impacts,) = bert.encode_documents([GLASS], weights=True), bert.encode_documents([GLASS], scale=5)
+    (weights,), (impacts,) = bert.document_weights([GLASS]), bert.encode_documents([GLASS], scale=5)
     best = sorted(weights, key=lambda token: -weights[token])[:top_k]
-    kept, kept_weights = bert.encode_documents([GLASS], scale=5, top_k=top_k), bert.encode_documents([GLASS], top_k=top_k, weights=True)
+    kept, kept_weights = bert.encode_documents([GLASS], scale=5, top_k=top_k), bert.document_weights([GLASS], top_k=top_k)
     assert list(kept[0].items()) == [(token, impact) for token, impact in impacts.items() if token in best]
     assert list(kept_weights[0].items()) == [(token, weight) for token, weight in weights.items() if token in best]
 
 
 @pytest.mark.parametrize("min_weight", [0.001, 0.4, 100.0])
 def test_min_weight_keeps_the_weights_from_there_on(tiny: SpladeModel, min_weight: float) -> None:
-    (weights,), (impacts,) = tiny.encode_documents([GLASS], weights=True), tiny.encode_documents([GLASS])
+    (weights,), (impacts,) = tiny.document_weights([GLASS]), tiny.encode_documents([GLASS])
     heavy = [token for token, weight in weights.items() if weight >= min_weight]
     assert len(heavy) < len(weights) or min_weight < 0.01
     kept = tiny.encode_documents([GLASS], min_weight=min_weight)[0]
     assert list(kept.items()) == [(token, impact) for token, impact in impacts.items() if token in heavy]
-    assert list(tiny.encode_documents([GLASS], min_weight=min_weight, weights=True)[0]) == heavy
+    assert list(tiny.document_weights([GLASS], min_weight=min_weight)[0]) == heavy
 
 
 def test_the_smallest_weight_kept_is_min_weight_itself(tiny: SpladeModel) -> None:
-    (weights,) = tiny.encode_documents([GLASS], weights=True)
+    (weights,) = tiny.document_weights([GLASS])
     boundary = sorted(weights.values())[len(weights) // 2]
-    assert min(tiny.encode_documents([GLASS], min_weight=boundary, weights=True)[0].values()) == boundary
+    assert min(tiny.document_weights([GLASS], min_weight=boundary)[0].values()) == boundary
 
 
 @pytest.mark.parametrize("bits", [1, 4, 7, 24])
@@ -153,7 +153,7 @@ PRUNINGS = [{}, {"top_k": 20}, {"min_weight": 0.25}, {"bits": 7}, {"scale": 13, 
 @pytest.mark.parametrize("options", PRUNINGS, ids=str)
 def test_weights_kept_once_are_pruned_to_what_encoding_with_the_options_gives(tiny: SpladeModel, options: dict[str, Any]) -> None:
     texts = [GLASS, "", *LINES[:30]]
-    pruned = [Quantization(**options).bag(weights) for weights in tiny.encode_documents(texts, weights=True)]
+    pruned = [Quantization(**options).bag(weights) for weights in tiny.document_weights(texts)]
     encoded = tiny.encode_documents(texts, **options)
     assert [list(bag.items()) for bag in pruned] == [list(bag.items()) for bag in encoded]
 
@@ -183,10 +183,10 @@ def test_no_texts_give_no_vectors(bert: SpladeModel) -> None:
 def test_a_text_means_the_same_alone_and_among_others_and_keeps_its_place(bert: SpladeModel) -> None:
     texts = ["", *LINES, LONG, "word", ""]
     assert sum(map(len, texts)) > 4 * 4096  # several batches
-    together, weights = bert.encode_documents(texts), bert.encode_documents(texts, weights=True)
+    together, weights = bert.encode_documents(texts), bert.document_weights(texts)
     assert len(together) == len(weights) == len(texts)
     for position in [*range(0, len(texts), 50), *range(len(texts) - 4, len(texts))]:
-        assert distance(weights[position], bert.encode_documents([texts[position]], weights=True)[0]) < 1e-5
+        assert distance(weights[position], bert.document_weights([texts[position]])[0]) < 1e-5
         (alone,) = bert.encode_documents([texts[position]])
         assert distance(together[position], alone) <= 1
         for token in together[position].keys() | alone.keys():
@@ -248,20 +248,21 @@ def too_many_tokens(model: SpladeModel, limit: int) -> Any:
         if batch["input_ids"].numel() > limit:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
 
-    return model._network._network.register_forward_pre_hook(check, with_kwargs=True)
+    network: Any = model._network
+    return network._network.register_forward_pre_hook(check, with_kwargs=True)
 
 
 def test_a_batch_that_does_not_fit_is_halved_with_a_warning_and_nothing_is_lost(random_model: Callable[[str], Path]) -> None:
     model = SpladeModel.load(str(random_model("bert")), device="cpu")
     texts = [*LINES, LONG]
-    expected = model.encode_documents(texts, weights=True)
+    expected = model.document_weights(texts)
     hook = too_many_tokens(model, 700)
-    with pytest.warns(RuntimeWarning, match=r"^the memory of the device is too small for \d+ tokens at once; going on with \d+$") as warned:
-        encoded = model.encode_documents(texts, weights=True)
+    with pytest.warns(RuntimeWarning, match=r"^the memory of the device is too small for \d+ tokens at once; continuing with") as warned:
+        encoded = model.document_weights(texts)
     assert 1 <= len(warned) <= 3  # from 1024 to 512, by threads at the same time, and then no batch is tried that is known not to fit
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        again = model.encode_documents(texts, weights=True)
+        again = model.document_weights(texts)
     hook.remove()
     for vectors in (encoded, again):
         assert len(vectors) == len(expected)
@@ -279,7 +280,7 @@ def test_four_threads_at_once_encode_as_one_does(tiny: SpladeModel) -> None:
     jobs = [([*LINES[10 * each : 10 * each + 5], LONG[100 * each :]], 8 + 4 * each) for each in range(16)]
 
     def encode(job: tuple[list[str], int]) -> list[dict[str, float]]:
-        return tiny.encode_documents(job[0], max_length=job[1], weights=True)
+        return tiny.document_weights(job[0], max_length=job[1])
 
     alone = [encode(job) for job in jobs]
     with ThreadPoolExecutor(4) as threads:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from splade_lucene.evaluation.measures import DEFAULT_MEASURES, parse_measures, 
 from splade_lucene.evaluation.runs import Run, read_notes, read_run, write_run
 from splade_lucene.evaluation.table import cost_columns, markdown_table
 from splade_lucene.records import Hit, Qrel
+from tests.vector_factory import ENCODER
 
 RUN: Run = {
     "q2": [Hit("d9", 161287.0), Hit("d10", 161287.0), Hit("d1", 7.0)],
@@ -30,7 +32,7 @@ NOTES: dict[str, Any] = {
     "encode_ms": 7.26,
     "flops": 1.234,
     "settings": {"max_length": 128},
-    "encoder": {"query_max_length": 24},
+    "encoder": replace(ENCODER, query_max_length=24).to_json(),
 }
 
 

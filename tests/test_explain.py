@@ -45,7 +45,7 @@ def folder(tiny: SpladeModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_words_and_expansion_share_out_the_bag_of_words(tiny: SpladeModel) -> None:
     text = "Biomaterials and biomaterials lack the inductive properties of Zażółć"
-    (bag,) = tiny.encode_documents([text], weights=True)
+    (bag,) = tiny.document_weights([text])
     found = explain_text(tiny, text)
     assert found.weights == bag
     assert list(found.weights.values()) == sorted(bag.values(), reverse=True)

@@ -62,7 +62,7 @@ def scifact(tiny: SpladeModel, real_collection: Callable[[str], Path], tmp_path_
 
 
 def write_out(out: Path, tiny: SpladeModel, vectors: Mapping[str, Mapping[str, int]], *, contents: str | None = None) -> Path:
-    record = tiny.record()._asdict()
+    record = tiny.record()
     writer = VectorWriter(out, encoder=record, settings={"max_length": 64, "contents": contents is not None})
     writer.write_shard(
         [Passage(doc_id, "") for doc_id in vectors], [ImpactVector(doc_id, bag, contents) for doc_id, bag in vectors.items()]

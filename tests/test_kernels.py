@@ -136,7 +136,7 @@ def test_bf16_changes_impacts_by_no_more_than_the_docs_say(
 
 
 def test_a_small_models_encoder_stays_in_fp32_under_bf16() -> None:
-    small = SpladeModel.load("tiny", device="cpu", precision="bf16")._network
+    small: Any = SpladeModel.load("tiny", device="cpu", precision="bf16")._network
     layers = [layer for layer in small._network.modules() if isinstance(layer, Linear)]
     assert {layer._dtype for layer in layers} <= {torch.float32}
     assert isinstance(small._weight, PackedVocabulary) and small._weight.dtype == torch.bfloat16
@@ -176,7 +176,7 @@ def test_a_resumed_run_computes_as_the_one_that_began(tiny: SpladeModel, tmp_pat
         encode_collection(PASSAGES[:8], out, first, max_length=32, shard_size=8, overwrite=True)
         encode_collection(PASSAGES, out, resumed_with, max_length=32, shard_size=8)
         manifest = read_manifest(out)
-        assert manifest is not None and manifest.encoder["kernels"] == begun_with
+        assert manifest is not None and manifest.encoder.kernels == begun_with
         for file in (whole / "vectors").iterdir():
             assert file.read_bytes() == (out / "vectors" / file.name).read_bytes()
 

@@ -66,7 +66,7 @@ def folder(random_model: Callable[[str], Path], tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_an_architecture_gives_the_weights_of_plain_transformers(random_model: Callable[[str], Path], family: str) -> None:
-    ours = SpladeModel.load(str(random_model(family)), device="cpu").encode_documents(TEXTS, max_length=200, weights=True)
+    ours = SpladeModel.load(str(random_model(family)), device="cpu").document_weights(TEXTS, max_length=200)
     for vector, expected in zip(ours, card_recipe(random_model(family), TEXTS, 200), strict=True):
         assert distance(vector, expected) < 1e-4
 
@@ -76,7 +76,7 @@ def test_the_longest_length_that_a_model_allows_is_one_that_it_can_read(random_m
     model = SpladeModel.load(str(random_model(family)), device="cpu")
     with pytest.raises(ModelError, match="320 tokens"):
         model.encode_documents([LONG], max_length=321)
-    (vector,) = model.encode_documents([LONG], max_length=320, weights=True)
+    (vector,) = model.document_weights([LONG], max_length=320)
     assert distance(vector, card_recipe(random_model(family), [LONG], 320)[0]) < 1e-4
 
 
@@ -130,19 +130,17 @@ def test_tiny_is_loaded_and_used_without_the_modelling_code_of_transformers(tiny
 
 
 def test_weights_in_several_files_load_as_those_in_one(folder: Path) -> None:
-    (before,) = SpladeModel.load(str(folder), device="cpu").encode_documents(["a word"], weights=True)
+    (before,) = SpladeModel.load(str(folder), device="cpu").document_weights(["a word"])
     network = AutoModelForMaskedLM.from_pretrained(folder)
     (folder / "model.safetensors").unlink()
     network.save_pretrained(folder, max_shard_size="20KB")
     assert len(list(folder.glob("*.safetensors"))) > 1
-    (after,) = SpladeModel.load(str(folder), device="cpu").encode_documents(["a word"], weights=True)
+    (after,) = SpladeModel.load(str(folder), device="cpu").document_weights(["a word"])
     assert distance(before, after) < 1e-5
 
 
 def test_tiny_gives_the_weights_of_the_model_cards_recipe(tiny: SpladeModel) -> None:
-    for vector, expected in zip(
-        tiny.encode_documents(TEXTS, weights=True), card_recipe(find_model("tiny").folder, TEXTS, 256), strict=True
-    ):
+    for vector, expected in zip(tiny.document_weights(TEXTS), card_recipe(find_model("tiny").folder, TEXTS, 256), strict=True):
         assert distance(vector, expected) < 1e-4
 
 
@@ -150,7 +148,7 @@ def test_tiny_gives_the_weights_of_the_model_cards_recipe(tiny: SpladeModel) -> 
 def test_lower_precision_is_close(tiny: SpladeModel, precision: str) -> None:
     model = SpladeModel.load("tiny", device="cpu", precision=precision)
     assert (tiny.record().precision, model.record().precision) == ("fp32", precision)
-    for vector, expected in zip(model.encode_documents(TEXTS, weights=True), tiny.encode_documents(TEXTS, weights=True), strict=True):
+    for vector, expected in zip(model.document_weights(TEXTS), tiny.document_weights(TEXTS), strict=True):
         assert 0 < distance(vector, expected) < 0.2
 
 
@@ -215,7 +213,10 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "config.json cut off": (damage("config.json", lambda data: data[:50]), "cannot be loaded"),
     "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "has no safetensors weights"),
     "weights cut off": (damage("model.safetensors", lambda data: data[:-100]), "cannot be loaded"),
-    "weights not fetched by git lfs": (damage("model.safetensors", lambda _: POINTER), "cannot be loaded"),
+    "weights not fetched by git lfs": (
+        damage("model.safetensors", lambda _: POINTER),
+        "is a pointer of git-lfs and not the weights; fetch them with",
+    ),
     "only a pickle": (keep_only_a_pickle, "only pytorch_model.bin, a pickle, which is never loaded"),
     "no tokenizer": (lambda folder: (folder / "tokenizer.json").unlink(), "has no tokenizer"),
     "tokenizer cut off": (damage("tokenizer.json", lambda data: data[:-100]), "cannot be loaded"),
@@ -265,7 +266,7 @@ def test_options_that_cannot_be_used_are_refused(folder: Path, options: dict[str
 
 def test_a_model_that_the_hub_does_not_give_is_refused_with_the_offline_model_named() -> None:
     message = refusal("splade-lucene-tests/no-such-model")
-    assert "'splade-lucene-tests/no-such-model' could not be had" in message and "--model tiny" in message
+    assert "'splade-lucene-tests/no-such-model' could not be downloaded" in message and "--model tiny" in message
 
 
 @pytest.fixture
@@ -298,7 +299,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, random_model: Callable[[str], Path], tm
 def test_a_repository_from_before_safetensors_is_read_from_the_hubs_conversion(hub: list[tuple[str, str | None]]) -> None:
     model = SpladeModel.load("org/old", device="cpu")
     assert hub == [("org/old", None), ("org/old", "refs/pr/3")]
-    assert (model.name, model.record().model, model.record().revision) == ("org/old", "org/old", "c0ffee")
+    assert (model.name, model.record().model, model.record().document.revision) == ("org/old", "org/old", "c0ffee")
 
 
 def test_a_given_revision_is_the_one_that_is_read(hub: list[tuple[str, str | None]]) -> None:

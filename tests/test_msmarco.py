@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from splade_lucene.evaluation.reference import published, published_documents, r
 from splade_lucene.evaluation.results import System
 from splade_lucene.evaluation.runs import read_notes, read_run, write_run
 from splade_lucene.records import Hit, Passage, Qrel, Query
+from tests.vector_factory import ENCODER, SIDE
 
 FLAT = System("bm25-flat", "BM25 flat", "bm25", {"k1": 0.9, "b": 0.4, "fields": {"contents": 1.0}})
-PLUSPLUS = System("splade-ed", "SPLADE", "impact", {}, {"model": "naver/splade-cocondenser-ensembledistil"})
+NAVER = replace(SIDE, model="naver/splade-cocondenser-ensembledistil")
+PLUSPLUS = System("splade-ed", "SPLADE", "impact", {}, replace(ENCODER, document=NAVER, query=NAVER))
 
 
 def test_a_run_of_three_columns_is_written_and_read_in_its_order(tmp_path: Path) -> None:

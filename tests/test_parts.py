@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,13 @@ import pytest
 
 from splade_lucene.cli.main import main
 from splade_lucene.errors import InputError
-from splade_lucene.records import ImpactVector, Passage
+from splade_lucene.records import EncoderRecord, ImpactVector, Passage
 from splade_lucene.vectors.check import check_vectors, merge_parts
 from splade_lucene.vectors.manifest import Manifest
 from splade_lucene.vectors.parts import Part, parts_in
 from splade_lucene.vectors.writer import VectorWriter
+from tests.vector_factory import ENCODER
 
-ENCODER = {"model": "m", "scale": 100, "precision": "fp32"}
 SETTINGS = {"max_length": 128, "top_k": None, "contents": False, "shard_size": 2}
 PASSAGES = [Passage(f"d{number}", f"text {number}") for number in range(9)]
 OF = 3
@@ -34,7 +35,7 @@ def write(
     passages: list[Passage] = PASSAGES,
     stop: int = 99,
     overwrite: bool = False,
-    encoder: dict[str, Any] = ENCODER,
+    encoder: EncoderRecord = ENCODER,
     settings: dict[str, Any] = SETTINGS,
 ) -> Manifest:
     """Writes shards of two passages; is killed in the one with the number ``stop``."""
@@ -136,7 +137,7 @@ def test_missing_parts_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("other", "reason"),
     [
-        ({"encoder": {**ENCODER, "precision": "bf16"}}, "part 1/2 has the encoder value precision = fp32, part 2/2 has bf16"),
+        ({"encoder": replace(ENCODER, precision="bf16")}, "part 1/2 has the encoder value precision = fp32, part 2/2 has bf16"),
         ({"settings": {**SETTINGS, "max_length": 64}}, "part 1/2 has the settings value max_length = 128, part 2/2 has 64"),
         ({"passages": PASSAGES[:-1]}, "part 1/2 has the collection value passages = 9, part 2/2 has 8"),
         ({"passages": [PASSAGES[0]._replace(text="other"), *PASSAGES[1:]]}, "part 1/2 has the collection value sha256 = "),
@@ -201,7 +202,7 @@ def test_a_merge_that_was_killed_is_finished_by_the_next(out: Path, alone: Path,
 
 def test_overwrite_with_all_parts_replaces_what_was_there(tmp_path: Path, alone: Path) -> None:
     out = tmp_path / "out"
-    write(out, passages=PASSAGES * 3, encoder={**ENCODER, "scale": 7})
+    write(out, passages=PASSAGES * 3, encoder=replace(ENCODER, scale=7))
     for number in (3, 1, 2):
         write(out, Part(number, OF), overwrite=True)
     merge_parts(out)

@@ -28,7 +28,7 @@ from splade_lucene.records import ImpactVector, Passage
 from splade_lucene.vectors.check import find_manifest
 from splade_lucene.vectors.manifest import Shard
 from tests.oracle import brute_force
-from tests.vector_factory import ENCODER, NASTY, made_up, write_vectors
+from tests.vector_factory import NASTY, made_up, write_vectors
 
 if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel
@@ -163,8 +163,7 @@ def test_parts_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
     out = write_vectors(tmp_path / "out", made_up(40), shards=3)
     build_impact_parts(out, tmp_path / "index", 3)
     build_bm25_index([Passage("d", "text")], tmp_path / "bm25")
-    with mock.patch.dict(ENCODER, scale=50):
-        other = write_vectors(tmp_path / "other-out", made_up(10))
+    other = write_vectors(tmp_path / "other-out", made_up(10), scale=50)
     build_impact_index(other, tmp_path / "other")
     for given, message in (
         ([tmp_path / "index", tmp_path / "bm25"], "is an index of the kind bm25, not impact"),

@@ -26,6 +26,7 @@ from splade_lucene.records import Hit, ImpactVector, Passage, Qrel, Query
 from splade_lucene.vectors.reader import read_vectors
 from splade_lucene.vectors.writer import VectorWriter
 from tests.effort import rounds
+from tests.vector_factory import ENCODER
 
 modest = settings(
     deadline=None, max_examples=rounds(60, 15), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
@@ -178,7 +179,7 @@ def test_quantization(some: list[float], scale: int, top_k: int | None, min_weig
 @given(vectors)
 def test_vectors(some: list[ImpactVector]) -> None:
     def work(folder: Path) -> list[ImpactVector]:
-        writer = VectorWriter(folder / "out", encoder={}, settings={})
+        writer = VectorWriter(folder / "out", encoder=ENCODER, settings={})
         writer.write_shard([Passage(each.doc_id, "") for each in some], some)
         writer.finish()
         return list(read_vectors(folder / "out"))

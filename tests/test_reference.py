@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,22 @@ from splade_lucene.evaluation.averages import averages
 from splade_lucene.evaluation.expectations import find_unexpected, read_expectations
 from splade_lucene.evaluation.reference import published, published_average, published_documents, published_system, references, source
 from splade_lucene.evaluation.results import Results, Row, System
+from splade_lucene.records import EncoderRecord
+from tests.vector_factory import ENCODER, SIDE
 
 FLAT = System("bm25-flat", "BM25 flat", "bm25", {"k1": 0.9, "b": 0.4, "fields": {"contents": 1.0}})
 MULTIFIELD = System("bm25-multifield", "BM25 multifield", "bm25", {"k1": 0.9, "b": 0.4, "fields": {"title": 1.0, "contents": 1.0}})
 OTHER_K1 = System("bm25-flat", "BM25 flat", "bm25", {"k1": 1.2, "b": 0.4, "fields": {"contents": 1.0}})
-PLUSPLUS = System("splade-ed", "SPLADE", "impact", {}, {"model": "naver/splade-cocondenser-ensembledistil"})
-PRITHIVIDA = System("splade-p", "SPLADE", "impact", {}, {"model": "prithivida/Splade_PP_en_v2"})
-TINY = System("splade-tiny", "SPLADE tiny", "impact", {}, {"model": "tiny"})
-FUSION = System("rrf", "fusion", "fusion", {"method": "rrf"}, {}, ("bm25-flat", "splade-tiny"))
+
+
+def encoder(model: str) -> EncoderRecord:
+    return replace(ENCODER, document=replace(SIDE, model=model), query=replace(SIDE, model=model))
+
+
+PLUSPLUS = System("splade-ed", "SPLADE", "impact", {}, encoder("naver/splade-cocondenser-ensembledistil"))
+PRITHIVIDA = System("splade-p", "SPLADE", "impact", {}, encoder("prithivida/Splade_PP_en_v2"))
+TINY = System("splade-tiny", "SPLADE tiny", "impact", {}, encoder("tiny"))
+FUSION = System("rrf", "fusion", "fusion", {"method": "rrf"}, None, ("bm25-flat", "splade-tiny"))
 GROUPS = {"BEIR-13": PUBLIC, "BEIR-18": (*PUBLIC, "cqadupstack", *LICENSED)}
 
 

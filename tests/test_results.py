@@ -37,6 +37,7 @@ from splade_lucene.evaluation.results import (
     write_results,
 )
 from splade_lucene.records import Hit, Passage
+from tests.vector_factory import ENCODER
 
 COST = Cost(documents=5183, flops=9.92, terms_per_query=52.3, terms_per_document=247.0, index_bytes=2972612)
 TIMINGS = Timings(None, 2.5, Milliseconds(9.0, 8.5, 20.25), Milliseconds(13.0, 12.5, 30.0), 300)
@@ -50,7 +51,7 @@ RESULTS = Results(
     baseline="bm25-flat",
     systems=(
         System("bm25-flat", "BM25 flat", "bm25", {"k1": 0.9, "b": 0.4, "fields": {"contents": 1.0}}),
-        System("splade-tiny", "SPLADE tiny", "impact", {"max_length": 256, "top_k": None}, {"model": "tiny", "revision": None}),
+        System("splade-tiny", "SPLADE tiny", "impact", {"max_length": 256, "top_k": None}, ENCODER),
         System("rrf-splade-tiny", "fusion", "fusion", {"k": 60}, components=("bm25-flat", "splade-tiny")),
     ),
     datasets=(

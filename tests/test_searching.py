@@ -146,7 +146,7 @@ def test_an_index_of_another_encoder_is_refused(folder: Path, tiny: SpladeModel,
     for file in (folder / "index").iterdir():
         (index / file.name).write_bytes(file.read_bytes())
     card = json.loads((index / "splade_lucene.json").read_text())
-    card["encoder"]["weights_sha256"] = "0" * 64
+    card["encoder"]["query"]["weights_sha256"] = "0" * 64
     (index / "splade_lucene.json").write_text(json.dumps(card))
     with pytest.raises(IndexMismatchError, match=r"was made with the model tiny \(weights_sha256 000000000000…\), not with tiny"):
         ImpactSearcher(index, model=tiny)

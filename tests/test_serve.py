@@ -102,7 +102,7 @@ def post(http: httpx.Client, path: str, **body: Any) -> Any:
 
 def test_a_search_for_an_encoded_query(http: httpx.Client, splade: ImpactSearcher, tiny: SpladeModel) -> None:
     impacts = splade.query_encoder().encode_queries([QUERY])[0]
-    weights = tiny.encode_queries([QUERY], weights=True)[0]
+    weights = tiny.query_weights([QUERY])[0]
     expected = splade.search(QUERY, 5)
     assert pairs(post(http, "v1/python/search", impacts=impacts, k=5)["candidates"]) == expected
     assert pairs(post(http, "v1/python/search", weights=weights, k=5)["candidates"]) == expected
@@ -170,8 +170,8 @@ def test_texts_are_embedded_as_text_embeddings_inference_does(http: httpx.Client
     entries = {token: entry for entry, token in enumerate(tiny.vocabulary)}
     texts = ["Glass cracks under stress.", QUERY]
     for prompt, expected in (
-        (None, tiny.encode_documents(texts, max_length=64, weights=True)),
-        ("query", tiny.encode_queries(texts, max_length=64, weights=True)),
+        (None, tiny.document_weights(texts, max_length=64)),
+        ("query", tiny.query_weights(texts, max_length=64)),
     ):
         found = http.post("embed_sparse", json={"inputs": texts, "prompt_name": prompt}).json()
         for vector, weights in zip(found, expected, strict=True):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,10 @@ from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
 from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.lucene.statistics import index_statistics
 from splade_lucene.lucene.updating import update_impact_index
-from splade_lucene.records import ImpactVector, Passage
+from splade_lucene.records import EncoderRecord, ImpactVector, Passage
 from splade_lucene.vectors.writer import VectorWriter
 from tests.oracle import brute_force
-from tests.vector_factory import ENCODER, made_up, write_vectors
+from tests.vector_factory import ENCODER, SIDE, made_up, write_vectors
 
 Fields = dict[str, object]
 QUERIES = [{"t1": 3, "|": 1}, {"t2": 1, "😀": 2}, {'"': 1}]
@@ -104,17 +105,17 @@ def test_a_list_of_ids_that_does_not_fit_is_refused(tmp_path: Path, old: list[Im
 
 
 def test_vectors_of_another_encoder_are_refused(tmp_path: Path, old: list[ImpactVector]) -> None:
-    others: list[tuple[dict[str, object], dict[str, object]]] = [
-        ({"scale": 50}, {}),
-        ({"weights_sha256": "1"}, {}),
-        ({}, {"max_length": 128}),
+    others: list[tuple[str, EncoderRecord, dict[str, object]]] = [
+        ("scale", replace(ENCODER, scale=50), {}),
+        ("document.weights_sha256", replace(ENCODER, document=replace(SIDE, weights_sha256="1")), {}),
+        ("document.pooling", replace(ENCODER, document=replace(SIDE, pooling="sum")), {}),
+        ("max_length", ENCODER, {"max_length": 128}),
     ]
-    for number, (encoder, settings) in enumerate(others):
+    for number, (key, encoder, settings) in enumerate(others):
         out = tmp_path / f"other{number}"
-        writer = VectorWriter(out, encoder={**ENCODER, **encoder}, settings={"max_length": 256, "contents": False, **settings})
+        writer = VectorWriter(out, encoder=encoder, settings={"max_length": 256, "contents": False, **settings})
         writer.write_shard([Passage("x", "")], [ImpactVector("x", {"t1": 1})])
         writer.finish()
-        key = next(iter([*encoder, *settings]))
         with pytest.raises(IndexMismatchError, match=f"was encoded with the .* value {key} = "):
             update_impact_index(tmp_path / "index", add=out)
     assert agree(tmp_path / "index", old)

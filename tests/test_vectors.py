@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,13 @@ import pytest
 
 from splade_lucene.core.files import file_sha256
 from splade_lucene.errors import InputError
-from splade_lucene.records import ImpactVector, Passage
+from splade_lucene.records import EncoderRecord, ImpactVector, Passage
 from splade_lucene.vectors.check import check_vectors
 from splade_lucene.vectors.manifest import Manifest, read_manifest
 from splade_lucene.vectors.reader import read_vectors
 from splade_lucene.vectors.writer import VectorWriter
+from tests.vector_factory import ENCODER, SIDE
 
-ENCODER = {"model": "m", "revision": None, "scale": 100}
 SETTINGS = {"max_length": 128, "top_k": None, "contents": False}
 SHARDS = [[Passage("d1", "one", "Title"), Passage("d2", "two")], [Passage("d3", "three")]]
 VECTORS = [
@@ -28,7 +29,7 @@ VECTORS = [
 ]
 
 
-def writer(out: Path, *, encoder: dict[str, Any] = ENCODER, settings: dict[str, Any] = SETTINGS, overwrite: bool = False) -> VectorWriter:
+def writer(out: Path, *, encoder: EncoderRecord = ENCODER, settings: dict[str, Any] = SETTINGS, overwrite: bool = False) -> VectorWriter:
     return VectorWriter(out, encoder=encoder, settings=settings, overwrite=overwrite)
 
 
@@ -162,9 +163,12 @@ def test_a_collection_that_is_being_made_longer_is_not_complete(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("other", "reason"),
     [
-        ({"encoder": {**ENCODER, "scale": 10}}, "scale=100 (encoder); this run uses scale=10"),
-        ({"encoder": {**ENCODER, "revision": "abc"}}, "revision=None (encoder); this run uses revision=abc"),
-        ({"encoder": {**ENCODER, "bits": 8}}, "bits=None (encoder); this run uses bits=8"),
+        ({"encoder": replace(ENCODER, scale=10)}, "scale=100 (encoder); this run uses scale=10"),
+        (
+            {"encoder": replace(ENCODER, document=replace(SIDE, revision="abc"))},
+            "document.revision=None (encoder); this run uses document.revision=abc",
+        ),
+        ({"encoder": replace(ENCODER, query=replace(SIDE, pooling="sum"))}, "query.pooling=max (encoder); this run uses query.pooling=sum"),
         ({"settings": {**SETTINGS, "max_length": 256}}, "max_length=128 (settings); this run uses max_length=256"),
         ({"settings": {**SETTINGS, "contents": True}}, "contents=False (settings); this run uses contents=True"),
     ],

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
-from splade_lucene.records import ImpactVector, Passage
+from splade_lucene.records import EncoderRecord, EncoderSide, ImpactVector, Passage
 from splade_lucene.vectors.writer import VectorWriter
 
-ENCODER = {"model": "m", "revision": None, "weights_sha256": "0", "tokenizer_sha256": "0", "query_max_length": 64, "scale": 100}
+SIDE = EncoderSide("m", None, "0", "0")
+ENCODER = EncoderRecord(SIDE, SIDE, 64, 100, "fp32")
 NASTY = [
     "|",
     '"',
@@ -33,8 +35,8 @@ NASTY = [
 ]
 
 
-def write_vectors(out: Path, vectors: list[ImpactVector], shards: int = 1, *, contents: bool = False) -> Path:
-    writer = VectorWriter(out, encoder=ENCODER, settings={"max_length": 256, "contents": contents})
+def write_vectors(out: Path, vectors: list[ImpactVector], shards: int = 1, *, contents: bool = False, scale: int = 100) -> Path:
+    writer = VectorWriter(out, encoder=replace(ENCODER, scale=scale), settings={"max_length": 256, "contents": contents})
     for number in range(shards):
         part = vectors[number::shards]
         writer.write_shard([Passage(vector.doc_id, "") for vector in part], part)

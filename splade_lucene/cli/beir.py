@@ -18,11 +18,14 @@ from splade_lucene.cli.options import (
     add_device,
     add_fields,
     add_java_heap,
+    add_query_model,
     add_threads,
     add_topic_field,
     fields,
     folder,
+    model_spec,
     positive,
+    scale,
     topic_fields,
 )
 from splade_lucene.core.streams import as_file, is_standard
@@ -70,15 +73,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"hub id, local folder, or {TINY}; several times for several models (default: {DEFAULT_MODEL})",
     )
     parser.add_argument("--revision", help="branch, tag or commit on the hub, of a single --model")
+    add_query_model(parser)
     parser.add_argument("--systems", nargs="+", choices=_SYSTEMS, default=list(_SYSTEMS), help="default: all")
     parser.add_argument("--output", type=folder, default=Path("runs/beir"), help="folder to write (default: %(default)s)")
     parser.add_argument("--measures", help=f"names of ir_measures or trec_eval (default: {_MEASURES!r}; msmarco: {_MSMARCO_MEASURES!r})")
     parser.add_argument(
         "--baseline", default="bm25-flat", metavar="SYSTEM", help="what the others are compared with (default: %(default)s)"
     )
-    parser.add_argument("--max-length", type=positive, help="tokens a passage is cut at (default: 128 with prithivida's models, else 256)")
-    parser.add_argument("--query-max-length", type=positive, help="tokens a query is cut at (default: 24 with prithivida's, else 64)")
-    parser.add_argument("--scale", type=positive, default=DEFAULT_SCALE, help="impacts are round(weight × scale) (default: %(default)s)")
+    parser.add_argument("--max-length", type=positive, help="tokens a passage is cut at (default: as each model says, else 256)")
+    parser.add_argument("--query-max-length", type=positive, help="tokens a query is cut at (default: likewise, else 64)")
+    parser.add_argument("--scale", type=scale, default=DEFAULT_SCALE, help="impacts are round(weight × scale) (default: %(default)s)")
     parser.add_argument(
         "--split-words",
         type=positive,
@@ -110,6 +114,8 @@ def run(args: argparse.Namespace) -> None:
         args.usage_error("name a DATASET, or --all")
     if args.revision and len(models) > 1:
         args.usage_error("--revision is for a single --model")
+    if args.query_revision and not args.query_model:
+        args.usage_error("--query-revision needs --query-model")
     if not 0 <= args.overlap < (args.split_words or 1):
         args.usage_error("--overlap is a number of words from 0 and below --split-words")
     from splade_lucene.collections.beir_names import ALL
@@ -136,7 +142,7 @@ def run(args: argparse.Namespace) -> None:
         candidates = find_collections(specs, split=args.split or "test", data=args.data, max_unpacked=args.max_unpacked * 10**9)
     jvm.start(heap=args.java_heap)
     wanted = models if {"splade", "fusion"} & set(args.systems) else []
-    loaded = [SpladeModel.load(name, revision=args.revision, device=args.device, precision=args.precision) for name in wanted]
+    loaded = [SpladeModel.load(**model_spec(args, name)._asdict()) for name in wanted]
     systems = plan_systems(
         args.systems, loaded, Lengths(args.max_length, args.query_max_length, args.scale, args.split_words, args.overlap)
     )

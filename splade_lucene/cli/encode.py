@@ -19,8 +19,10 @@ from splade_lucene.cli.options import (
     bits,
     fields,
     folder,
+    model_spec,
     part,
     positive,
+    scale,
     weight,
 )
 from splade_lucene.encoding.defaults import DEFAULT_SCALE
@@ -35,9 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("vectors", type=folder, help="folder to write: vectors/*.jsonl and manifest.json")
     add_fields(parser)
     add_model(parser)
-    parser.add_argument("--max-length", type=positive, help="tokens a passage is cut at (default: 128 with prithivida's models, else 256)")
-    parser.add_argument("--query-max-length", type=positive, help="tokens queries will be cut at (default: 24 with prithivida's, else 64)")
-    parser.add_argument("--scale", type=positive, default=DEFAULT_SCALE, help="impacts are round(weight × scale) (default: %(default)s)")
+    parser.add_argument("--max-length", type=positive, help="tokens a passage is cut at (default: as the model says, else 256)")
+    parser.add_argument("--query-max-length", type=positive, help="tokens queries will be cut at (default: likewise, else 64)")
+    parser.add_argument("--scale", type=scale, default=DEFAULT_SCALE, help="impacts are round(weight × scale) (default: %(default)s)")
     parser.add_argument("--top-k", type=positive, metavar="K", help="keep only the K largest weights of a passage (default: all)")
     parser.add_argument("--min-weight", type=weight, metavar="X", help="keep only weights from X on (default: all)")
     parser.add_argument(
@@ -87,7 +89,7 @@ def run(args: argparse.Namespace) -> None:
     from splade_lucene.core.rejects import RejectPolicy
     from splade_lucene.distributed.cluster import Cluster
     from splade_lucene.distributed.encode import encode_on_ray
-    from splade_lucene.pipeline.encode import EncodingSettings, ModelSpec, encode_collection
+    from splade_lucene.pipeline.encode import EncodingSettings, encode_collection
     from splade_lucene.pipeline.progress import progress
     from splade_lucene.vectors.manifest import Manifest
     from splade_lucene.vectors.parts import Part
@@ -108,7 +110,7 @@ def run(args: argparse.Namespace) -> None:
         manifest = encode_here(
             read_passages(args.corpus, bad, fields(args), keep_fields=args.store_contents),
             args.vectors,
-            ModelSpec(args.model, args.revision, args.device, args.precision),
+            model_spec(args),
             settings=EncodingSettings(
                 max_length=args.max_length,
                 query_max_length=args.query_max_length,

@@ -7,7 +7,7 @@ import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from splade_lucene.cli.options import add_device, add_java_heap, add_model, folder, positive
+from splade_lucene.cli.options import add_device, add_java_heap, add_model, folder, model_spec, positive
 from splade_lucene.core.streams import is_standard
 from splade_lucene.encoding.defaults import DEFAULT_MODEL
 
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
             args.usage_error("give a text, or --index, --bm25 or both with --query and --doc")
         _explain_text(args)
         return
-    of_texts = (args.text, args.max_length, args.html, args.revision)
+    of_texts = (args.text, args.max_length, args.html, args.revision, args.query_model, args.token)
     if any(each is not None for each in of_texts) or args.card or args.model != DEFAULT_MODEL:
         args.usage_error("--index and --bm25 explain documents; a text and its options do not go with them")
     if (args.index is None and args.bm25 is None) or args.query is None or not 1 <= len(args.doc or ()) <= _MOST_DOCUMENTS:
@@ -56,7 +56,7 @@ def _explain_text(args: argparse.Namespace) -> None:
     from splade_lucene.pipeline.explain import explain_text
     from splade_lucene.pipeline.explanation_page import explanation_page
 
-    model = SpladeModel.load(args.model, revision=args.revision, device=args.device, precision=args.precision)
+    model = SpladeModel.load(**model_spec(args)._asdict())
     found = explain_text(model, args.text, max_length=args.max_length)
     if args.html is not None:
         with atomic_file(args.html) as stream:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from splade_lucene.core.ids import is_usable
-from splade_lucene.encoding.defaults import DEFAULT_MODEL, MAX_BITS, TINY
+from splade_lucene.encoding.defaults import DEFAULT_MODEL, IDF, MAX_BITS, MAX_SCALE, TINY
 from splade_lucene.errors import EngineError
 from splade_lucene.integrations.engines.address import EngineAddress, parse_address
 from splade_lucene.lucene.jvm import DEFAULT_HEAP
@@ -18,6 +18,7 @@ from splade_lucene.lucene.jvm import DEFAULT_HEAP
 if TYPE_CHECKING:
     from splade_lucene.collections.fields import Fields
     from splade_lucene.collections.queries import QueryFields
+    from splade_lucene.pipeline.pool import ModelSpec
 
 CORPUS_HELP = "passages: BEIR folder, dataset saved on disk, or JSONL, TSV, CSV or Parquet file or folder, plain or gzip; - is stdin"
 QUERIES_HELP = "BEIR folder, or file of queries: JSONL, TSV, CSV, TREC topics, Parquet, or one a line; - is stdin"
@@ -54,6 +55,14 @@ def fraction(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not from 0 to 1")
     return value
+
+
+def scale(text: str) -> float:
+    """A factor of weights whose impacts Lucene's scores can hold, for argparse."""
+    value = float(text)
+    if not 1 <= value <= MAX_SCALE:
+        raise argparse.ArgumentTypeError(f"{text} is not from 1 to {MAX_SCALE:,}; impacts from 2^24 on are not exact in Lucene's scores")
+    return int(value) if value.is_integer() else value
 
 
 def bits(text: str) -> int:
@@ -175,6 +184,36 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         help=f"hub id, local folder, or {TINY} for the small model that works offline (default: %(default)s)",
     )
     parser.add_argument("--revision", help="branch, tag or commit on the hub")
+    parser.add_argument("--subfolder", default="", metavar="NAME", help="of the folder or repository that holds the model")
+    add_query_model(parser)
+
+
+def add_query_model(parser: argparse.ArgumentParser) -> None:
+    """``--query-model``, ``--query-revision`` and ``--token``."""
+    parser.add_argument(
+        "--query-model",
+        metavar="ID|DIR|idf",
+        help=f"another model for queries, of the same vocabulary, or {IDF} for the collection's own statistics (default: what the model "
+        "itself says)",
+    )
+    parser.add_argument("--query-revision", metavar="REVISION", help="branch, tag or commit of the query model on the hub")
+    parser.add_argument("--token", help="for gated and private models (default: HF_TOKEN, or what `hf auth login` stored)")
+
+
+def model_spec(args: argparse.Namespace, name: str | None = None) -> ModelSpec:
+    """The model that the options of :func:`add_model` and :func:`add_device` name, or one of another name with the same options."""
+    from splade_lucene.pipeline.pool import ModelSpec
+
+    return ModelSpec(
+        name or args.model,
+        args.revision,
+        args.device,
+        args.precision,
+        query_model=args.query_model,
+        query_revision=args.query_revision,
+        subfolder=getattr(args, "subfolder", ""),
+        token=args.token,
+    )
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

@@ -15,7 +15,7 @@ from splade_lucene.errors import SpladeLuceneError
 from splade_lucene.pipeline.encode import EncodingSettings, ModelSpec, needed_shards, passages_to_encode
 from splade_lucene.pipeline.passage_encoder import PassageEncoder
 from splade_lucene.pipeline.progress import Advance
-from splade_lucene.records import Passage
+from splade_lucene.records import EncoderRecord, Passage
 from splade_lucene.vectors.manifest import SHARDS, Manifest, Shard
 from splade_lucene.vectors.parts import recorded_kernels
 from splade_lucene.vectors.writer import PendingShard, VectorWriter, exclusive, place_shard
@@ -36,7 +36,7 @@ class Job(NamedTuple):
 class MadeBy(NamedTuple):
     """What goes into the manifest of the encoder."""
 
-    encoder: Mapping[str, Any]
+    encoder: EncoderRecord
     settings: Mapping[str, Any]
 
 
@@ -80,7 +80,7 @@ class Encoder:
         return Made(MadeBy(encoder.encoder, encoder.settings), shard, content)
 
     def _loaded(self, kernels: str | None = None) -> PassageEncoder:
-        if self._encoder is None or (kernels is not None and self._encoder.encoder["kernels"] != kernels):
+        if self._encoder is None or (kernels is not None and self._encoder.encoder.kernels != kernels):
             from splade_lucene.encoding.model import SpladeModel
 
             spec = self._job.model if kernels is None else self._job.model._replace(kernels=kernels)
@@ -138,7 +138,7 @@ def encode_on_ray(
         made_by = dealer.first()
         writer = VectorWriter(out, encoder=made_by.encoder, settings=made_by.settings, overwrite=overwrite)
         shards = needed_shards(stream, writer, settings.shard_size, skip or advance)
-        for made in dealer.deal(shards, made_by.encoder["kernels"]):
+        for made in dealer.deal(shards, made_by.encoder.kernels):
             if made.made_by != made_by:
                 raise SpladeLuceneError("the workers do not agree on the encoder; give --device and --precision instead of auto")
             place_shard(out, made.shard, made.content)

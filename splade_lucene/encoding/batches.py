@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import nullcontext
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from splade_lucene.encoding.batching import batches_by_length
-from splade_lucene.encoding.network import MlmNetwork
 from splade_lucene.encoding.threads import encoding_executor, encoding_threads, one_thread
+from splade_lucene.encoding.words import Reading
 from splade_lucene.errors import ModelError
 
 # Tokens a batch, padding included: large enough for matrix products to run at speed, small enough for any machine; on a CPU small
@@ -32,6 +32,33 @@ Bag = TypeVar("Bag")
 Weights = NDArray[np.float32]
 
 
+class Network(Protocol):
+    """What turns token ids into weights.
+
+    Attributes:
+        tokens: the vocabulary, in the order of the weights.
+        max_positions: the largest number of tokens that can be read at once.
+        device_type: ``cpu``, ``cuda`` or what else torch calls it.
+        kernels: that compute its products: ``torch`` or ``onednn``.
+        products: multiplications with weights that a token costs.
+    """
+
+    tokens: list[str]
+    max_positions: int
+    device_type: str
+    kernels: str
+    products: int
+
+    def token_ids(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
+        """Tokenizes texts, special tokens included, cut at ``max_length`` tokens."""
+
+    def read_words(self, text: str, max_length: int) -> Reading:
+        """The words of a text and their tokens, cut at ``max_length`` tokens."""
+
+    def pooled_weights(self, token_ids: Sequence[list[int]]) -> torch.Tensor:
+        """Pools a batch: float32, texts × vocabulary, on the CPU, non-negative."""
+
+
 class BatchEncoder:
     """Texts to what is made of their weights.
 
@@ -42,7 +69,7 @@ class BatchEncoder:
         name: of the model, for messages.
     """
 
-    def __init__(self, network: MlmNetwork, name: str) -> None:
+    def __init__(self, network: Network, name: str) -> None:
         self._network, self._name = network, name
         self._budget = _TOKEN_BUDGETS.get(network.device_type, _TOKEN_BUDGET)
 
@@ -150,7 +177,7 @@ class BatchEncoder:
         if self._budget > tokens // 2:  # otherwise another thread was here
             self._budget = tokens // 2
             warnings.warn(
-                f"the memory of the device is too small for {tokens} tokens at once; going on with {tokens // 2}",
+                f"the memory of the device is too small for {tokens} tokens at once; continuing with {tokens // 2}",
                 RuntimeWarning,
                 stacklevel=2,
             )

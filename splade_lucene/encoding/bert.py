@@ -15,6 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from splade_lucene.encoding.loading import weight_files
+from splade_lucene.errors import ModelError
+
 # Names of layer norms' parameters in checkpoints that were converted from TensorFlow.
 _OLD_NAMES = {"gamma": "weight", "beta": "bias"}
 # What must hold of config.json, with the defaults of transformers' BertConfig.
@@ -132,14 +135,14 @@ def read_bert(folder: Path) -> Bert | None:
         if any(config.get(key, default) != wanted for key, (default, wanted) in _PLAIN.items()):
             return None
         tensors: dict[str, Tensor] = {}
-        for file in sorted(folder.glob("*.safetensors")):
+        for file in weight_files(folder, str(folder)):
             for name, tensor in load_file(file).items():
                 stem, _, last = name.rpartition(".")
                 tensors[f"{stem}.{_OLD_NAMES.get(last, last)}"] = tensor.float()
         if not _is_tied(tensors):
             return None
         return Bert(config, tensors).eval()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError, ModelError):
         return None
 
 

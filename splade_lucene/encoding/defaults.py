@@ -7,6 +7,10 @@ from typing import NamedTuple
 DEFAULT_MODEL = "prithivida/Splade_PP_en_v2"
 DEFAULT_SCALE = 100
 TINY = "tiny"
+# The query model that is made of the indexed collection.
+IDF = "idf"
+# No weight is as large as 16: log1p of the largest number that fp16 holds is 11.1. Impacts must stay below 2^24.
+MAX_SCALE = 2**20
 # From 2^24 on not even one impact is exact in the single precision of Lucene's scores.
 MAX_BITS = 24
 
@@ -18,6 +22,10 @@ class Lengths(NamedTuple):
     queries: int
 
 
+CARD_LENGTHS = Lengths(128, 24)
+"""The budget of prithivida's model cards."""
+
+
 def default_lengths(model: str) -> Lengths:
     """128 and 24 tokens for prithivida's models, which were trained for that budget; 256 and 64 for all others."""
-    return Lengths(128, 24) if model.startswith("prithivida/") else Lengths(256, 64)
+    return CARD_LENGTHS if model.startswith("prithivida/") else Lengths(256, 64)

@@ -80,7 +80,7 @@ class Expander:
             desc="expanding", unit=" texts", total=len(source) if isinstance(source, list | tuple) else None, disable=not progress
         ) as bar:
             while window := list(islice(stream, _WINDOW)):
-                for weights in self._model.encode_documents(window, max_length=self._max_length, weights=True):
+                for weights in self._model.document_weights(window, max_length=self._max_length):
                     expanded.append(self._hybrid(weights) if outformat == "hybrid" else _lucene(weights))
                 bar.update(len(window))
         return expanded

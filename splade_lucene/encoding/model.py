@@ -2,54 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, Literal, NamedTuple, overload
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from splade_lucene.encoding.batches import BatchEncoder
-from splade_lucene.encoding.defaults import DEFAULT_SCALE, default_lengths
-from splade_lucene.encoding.loading import ModelFiles, find_model, first_sentence
+from splade_lucene.encoding.batches import BatchEncoder, Network
+from splade_lucene.encoding.defaults import CARD_LENGTHS, DEFAULT_SCALE, IDF, MAX_BITS, Lengths, default_lengths
+from splade_lucene.encoding.loading import ModelFiles, find_model, find_query_model
 from splade_lucene.encoding.network import PRECISIONS, MlmNetwork
+from splade_lucene.encoding.pairs import IdfQueries, check_pair
 from splade_lucene.encoding.quantization import Quantization
-from splade_lucene.encoding.words import Reading
-from splade_lucene.errors import ModelError
+from splade_lucene.encoding.static import StaticQueryEncoder
+from splade_lucene.encoding.texts import checked_texts, whole_number
+from splade_lucene.encoding.words import Reading, Word
+from splade_lucene.errors import ModelError, first_sentence
+from splade_lucene.records import EncoderRecord, EncoderSide
 
 # The two special tokens and one of the text.
 _MIN_LENGTH = 3
 
 
-class EncoderRecord(NamedTuple):
-    """What identifies an encoder, as manifests and indexes keep it.
-
-    Attributes:
-        model: ``tiny``, a hub id, or an absolute folder.
-        revision: the hub's commit, None for other sources.
-        weights_sha256: of the safetensors files.
-        tokenizer_sha256: of the tokenizer's files.
-        query_max_length: the number of tokens that queries are cut at by default.
-        scale: impacts are ``round(weight × scale)``.
-        precision: of the arithmetic of the forward pass.
-        kernels: that computed its matrix products, ``torch`` or ``onednn``; they round differently.
-    """
-
-    model: str
-    revision: str | None
-    weights_sha256: str
-    tokenizer_sha256: str
-    query_max_length: int
-    scale: int
-    precision: str
-    kernels: str
+QuerySide: TypeAlias = "SpladeModel | StaticQueryEncoder | IdfQueries"
+Weights = NDArray[np.float32]
+Kept = tuple[NDArray[np.intp], NDArray[Any]]
+Keep = Callable[[Weights], Kept]
 
 
 class SpladeModel:
-    """A masked language model whose pooled logits are token weights.
+    """A sparse encoder: texts to token weights, with the encoder of queries that belongs to it.
 
-    Make one with :meth:`load`. Objects are safe to use from several threads.
+    Most models encode queries as they encode passages. Some have another network for queries, or only a table of token weights
+    (:class:`~splade_lucene.encoding.static.StaticQueryEncoder`); which it is, pooling, prompts and lengths are read from the model's
+    own configuration. Make one with :meth:`load`. Objects are safe to use from several threads.
 
     Example:
         >>> model = SpladeModel.load("tiny")
@@ -57,43 +47,82 @@ class SpladeModel:
         243
     """
 
-    def __init__(self, files: ModelFiles, network: MlmNetwork, *, precision: str) -> None:
+    _warned = False
+
+    def __init__(
+        self, files: ModelFiles, network: Network, *, precision: str, device: str = "auto", queries: QuerySide | None = None
+    ) -> None:
         """Use :meth:`load`."""
-        self._files, self._network, self._precision = files, network, precision
+        self._files, self._network, self._precision, self._device = files, network, precision, device
+        self._queries = queries
         self._batches = BatchEncoder(network, files.name)
 
     @classmethod
     def load(
-        cls, name: str, *, revision: str | None = None, device: str = "auto", precision: str = "auto", kernels: str = "auto"
+        cls,
+        name: str | Path,
+        *,
+        query_model: str | Path | None = None,
+        revision: str | None = None,
+        query_revision: str | None = None,
+        subfolder: str = "",
+        device: str = "auto",
+        precision: str = "auto",
+        kernels: str = "auto",
+        token: str | None = None,
     ) -> SpladeModel:
         """Loads a model.
 
         Args:
-            name: ``tiny`` (4.4 M parameters, works offline), a folder as ``save_pretrained`` writes it, or a hub id.
+            name: ``tiny`` (4.4 M parameters, works offline), a folder as ``save_pretrained`` or sentence-transformers writes it, or a
+                hub id.
+            query_model: another model for queries: one of the same vocabulary, a table of token weights, or ``idf`` for the indexed
+                collection's own statistics; by default what ``name`` says.
             revision: branch, tag or commit on the hub.
+            query_revision: the same of ``query_model``.
+            subfolder: of the folder or repository that holds the model.
             device: ``auto`` (a GPU if there is one), or what torch calls it: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
             precision: ``auto`` (fp32 on a CPU, fp16 on a GPU), ``fp32``, ``bf16`` or ``fp16``.
             kernels: of matrix products on a CPU: ``auto`` (which of the others is faster here), ``torch`` or ``onednn``.
+            token: for private and gated repositories; by default what ``hf auth login`` or ``HF_TOKEN`` says.
 
         Returns:
             The model, ready to encode.
 
         Raises:
-            ModelError: the model cannot be had, is not a masked language model, or the device or precision is unknown.
+            ModelError: the model cannot be had, is no sparse encoder, its configuration declares what is not computed here, or the
+                device or precision is unknown.
         """
-        if precision != "auto" and precision not in PRECISIONS:
-            raise ModelError(f"unknown precision {precision!r}; there is auto, {', '.join(PRECISIONS)}")
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        try:
-            torch.zeros(1, device=device).cpu()
-            kind = torch.device(device).type
-        except Exception as error:  # each backend of torch has its own way to say that it is not there
-            raise ModelError(f"the device {device!r} cannot be used ({first_sentence(error)}); try --device cpu") from None
-        if precision == "auto":
-            precision = "fp32" if kind == "cpu" else "fp16"
-        files = find_model(name, revision=revision)
-        return cls(files, MlmNetwork(files, device=device, precision=precision, kernels=kernels), precision=precision)
+        device, precision = _resolve(device, precision)
+        if query_revision is not None and query_model in (None, IDF):
+            raise ModelError("a revision of the query model needs a query model from the hub; leave --query-revision out")
+        files = find_model(name, revision=revision, subfolder=subfolder, token=token)
+        network = _network(files, device, precision, kernels)
+        model = cls(files._replace(query=None), network, precision=precision, device=device)
+        if query_model is not None:
+            model._queries = (
+                IdfQueries(files)
+                if str(query_model) == IDF
+                else _query_side(find_query_model(query_model, revision=query_revision, token=token), model)
+            )
+        elif files.query is not None:
+            model._queries = _query_side(files.query, model)
+        if model._queries is not None and not isinstance(model._queries, IdfQueries):
+            check_pair(model.name, model.vocabulary, model._queries.name, model._queries.vocabulary)
+        model._warn_of_short_lengths()
+        return model
+
+    @classmethod
+    def load_queries(cls, record: EncoderRecord, *, device: str = "auto", precision: str = "auto", token: str | None = None) -> SpladeModel:
+        """Loads the network that a record names as its encoder of queries, and nothing else.
+
+        Raises:
+            ModelError: as from :meth:`load`.
+        """
+        side = record.query
+        files = find_query_model(side.model, revision=side.revision, subfolder=side.subfolder, token=token)._replace(query=None)
+        device, precision = _resolve(device, precision)
+        return cls(files, _network(files, device, precision), precision=precision, device=device)
 
     def with_kernels(self, kernels: str) -> SpladeModel:
         """This model, or where its matrix products are computed otherwise the same one loaded again, for vectors that were begun with it.
@@ -104,10 +133,10 @@ class SpladeModel:
         Raises:
             ModelError: they do not work on this processor.
         """
-        if kernels == self._network.kernels or self._network.device_type != "cpu":
+        if kernels == self._network.kernels or self._network.device_type != "cpu" or self._files.kind != "mlm":
             return self
-        network = MlmNetwork(self._files, device="cpu", precision=self._precision, kernels=kernels)
-        return SpladeModel(self._files, network, precision=self._precision)
+        network = _network(self._files, "cpu", self._precision, kernels)
+        return SpladeModel(self._files, network, precision=self._precision, device=self._device, queries=self._queries)
 
     @property
     def name(self) -> str:
@@ -119,6 +148,16 @@ class SpladeModel:
         """The tokens in the order of the output layer."""
         return self._network.tokens
 
+    @property
+    def lengths(self) -> Lengths:
+        """Tokens that passages and queries are cut at by default: what the model says, else ours, and no more than it reads."""
+        ours, most = default_lengths(self.name), self._network.max_positions
+        declared = None if ours == CARD_LENGTHS else self._files.max_length
+        queries = min(declared or ours.queries, most)
+        if self._queries is not None:
+            queries = self._queries.lengths.queries
+        return Lengths(min(declared or ours.documents, most), queries)
+
     def read_words(self, text: str, *, max_length: int | None = None) -> Reading:
         """The words of a text and the tokens that they are cut into.
 
@@ -129,131 +168,111 @@ class SpladeModel:
         Raises:
             ModelError: the tokenizer cannot tell, or ``max_length`` is more than the model can read.
         """
-        length = default_lengths(self.name).documents if max_length is None else max_length
+        length = self.lengths.documents if max_length is None else max_length
         self.check_length(length)
-        return self._network.read_words(text, length)
+        before = len(self._files.prompt)
+        reading = self._network.read_words(self._files.prompt + text, length)
+        if not before:
+            return reading
+        words = [Word(max(0, word.start - before), word.end - before, word.tokens) for word in reading.words if word.end > before]
+        return Reading(words, reading.cut)
 
     def check_length(self, max_length: int) -> None:
-        """Makes sure that texts can be cut at a length.
+        """Makes sure that passages can be cut at a length.
 
         Raises:
             ModelError: the model cannot read so many tokens, or nothing would be left of a text.
         """
         most = self._network.max_positions
-        if not _MIN_LENGTH <= max_length <= most:
+        if not _MIN_LENGTH <= whole_number("max_length", max_length) <= most:
             raise ModelError(f"the maximum length {max_length} is not between {_MIN_LENGTH} and the {most} tokens that {self.name} reads")
 
-    def record(self, *, query_max_length: int | None = None, scale: int = DEFAULT_SCALE) -> EncoderRecord:
+    def check_query_length(self, max_length: int) -> None:
+        """Makes sure that queries can be cut at a length.
+
+        Raises:
+            ModelError: as from :meth:`check_length`.
+        """
+        (self if self._queries is None else self._queries).check_length(max_length)
+
+    def record(self, *, query_max_length: int | None = None, scale: float = DEFAULT_SCALE) -> EncoderRecord:
         """What identifies this encoder together with the settings that queries must share with documents."""
         return EncoderRecord(
-            model=self._files.name,
-            revision=self._files.revision,
-            weights_sha256=self._files.weights_sha256,
-            tokenizer_sha256=self._files.tokenizer_sha256,
-            query_max_length=default_lengths(self.name).queries if query_max_length is None else query_max_length,
+            document=self.side(),
+            query=(self if self._queries is None else self._queries).side(),
+            query_max_length=self.lengths.queries if query_max_length is None else query_max_length,
             scale=scale,
             precision=self._precision,
             kernels=self._network.kernels,
         )
 
-    @overload
-    def encode_documents(
-        self,
-        texts: Sequence[str],
-        *,
-        max_length: int | None = ...,
-        scale: int = ...,
-        top_k: int | None = ...,
-        min_weight: float | None = ...,
-        bits: int | None = ...,
-        weights: Literal[False] = ...,
-    ) -> list[dict[str, int]]: ...
-
-    @overload
-    def encode_documents(
-        self,
-        texts: Sequence[str],
-        *,
-        max_length: int | None = ...,
-        scale: int = ...,
-        top_k: int | None = ...,
-        min_weight: float | None = ...,
-        bits: int | None = ...,
-        weights: Literal[True],
-    ) -> list[dict[str, float]]: ...
+    def side(self) -> EncoderSide:
+        """What identifies the encoder of passages alone."""
+        return self._files.record()
 
     def encode_documents(
         self,
-        texts: Sequence[str],
+        texts: Iterable[str],
         *,
         max_length: int | None = None,
-        scale: int = DEFAULT_SCALE,
+        scale: float = DEFAULT_SCALE,
         top_k: int | None = None,
         min_weight: float | None = None,
         bits: int | None = None,
-        weights: bool = False,
-    ) -> list[dict[str, int]] | list[dict[str, float]]:
+    ) -> list[dict[str, int]]:
         """Encodes passages.
 
         Args:
             texts: the passages, title and text joined with a space.
-            max_length: tokens a passage is cut at, special tokens included; default 128 for prithivida's models, else 256.
+            max_length: tokens a passage is cut at, special tokens included; the default is in :attr:`lengths`.
             scale: impacts are ``round(weight × scale)``; what rounds to 0 is left out.
-            top_k: keep only the so many largest weights of each passage; all by default.
+            top_k: keep only the K largest weights of each passage; all by default.
             min_weight: keep only weights from here on; all by default.
             bits: cap impacts at ``2^bits - 1``; no cap by default.
-            weights: return the weights as floats, pruned but unquantized.
 
         Returns:
-            For each text token → impact (integers from 1), or token → weight, in the order of the vocabulary.
+            For each text token → impact (integers from 1), in the order of the vocabulary.
 
         Raises:
-            ModelError: ``max_length`` is more than the model can read.
+            ModelError: ``max_length`` is more than the model can read, or an impact more than Lucene can hold.
+            TypeError: ``texts`` is a single string, or an item is no string.
         """
-        length = default_lengths(self.name).documents if max_length is None else max_length
-        return self._encode(texts, length, Quantization(scale, top_k, min_weight, bits), weights)
+        return self._impacts(checked_texts(texts, "encode_documents"), max_length, Quantization(scale, top_k, min_weight, bits))
 
-    @overload
-    def encode_queries(
+    def document_weights(
         self,
-        texts: Sequence[str],
-        *,
-        max_length: int | None = ...,
-        scale: int = ...,
-        top_k: int | None = ...,
-        weights: Literal[False] = ...,
-    ) -> list[dict[str, int]]: ...
-
-    @overload
-    def encode_queries(
-        self,
-        texts: Sequence[str],
-        *,
-        max_length: int | None = ...,
-        scale: int = ...,
-        top_k: int | None = ...,
-        weights: Literal[True],
-    ) -> list[dict[str, float]]: ...
-
-    def encode_queries(
-        self,
-        texts: Sequence[str],
+        texts: Iterable[str],
         *,
         max_length: int | None = None,
-        scale: int = DEFAULT_SCALE,
         top_k: int | None = None,
-        weights: bool = False,
-    ) -> list[dict[str, int]] | list[dict[str, float]]:
-        """Encodes queries: as :meth:`encode_documents`, cut at 24 tokens for prithivida's models and at 64 for others."""
-        length = default_lengths(self.name).queries if max_length is None else max_length
-        return self._encode(texts, length, Quantization(scale, top_k), weights)
+        min_weight: float | None = None,
+    ) -> list[dict[str, float]]:
+        """Encodes passages to weights as floats: token → weight, pruned as by :meth:`encode_documents` but not quantized."""
+        return self._weights(checked_texts(texts, "document_weights"), max_length, Quantization(top_k=top_k, min_weight=min_weight))
 
-    def _encode(
-        self, texts: Sequence[str], max_length: int, quantization: Quantization, weights: bool
-    ) -> list[dict[str, int]] | list[dict[str, float]]:
-        self.check_length(max_length)
-        quantization.check()
-        return self._batches.encode_now(texts, max_length, partial(self._bag, quantization=quantization, weights=weights))
+    def encode_queries(
+        self, texts: Iterable[str], *, max_length: int | None = None, scale: float = DEFAULT_SCALE, top_k: int | None = None
+    ) -> list[dict[str, int]]:
+        """Encodes queries, with the model's own encoder of queries where it has one: as :meth:`encode_documents`."""
+        if self._queries is not None:
+            return self._queries.encode_queries(texts, max_length=max_length, scale=scale, top_k=top_k)
+        length = self.lengths.queries if max_length is None else max_length
+        return self._impacts(checked_texts(texts, "encode_queries"), length, Quantization(scale, top_k))
+
+    def query_weights(self, texts: Iterable[str], *, max_length: int | None = None, top_k: int | None = None) -> list[dict[str, float]]:
+        """Encodes queries to weights as floats: token → weight."""
+        if self._queries is not None:
+            return self._queries.query_weights(texts, max_length=max_length, top_k=top_k)
+        length = self.lengths.queries if max_length is None else max_length
+        return self._weights(checked_texts(texts, "query_weights"), length, Quantization(top_k=top_k))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy in another process loads the model there."""
+        return _reload, (self._files, self._queries, self._device, self._precision, self._network.kernels)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SpladeModel:
+        """Nothing of a model changes, so it is its own copy."""
+        return self
 
     def encode_windows(
         self, windows: Iterable[Sequence[str]], *, max_length: int, quantization: Quantization
@@ -273,13 +292,106 @@ class SpladeModel:
         """
         self.check_length(max_length)
         quantization.check()
-        yield from self._batches.encode(windows, max_length, partial(self._bag, quantization=quantization, weights=False))
+        prompted = (self._prompted(window) for window in windows)
+        yield from self._batches.encode(prompted, max_length, partial(self._bag, keep=partial(self._quantized, quantization)))
 
-    def _bag(self, row: NDArray[np.float32], *, quantization: Quantization, weights: bool) -> dict[str, Any]:
-        if weights:
-            entries = quantization.prune(row)
-            values: NDArray[Any] = row[entries]
-        else:
-            entries, values = quantization.apply(row)
+    def _impacts(self, texts: Sequence[str], max_length: int | None, quantization: Quantization) -> list[dict[str, int]]:
+        return self._encode(texts, max_length, quantization, partial(self._quantized, quantization))
+
+    def _weights(self, texts: Sequence[str], max_length: int | None, quantization: Quantization) -> list[dict[str, float]]:
+        return self._encode(texts, max_length, quantization, partial(_pruned, quantization))
+
+    def _quantized(self, quantization: Quantization, row: Weights) -> Kept:
+        entries, impacts = quantization.apply(row)
+        self._warn_of_large_scores(impacts, quantization)
+        return entries, impacts
+
+    def _warn_of_large_scores(self, impacts: NDArray[np.int64], quantization: Quantization) -> None:
+        # Measured on the first text that shows it; a default scale never does.
+        if self._warned or quantization.scale <= DEFAULT_SCALE or int(impacts @ impacts) < 1 << MAX_BITS:
+            return
+        self._warned = True
+        warnings.warn(
+            f"at the scale {quantization.scale} a query like one of the texts would score {int(impacts @ impacts):,}, and Lucene's scores "
+            "are exact integers only below 2^24; a smaller --scale keeps them exact",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+    def _warn_of_short_lengths(self) -> None:
+        most, ours = self._network.max_positions, default_lengths(self.name)
+        if self._files.max_length is None and most < ours.documents:
+            warnings.warn(
+                f"{self.name} reads at most {most} tokens, so by default passages are cut at {self.lengths.documents} and queries at "
+                f"{self.lengths.queries} tokens",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+
+    def _encode(self, texts: Sequence[str], max_length: int | None, quantization: Quantization, keep: Keep) -> list[dict[str, Any]]:
+        """Encodes texts; ``keep`` takes the weights of one and gives the entries that are kept and their values."""
+        length = self.lengths.documents if max_length is None else max_length
+        self.check_length(length)
+        quantization.check()
+        return self._batches.encode_now(self._prompted(texts), length, partial(self._bag, keep=keep))
+
+    def _prompted(self, texts: Sequence[str]) -> Sequence[str]:
+        prompt = self._files.prompt
+        return [prompt + text for text in texts] if prompt else texts
+
+    def _bag(self, row: Weights, *, keep: Keep) -> dict[str, Any]:
+        if self._files.top_k is not None:
+            largest = Quantization(top_k=self._files.top_k).prune(row)
+            only = np.zeros_like(row)
+            only[largest] = row[largest]
+            row = only
+        entries, values = keep(row)
         tokens = self._network.tokens
         return dict(zip((tokens[entry] for entry in entries.tolist()), values.tolist(), strict=True))
+
+
+def _pruned(quantization: Quantization, row: Weights) -> Kept:
+    entries = quantization.prune(row)
+    return entries, row[entries]
+
+
+def _resolve(device: str, precision: str) -> tuple[str, str]:
+    """The device and the precision that ``auto`` stands for.
+
+    Raises:
+        ModelError: one is unknown, or cannot be used.
+    """
+    if precision != "auto" and precision not in PRECISIONS:
+        raise ModelError(f"unknown precision {precision!r}; there is auto, {', '.join(PRECISIONS)}")
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=device).cpu()
+        kind = torch.device(device).type
+    except Exception as error:  # each backend of torch has its own way to say that it is not there
+        raise ModelError(f"the device {device!r} cannot be used ({first_sentence(error)}); try --device cpu") from None
+    return device, precision if precision != "auto" else "fp32" if kind == "cpu" else "fp16"
+
+
+def _network(files: ModelFiles, device: str, precision: str, kernels: str = "auto") -> Network:
+    if files.kind == "bge-m3":
+        from splade_lucene.encoding.token_weights import TokenWeightNetwork
+
+        return TokenWeightNetwork(files, device=device, precision=precision)
+    if files.kind == "static":
+        raise ModelError(f"{files.name} is a table of token weights, which encodes only queries")
+    return MlmNetwork(files, device=device, precision=precision, kernels=kernels)
+
+
+def _query_side(files: ModelFiles, model: SpladeModel) -> QuerySide:
+    """The encoder of queries; with the network of the passages' where only the prompt differs."""
+    files = files._replace(query=None)
+    if files.kind == "static":
+        return StaticQueryEncoder(files)
+    same = files._replace(prompt=model._files.prompt, max_length=model._files.max_length) == model._files
+    network = model._network if same else _network(files, model._device, model._precision, model._network.kernels)
+    return SpladeModel(files, network, precision=model._precision, device=model._device)
+
+
+def _reload(files: ModelFiles, queries: QuerySide | None, device: str, precision: str, kernels: str) -> SpladeModel:
+    return SpladeModel(files, _network(files, device, precision, kernels), precision=precision, device=device, queries=queries)

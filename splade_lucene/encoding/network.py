@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from splade_lucene.encoding.bert import read_bert
-from splade_lucene.encoding.head import PackedVocabulary, splade_max
+from splade_lucene.encoding.head import PackedVocabulary
 from splade_lucene.encoding.kernels import TORCH, choose_kernels, replace_linear
-from splade_lucene.encoding.loading import ModelFiles, first_sentence
+from splade_lucene.encoding.loading import ModelFiles
+from splade_lucene.encoding.pooling import activate, pool
 from splade_lucene.encoding.quiet import quiet_transformers
 from splade_lucene.encoding.tokenizer import Tokenizer, load_tokenizer
 from splade_lucene.encoding.words import Reading
-from splade_lucene.errors import ModelError
+from splade_lucene.errors import ModelError, first_sentence
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 # How far the pooled weights of the self-check may be from the plain formula in fp32.
@@ -25,6 +26,8 @@ _PACKED = {"fp32", "bf16"}
 # Where the head has more than this share of all weights that are multiplied, bf16 is for it alone: to round the encoder as well would
 # save little time, and the fewer its layers, the less they make up for it.
 _HEAD_SHARE = 2 / 3
+# What the self-check reads: a text, and a longer one to pad it beside.
+_SHORT, _LONG = "A word, and another.", "Beside a longer text, a short one is padded, and its weights must not change for that. " * 2
 # Rows of an output layer beyond its tokenizer: rounding up to a multiple of 256 and some tokens in reserve. More is another vocabulary.
 _MOST_UNUSED = 512
 
@@ -52,6 +55,7 @@ class MlmNetwork:
 
     def __init__(self, files: ModelFiles, *, device: str, precision: str, kernels: str = "auto") -> None:
         network, self._tokenizer = _load(files)
+        self._files = files
         self._device, self.device_type = device, torch.device(device).type
         output = network.get_output_embeddings()
         if not isinstance(output, torch.nn.Linear):
@@ -61,22 +65,24 @@ class MlmNetwork:
             raise ModelError(
                 f"the tokenizer of {files.name} has {size} tokens, its output layer {output.out_features}; they do not belong together"
             )
+        if files.size not in (None, size, output.out_features):
+            raise ModelError(f"{files.name} says embedding_dimension = {files.size}, but its output layer has {output.out_features} rows")
         # Rows beyond the tokenizer only round the matrix up to a good size; they have no token and are left out.
         self.tokens = self._tokenizer.tokens
-        self.max_positions = min(_positions(network), self._tokenizer.max_length)
+        self.max_positions = min(positions(network), self._tokenizer.max_length)
 
-        sample = self._pad([self.token_ids(["A word, and another."], self.max_positions)[0]])
-        with torch.inference_mode():
-            logits: Tensor = network(**sample).logits[..., :size]
+        sample = self._pad([self.token_ids([_SHORT], self.max_positions)[0]])
+        logits = self._check_padding(network, sample)[..., :size]
         # Without its output layer a network returns that layer's input, whatever the architecture calls its parts.
         network.set_output_embeddings(_PassThrough())
         self._bias = torch.zeros(size) if output.bias is None else output.bias.detach()[:size].float().clone()
-        # Some vocabularies have tokens of white space, which no index can hold; they never fire.
-        blank = [entry for entry, token in enumerate(self.tokens) if token.split() != [token]]
-        self._bias[blank] = -torch.inf
+        # What no text can have never fires.
+        unused = sorted(self._tokenizer.unused)
+        self._bias[unused] = -torch.inf
         # An architecture that does more to its logits would show here.
-        plain, tolerance = logits.amax(dim=1).relu().log1p(), _TOLERANCE[precision]
-        plain[:, blank] = 0
+        weights, tolerance = activate(logits, files.activation), _TOLERANCE[precision]
+        plain = weights.amax(dim=1) if files.pooling == "max" else weights.sum(dim=1)
+        plain[:, unused] = 0
         self.kernels = TORCH
         weight = output.weight.detach()[:size]
         self._network: torch.nn.Module = network
@@ -92,6 +98,28 @@ class MlmNetwork:
         self._weight, self._bias = weight.to(device=device, dtype=PRECISIONS[precision]), self._bias.to(device)
         if not self._agrees(sample, plain, tolerance):
             raise ModelError(f"{files.name} ({network.config.model_type}) computes its logits in a way that is not supported")
+
+    def _check_padding(self, network: Any, sample: dict[str, Tensor]) -> Tensor:
+        """The logits of a text alone, which must be those that it has beside a longer text.
+
+        Raises:
+            ModelError: they are others, so that its vectors would depend on what is encoded with it; or the network fails.
+        """
+        ids = sample["input_ids"][0].tolist()
+        padded = self._pad([ids, self.token_ids([_LONG], self.max_positions)[0]])
+        kind = network.config.model_type
+        try:
+            with torch.inference_mode():
+                alone: Tensor = network(**sample).logits
+                beside: Tensor = network(**padded).logits[:1, : len(ids)]
+        except Exception as error:  # architectures fail in their own ways
+            raise ModelError(f"{self._files.name} ({kind}) does not work as a masked language model ({first_sentence(error)})") from None
+        if not torch.allclose(alone, beside, atol=_TOLERANCE["fp32"], rtol=_TOLERANCE["fp32"]):
+            raise ModelError(
+                f"{self._files.name} ({kind}) gives a text other weights when it is padded beside a longer one, so its vectors would "
+                "depend on what is encoded together; such an architecture is not supported"
+            )
+        return alone
 
     def token_ids(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
         """Tokenizes texts, special tokens included, cut at ``max_length`` tokens."""
@@ -126,7 +154,10 @@ class MlmNetwork:
             return None
         small = plain.numel() > _HEAD_SHARE * self.products
         unpack = replace_linear(self._network, self.kernels, torch.float32 if small else dtype)
-        self._weight = PackedVocabulary(plain, kernels=self.kernels, dtype=dtype)
+        if self._files.pooling == "max":
+            self._weight = PackedVocabulary(plain, kernels=self.kernels, dtype=dtype)
+        else:
+            self._weight = plain.to(dtype)
 
         def undo() -> None:
             unpack()
@@ -138,16 +169,15 @@ class MlmNetwork:
         """Whether pooled weights are what the plain formula gives, for a sample."""
         try:
             return torch.allclose(self._forward(sample), plain, atol=tolerance, rtol=tolerance)
-        except (AttributeError, TypeError):  # the architecture looks into its layers, which are not those that it made
-            if isinstance(self._weight, PackedVocabulary):
-                return False
-            raise
+        except (AttributeError, TypeError, RuntimeError):  # the architecture looks into its layers, which are not those that it made
+            return False
 
     def _forward(self, batch: dict[str, Tensor]) -> Tensor:
         with torch.inference_mode():
             batch = {name: tensor.to(self._device) for name, tensor in batch.items()}
             hidden = self._network(**batch).logits
-            return splade_max(hidden, batch["attention_mask"].bool(), self._weight, self._bias).cpu()
+            mask, files = batch["attention_mask"].bool(), self._files
+            return pool(hidden, mask, self._weight, self._bias, pooling=files.pooling, activation=files.activation).cpu()
 
     def _pad(self, token_ids: Sequence[list[int]]) -> dict[str, Tensor]:
         longest = max(map(len, token_ids))
@@ -157,7 +187,7 @@ class MlmNetwork:
         }
 
 
-def _positions(network: Any) -> int:
+def positions(network: Any) -> int:
     """How many tokens the position embeddings reach: RoBERTa and its kin count from the number of the padding token on."""
     offsets = [
         module.padding_idx + 1
@@ -180,12 +210,14 @@ class _PassThrough(torch.nn.Module):
 
 def _load(files: ModelFiles) -> tuple[Any, Tokenizer]:
     try:
-        tokenizer = load_tokenizer(files.folder)
+        tokenizer = load_tokenizer(files.folder, lower=files.lower)
         # Plain BERT needs no transformers, whose modelling code takes seconds to import.
         network: Any = read_bert(files.folder)
         missing: list[str] = []
         if network is None:
             network, missing = _load_with_transformers(files)
+    except ModelError:
+        raise
     except Exception as error:  # damaged files make safetensors, tokenizers and transformers raise whatever they like
         raise ModelError(f"{files.name} cannot be loaded as a masked language model ({first_sentence(error)})") from None
     if missing:

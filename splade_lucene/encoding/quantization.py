@@ -9,7 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from splade_lucene.encoding.defaults import DEFAULT_SCALE, MAX_BITS
+from splade_lucene.encoding.defaults import DEFAULT_SCALE, MAX_BITS, MAX_SCALE
+from splade_lucene.encoding.texts import whole_number
+from splade_lucene.errors import ModelError
 
 
 class Quantization(NamedTuple):
@@ -17,12 +19,12 @@ class Quantization(NamedTuple):
 
     Attributes:
         scale: impacts are ``round(weight × scale)``; what rounds to 0 is left out.
-        top_k: of those, only the so many largest weights are kept; None keeps all.
+        top_k: of those, only the K largest weights are kept; None keeps all.
         min_weight: of those, only weights from here on are kept; None keeps all.
         bits: larger impacts become ``2^bits - 1``; None leaves them as they are.
     """
 
-    scale: int = DEFAULT_SCALE
+    scale: float = DEFAULT_SCALE
     top_k: int | None = None
     min_weight: float | None = None
     bits: int | None = None
@@ -37,12 +39,17 @@ class Quantization(NamedTuple):
 
         Raises:
             ValueError: they do not.
+            TypeError: one is not a whole number that must be.
         """
-        if self.scale < 1 or (self.top_k is not None and self.top_k < 1):
-            raise ValueError(f"scale and top_k must be at least 1, not {self.scale} and {self.top_k}")
+        if isinstance(self.scale, str | bool) or not 1 <= self.scale <= MAX_SCALE:
+            raise ValueError(
+                f"scale must be from 1 to {MAX_SCALE:,}, not {self.scale}: impacts from 2^24 on are not exact in Lucene's scores"
+            )
+        if self.top_k is not None and whole_number("top_k", self.top_k) < 1:
+            raise ValueError(f"top_k must be at least 1, not {self.top_k}")
         if self.min_weight is not None and not 0 < self.min_weight < math.inf:
             raise ValueError(f"min_weight must be a number above 0, not {self.min_weight}")
-        if self.bits is not None and not 1 <= self.bits <= MAX_BITS:
+        if self.bits is not None and not 1 <= whole_number("bits", self.bits) <= MAX_BITS:
             raise ValueError(f"bits must be from 1 to {MAX_BITS}, not {self.bits}")
 
     def prune(self, weights: NDArray[np.floating]) -> NDArray[np.intp]:
@@ -70,14 +77,22 @@ class Quantization(NamedTuple):
 
         Returns:
             The positions that are kept, ascending, and their impacts, from 1.
+
+        Raises:
+            ModelError: an impact is too large for Lucene, and not capped.
         """
         positions = self.prune(weights)
         impacts = np.rint(weights[positions].astype(np.float64) * self.scale).astype(np.int64)
         positions, impacts = positions[impacts > 0], impacts[impacts > 0]
+        if self.bits is None and len(impacts) and impacts.max() >= 1 << MAX_BITS:
+            raise ModelError(
+                f"a weight of {float(weights.max()):.4g} at the scale {self.scale} is an impact of {impacts.max():,}, and Lucene's scores "
+                "are exact only below 2^24; give a smaller --scale"
+            )
         return positions, impacts if self.limit is None else np.minimum(impacts, self.limit)
 
     def bag(self, weights: Mapping[str, float]) -> dict[str, int]:
-        """Prunes and quantizes what ``encode_documents(…, weights=True)`` gave for a text: the impacts that it gives with these values.
+        """Prunes and quantizes what ``document_weights`` gave for a text: the impacts that it gives with these values.
 
         Example:
             >>> Quantization(top_k=2, bits=8).bag({"glass": 2.7, "pane": 0.4, "the": 0.1})

@@ -6,6 +6,7 @@ Importing transformers takes longer than ``tiny`` takes to load and to answer a 
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,17 +21,19 @@ class Tokenizer(Protocol):
     """What a network needs of a tokenizer. Objects are safe to use from several threads.
 
     Attributes:
-        tokens: the vocabulary, added tokens included.
+        tokens: the vocabulary, added tokens included, as an index can hold it (:func:`indexable`).
+        unused: token ids that have no token: gaps in the vocabulary.
         max_length: the largest number of tokens that it was made for.
         padding: the token id that fills up batches.
     """
 
     tokens: list[str]
+    unused: frozenset[int]
     max_length: int
     padding: int
 
-    def token_ids(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
-        """Tokenizes texts, special tokens included, cut at ``max_length`` tokens."""
+    def token_ids(self, texts: Sequence[str], max_length: int, *, special: bool = True) -> list[list[int]]:
+        """Tokenizes texts, cut at ``max_length`` tokens, special tokens included or, without ``special``, left out."""
 
     def read_words(self, text: str, max_length: int) -> Reading:
         """The words of a text and their tokens, cut at ``max_length`` tokens, special tokens included.
@@ -40,10 +43,51 @@ class Tokenizer(Protocol):
         """
 
 
-def load_tokenizer(folder: Path) -> Tokenizer:
-    """Loads the tokenizer of a model folder; damaged files make tokenizers and transformers raise whatever they like."""
+def load_tokenizer(folder: Path, *, lower: bool = False) -> Tokenizer:
+    """Loads the tokenizer of a model folder; damaged files make tokenizers and transformers raise whatever they like.
+
+    Args:
+        folder: of the model.
+        lower: make sure that it lowercases texts, as the model's configuration says that it must.
+
+    Raises:
+        ModelError: it does not, or two of its tokens would be one in an index.
+    """
     file = read_bert_tokenizer(folder)
-    return _TransformersTokenizer(folder) if file is None else _BertTokenizer(file)
+    tokenizer = _TransformersTokenizer(folder) if file is None else _BertTokenizer(file)
+    if lower and tokenizer.token_ids(["A WORD"], 512) != tokenizer.token_ids(["a word"], 512):
+        raise ModelError(f"{folder} says do_lower_case = True, but its tokenizer keeps capitals; save it with a normalizer that lowercases")
+    return tokenizer
+
+
+def indexable(tokens: Sequence[str | None]) -> tuple[list[str], frozenset[int]]:
+    """The vocabulary in a spelling that every index can hold: Lucene's and all others' terms have no white space.
+
+    Args:
+        tokens: in the order of their ids; None where an id has none.
+
+    Returns:
+        The tokens, each character of white space replaced by its picture (``New␠York``), and the ids without a token.
+
+    Raises:
+        ModelError: two tokens would be the same.
+    """
+    unused = frozenset(entry for entry, token in enumerate(tokens) if token is None)
+    spelled = [f"␀{entry}" if token is None else token for entry, token in enumerate(tokens)]
+    for entry, token in enumerate(spelled):
+        if token.split() != [token]:
+            spelled[entry] = "".join(map(_picture, token)) or "␀"
+    if len(set(spelled)) < len(spelled):
+        twice = next(token for token, count in Counter(spelled).items() if count > 1)
+        raise ModelError(f"the tokenizer has two tokens that an index would take for one ({twice!r}); rename one of them")
+    return spelled, unused
+
+
+def _picture(character: str) -> str:
+    if not character.isspace():
+        return character
+    code = ord(character)
+    return chr(0x2400 + code) if code <= 0x20 else f"⟨{code:X}⟩"  # noqa: PLR2004  # the control pictures of Unicode
 
 
 class _BertTokenizer:
@@ -52,19 +96,21 @@ class _BertTokenizer:
         self._tokenizer.no_padding()
         self._lock = threading.Lock()
         entries = self._tokenizer.get_vocab()
-        self.tokens, self.padding = sorted(entries, key=entries.__getitem__), entries["[PAD]"]
+        self.tokens, self.unused = indexable([token for token, _ in sorted(entries.items(), key=lambda item: item[1])])
+        self.padding = entries["[PAD]"]
 
-    def token_ids(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
+    def token_ids(self, texts: Sequence[str], max_length: int, *, special: bool = True) -> list[list[int]]:
         with self._lock:  # the truncation length is state of the tokenizer
             self._tokenizer.enable_truncation(max_length)
-            encodings = self._tokenizer.encode_batch_fast(list(texts))
+            encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=special)
         return [encoding.ids for encoding in encodings]
 
     def read_words(self, text: str, max_length: int) -> Reading:
         with self._lock:
             self._tokenizer.enable_truncation(max_length)
             encoding = self._tokenizer.encode(text)
-        return Reading(join_tokens(encoding.tokens, encoding.word_ids, encoding.offsets), bool(encoding.overflowing))
+        tokens = [self.tokens[entry] for entry in encoding.ids]
+        return Reading(join_tokens(tokens, encoding.word_ids, encoding.offsets), bool(encoding.overflowing))
 
 
 class _TransformersTokenizer:
@@ -75,13 +121,16 @@ class _TransformersTokenizer:
         with quiet_transformers():
             self._tokenizer = load.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         self._lock = threading.Lock()
-        self.tokens: list[str] = self._tokenizer.convert_ids_to_tokens(list(range(len(self._tokenizer))))
+        entries = {entry: token for token, entry in self._tokenizer.get_vocab().items()}
+        self.tokens, self.unused = indexable([entries.get(entry) for entry in range(max(entries) + 1)])
         self.max_length = int(self._tokenizer.model_max_length)
         self.padding: int = self._tokenizer.pad_token_id or 0
 
-    def token_ids(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
+    def token_ids(self, texts: Sequence[str], max_length: int, *, special: bool = True) -> list[list[int]]:
         with self._lock:  # the truncation length is state of the tokenizer
-            encoding = self._tokenizer(list(texts), truncation=True, max_length=max_length, return_attention_mask=False)
+            encoding = self._tokenizer(
+                list(texts), truncation=True, max_length=max_length, return_attention_mask=False, add_special_tokens=special
+            )
         ids: list[list[int]] = encoding["input_ids"]
         return ids
 
@@ -95,5 +144,5 @@ class _TransformersTokenizer:
             encoding = self._tokenizer(
                 text, truncation=True, max_length=max_length, return_offsets_mapping=True, return_overflowing_tokens=True
             )
-        tokens = self._tokenizer.convert_ids_to_tokens(encoding["input_ids"][0])
+        tokens = [self.tokens[entry] for entry in encoding["input_ids"][0]]
         return Reading(join_tokens(tokens, encoding.word_ids(0), encoding["offset_mapping"][0]), len(encoding["input_ids"]) > 1)

@@ -72,7 +72,7 @@ def published_system(system: System) -> str | None:
     """
     if system.kind == "bm25" and (system.settings["k1"], system.settings["b"]) == _BM25_SETTINGS:
         return {"contents": "bm25-flat", "contents title": "bm25-multifield"}.get(" ".join(sorted(system.settings["fields"])))
-    return _CHECKPOINTS.get(system.encoder.get("model", ""))
+    return _CHECKPOINTS.get(system.encoder.model if system.encoder else "")
 
 
 def published_documents(dataset: str, system: System) -> int | None:
@@ -108,7 +108,7 @@ def published_average(group: str, datasets: Sequence[str], system: System, score
         system: the system.
         scores: measure → measured.
     """
-    quoted = _data()["published_averages"]["models"].get(system.encoder.get("model"), {}).get(group)
+    quoted = _data()["published_averages"]["models"].get(system.encoder.model if system.encoder else "", {}).get(group)
     if quoted is not None:
         return _beside(scores, {"nDCG@10": quoted / 100}, system)
     name = published_system(system)

@@ -190,8 +190,8 @@ def _differs(comparison: Comparison | None) -> bool:
 
 def _settings(results: Results) -> str:
     lengths = [
-        f"{system.label}: passages cut at {system.settings['max_length']} tokens, queries at {system.encoder['query_max_length']}, "
-        f"scale {system.encoder['scale']}, {system.encoder['precision']}, weights {system.encoder['weights_sha256'][:12]}"
+        f"{system.label}: passages cut at {system.settings['max_length']} tokens, queries at {system.record.query_max_length}, "
+        f"scale {system.record.scale}, {system.record.precision}, weights {system.record.document.weights_sha256[:12]}"
         for system in results.systems
         if system.kind == "impact"
     ]
@@ -212,7 +212,8 @@ def _times(value: Milliseconds) -> str:
 def _flat(results: Results, row: Row) -> Cells:
     """One line of the CSV: figures in full."""
     system = results.system(row.system)
-    cells: dict[str, object] = {"dataset": row.dataset, "system": row.system, "kind": system.kind, "model": system.encoder.get("model", "")}
+    model = system.encoder.model if system.encoder else ""
+    cells: dict[str, object] = {"dataset": row.dataset, "system": row.system, "kind": system.kind, "model": model}
     for measure in results.measures:
         cells[measure] = row.scores[measure]
         figure, comparison = row.published.get(measure), row.comparisons.get(measure)

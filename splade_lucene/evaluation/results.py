@@ -18,6 +18,7 @@ Paths in the records are relative to ``OUT``, or absolute for files elsewhere; N
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from typing import Any, Literal
 
 from splade_lucene.core.files import atomic_file
 from splade_lucene.errors import InputError
+from splade_lucene.records import EncoderRecord
 
 FILE = "results.json"
 FORMAT = "splade_lucene results 1"
@@ -42,7 +44,7 @@ class System:
         label: for people: ``BM25 flat``, ``SPLADE tiny``, ``BM25 + SPLADE tiny (reciprocal rank)``.
         kind: ``run`` for a TREC run made elsewhere.
         settings: ``k1``, ``b`` and ``fields`` of BM25; ``max_length``, ``top_k`` of SPLADE; ``method`` and its constants of fusion.
-        encoder: of SPLADE: model, revision, checksums of weights and tokenizer, query length, scale, precision; else empty.
+        encoder: of SPLADE; else None.
         components: of a fusion: the names of the systems that it joins.
     """
 
@@ -50,8 +52,14 @@ class System:
     label: str
     kind: SystemKind
     settings: Mapping[str, Any] = field(default_factory=dict)
-    encoder: Mapping[str, Any] = field(default_factory=dict)
+    encoder: EncoderRecord | None = None
     components: tuple[str, ...] = ()
+
+    @property
+    def record(self) -> EncoderRecord:
+        """The encoder of a system that has one."""
+        assert self.encoder is not None
+        return self.encoder
 
 
 @dataclass(frozen=True)
@@ -313,7 +321,7 @@ def read_results(path: Path | str) -> Results:
 
     file = Path(path) / FILE if Path(path).is_dir() else Path(path)
     try:
-        results = TypeAdapter(Results).validate_json(file.read_bytes())
+        results = TypeAdapter(Results).validate_json(_with_records(file.read_bytes()))
     except OSError as error:
         raise InputError(file, f"cannot be read ({error.strerror or error})") from None
     except ValidationError as error:
@@ -323,6 +331,18 @@ def read_results(path: Path | str) -> Results:
     if results.format != FORMAT:
         raise InputError(file, f"has the format {results.format!r}, this version reads {FORMAT!r}; evaluate again")
     return results
+
+
+def _with_records(text: bytes) -> bytes:
+    """Results from before there could be two encoders, in today's form; what is damaged is left for the check to name."""
+    try:
+        data = json.loads(text)
+        for system in data["systems"]:
+            encoder = system.get("encoder")
+            system["encoder"] = EncoderRecord.from_json(encoder).to_json() if encoder else None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return text
+    return json.dumps(data).encode()
 
 
 def place(path: Path | str, folder: Path | str) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 
 from tabulate import tabulate
 
+from splade_lucene.records import EncoderRecord
+
 
 def cost_columns(notes: Mapping[str, Any]) -> dict[str, str]:
     """The cost of a run, from its notes; a dash where nothing is known.
@@ -16,14 +18,14 @@ def cost_columns(notes: Mapping[str, Any]) -> dict[str, str]:
     """
     if not notes.keys() >= {"documents", "index_bytes", "flops"}:
         return dict.fromkeys(("documents", "index MB", "search ms", "encode ms", "FLOPS", "lengths"), "-")
-    encoder = notes.get("encoder")
+    encoder = EncoderRecord.from_json(notes["encoder"]) if "encoder" in notes else None
     return {
         "documents": f"{notes['documents']:,}",
         "index MB": f"{notes['index_bytes'] / 1e6:.2f}" if "index_bytes" in notes else "-",
         "search ms": f"{notes['search_ms']['p50']:.1f}" if "search_ms" in notes else "-",
         "encode ms": f"{notes['encode_ms']:.1f}" if encoder else "0" if "search_ms" in notes else "-",
         "FLOPS": f"{notes['flops']:.2f}" if "flops" in notes else "-",
-        "lengths": f"{notes['settings']['max_length']}/{encoder['query_max_length']}" if encoder else "-",
+        "lengths": f"{notes['settings']['max_length'] or '?'}/{encoder.query_max_length}" if encoder else "-",
     }
 
 

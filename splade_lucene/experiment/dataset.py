@@ -77,7 +77,7 @@ class DatasetEvaluation:
         else:
             model = self._systems.models[system.name]
             self._cards[system.name] = self._steps.impact_index(system, model)
-            self._openers[system.name] = partial(ImpactSearcher, index, model=model, query_max_length=system.encoder["query_max_length"])
+            self._openers[system.name] = partial(ImpactSearcher, index, model=model, query_max_length=system.record.query_max_length)
         return self._steps.search(system, self._openers[system.name], self._cards[system.name])
 
     def _rows(self) -> list[Row]:

@@ -134,8 +134,9 @@ class Steps:
 
     def search(self, system: System, open_searcher: Callable[[], ImpactSearcher | Bm25Searcher], card: IndexCard) -> Searched:
         """The run of a system with an index."""
+        encoder = {} if card.encoder is None else card.encoder.to_json()
         made_from = {
-            "index": {"source": dict(card.source), "settings": card.settings, "encoder": card.encoder, "lucene": card.lucene},
+            "index": {"source": dict(card.source), "settings": card.settings, "encoder": encoder, "lucene": card.lucene},
             "queries_sha256": self._queries_sha256,
             "hits": self._settings.hits,
             "remove_query": self.remove_query,
@@ -211,14 +212,14 @@ class Steps:
             last = now
             advance(count)
 
-        with progress(f"{self.collection.name}: encoding with {system.encoder['model']}", "passages") as advance:
+        with progress(f"{self.collection.name}: encoding with {system.record.model}", "passages") as advance:
             return encode_collection(
                 self.collection.passages(),
                 vectors,
                 model,
                 max_length=system.settings["max_length"],
-                query_max_length=system.encoder["query_max_length"],
-                scale=system.encoder["scale"],
+                query_max_length=system.record.query_max_length,
+                scale=system.record.scale,
                 split_words=system.settings.get("split_words"),
                 overlap=system.settings.get("overlap", 0),
                 overwrite=overwrite,

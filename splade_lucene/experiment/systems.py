@@ -46,7 +46,7 @@ class Lengths(NamedTuple):
 
     documents: int | None
     queries: int | None
-    scale: int
+    scale: float
     split_words: int | None = None
     overlap: int = 0
 
@@ -85,24 +85,22 @@ def _bm25(name: str, label: str, fields: Mapping[str, float]) -> System:
 
 
 def _splade(name: str, model: SpladeModel, lengths: Lengths) -> System:
-    from splade_lucene.encoding.defaults import default_lengths
-
-    documents = default_lengths(model.name).documents if lengths.documents is None else lengths.documents
+    documents = model.lengths.documents if lengths.documents is None else lengths.documents
     record = model.record(query_max_length=lengths.queries, scale=lengths.scale)
-    for length in (documents, record.query_max_length):
-        model.check_length(length)
+    model.check_length(documents)
+    model.check_query_length(record.query_max_length)
     settings: dict[str, Any] = {"max_length": documents}
     if lengths.split_words is not None:
         settings |= {"split_words": lengths.split_words, "overlap": lengths.overlap}
-    return System(name, f"SPLADE {name.removeprefix('splade-')}", "impact", settings, record._asdict())
+    return System(name, f"SPLADE {name.removeprefix('splade-')}", "impact", settings, record)
 
 
 def _fusions(system: System) -> list[System]:
     joined = ("bm25-flat", system.name)
     label = f"BM25 flat + {system.label}"
     return [
-        System(f"rrf-{system.name}", f"{label}, reciprocal rank", "fusion", {"method": "rrf", "constant": RANK_CONSTANT}, {}, joined),
-        System(f"sum-{system.name}", f"{label}, sum", "fusion", {"method": "min-max sum", "weight": WEIGHT}, {}, joined),
+        System(f"rrf-{system.name}", f"{label}, reciprocal rank", "fusion", {"method": "rrf", "constant": RANK_CONSTANT}, None, joined),
+        System(f"sum-{system.name}", f"{label}, sum", "fusion", {"method": "min-max sum", "weight": WEIGHT}, None, joined),
     ]
 
 

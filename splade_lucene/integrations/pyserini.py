@@ -75,7 +75,7 @@ class SpladeQueryEncoder:
         Returns:
             Token → impact, integers from 1.
         """
-        (weights,) = self._model.encode_queries([text], max_length=max_length or self._max_length, weights=True)
+        (weights,) = self._model.query_weights([text], max_length=max_length or self._max_length)
         return _quantized(weights, self._weight_range, self._quant_range)
 
 
@@ -166,7 +166,7 @@ class SpladeDocumentEncoder:
             texts = [f"{self._prefix} {text}" for text in texts]
         if titles is not None:
             texts = [f"{title} {text}" if title else text for title, text in zip(titles, texts, strict=True)]
-        encoded = self._model.encode_documents(texts, max_length=max_length, weights=True)
+        encoded = self._model.document_weights(texts, max_length=max_length)
         return [_quantized(weights, self._weight_range, self._quant_range) for weights in encoded]
 
 

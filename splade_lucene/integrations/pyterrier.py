@@ -21,7 +21,7 @@ import pyterrier as pt
 
 from splade_lucene.core.ir_adapters import as_id
 from splade_lucene.core.unique_ids import UniqueIds
-from splade_lucene.encoding.defaults import DEFAULT_MODEL, DEFAULT_SCALE, default_lengths
+from splade_lucene.encoding.defaults import DEFAULT_MODEL, DEFAULT_SCALE
 from splade_lucene.errors import InputError
 from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.pipeline.search import ImpactSearcher
@@ -54,16 +54,16 @@ class DocumentEncoder(pt.Transformer):
         *,
         max_length: int | None = None,
         query_max_length: int | None = None,
-        scale: int = DEFAULT_SCALE,
+        scale: float = DEFAULT_SCALE,
         top_k: int | None = None,
         fields: Sequence[str] = ("text",),
     ) -> None:
         self.model = _loaded(model)
-        self.max_length = default_lengths(self.model.name).documents if max_length is None else max_length
+        self.max_length = self.model.lengths.documents if max_length is None else max_length
         self.record = self.model.record(query_max_length=query_max_length, scale=scale)
         self.top_k, self.fields = top_k, tuple(fields)
-        for length in (self.max_length, self.record.query_max_length):
-            self.model.check_length(length)
+        self.model.check_length(self.max_length)
+        self.model.check_query_length(self.record.query_max_length)
 
     def transform(self, inp: pd.DataFrame) -> pd.DataFrame:
         """Rows with the column ``toks``: token → impact, integers from 1."""
@@ -89,11 +89,11 @@ class QueryEncoder(pt.Transformer):
         ModelError: the model cannot be had, or cannot read so many tokens.
     """
 
-    def __init__(self, model: SpladeModel | str = DEFAULT_MODEL, *, max_length: int | None = None, scale: int = DEFAULT_SCALE) -> None:
+    def __init__(self, model: SpladeModel | str = DEFAULT_MODEL, *, max_length: int | None = None, scale: float = DEFAULT_SCALE) -> None:
         self.model = _loaded(model)
-        self.max_length = default_lengths(self.model.name).queries if max_length is None else max_length
+        self.max_length = self.model.lengths.queries if max_length is None else max_length
         self.scale = scale
-        self.model.check_length(self.max_length)
+        self.model.check_query_length(self.max_length)
 
     def transform(self, inp: pd.DataFrame) -> pd.DataFrame:
         """Rows with the column ``query_toks``: token → impact, integers from 1."""
@@ -139,7 +139,7 @@ class ImpactIndexer(pt.Indexer):
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.path.parent, prefix=f".{self.path.name}.vectors.") as vectors:
             settings = {"max_length": encoder.max_length, "top_k": encoder.top_k, "contents": False}
-            writer = VectorWriter(Path(vectors), encoder=encoder.record._asdict(), settings=settings)
+            writer = VectorWriter(Path(vectors), encoder=encoder.record, settings=settings)
             seen = UniqueIds()
             rows = (self._vector(row, seen) for row in iter)
             while shard := list(islice(rows, SHARD_SIZE)):

@@ -12,6 +12,8 @@ from typing import Any, Literal, NamedTuple
 from splade_lucene.core.files import atomic_file
 from splade_lucene.errors import IndexMismatchError
 from splade_lucene.lucene.defaults import DEFAULT_ANALYZERS, DEFAULT_LANGUAGE
+from splade_lucene.records import EncoderRecord
+from splade_lucene.vectors.idf import idf_impacts
 
 FILE = "splade_lucene.json"
 FORMAT = "splade_lucene index 1"
@@ -27,29 +29,42 @@ class IndexCard(NamedTuple):
         documents: the number of documents in the index.
         empty: the number of passages without a single term; they are not in the index and can never be found.
         lucene: the version of Lucene that wrote it.
-        encoder: for ``impact``, the encoder's record.
+        encoder: for ``impact``, what encoded the passages, and what encodes queries for them; else None.
         settings: for ``impact`` how passages were encoded, for ``bm25`` ``k1``, ``b``, the ``fields`` with their weights,
             and the ``language`` and ``analyzer`` of the text.
         rejected: for ``bm25``, how many bad lines of the collection were left out; ``rejected.jsonl`` lists them.
         source: checksums of what it was built from, as far as the builder was told.
         filter_fields: fields to filter by, with their kinds (text, int, float).
+        frequencies: for the query model ``idf``: token → the number of documents of this index that have it.
     """
 
     kind: Kind
     documents: int
     empty: int
     lucene: str
-    encoder: Mapping[str, Any]
+    encoder: EncoderRecord | None
     settings: Mapping[str, Any]
     rejected: int = 0
     source: Mapping[str, str] = MappingProxyType({})
     filter_fields: Mapping[str, Any] = MappingProxyType({})
+    frequencies: Mapping[str, int] | None = None
+
+    def encoder_values(self) -> dict[str, Any]:
+        """All values of the encoder by name; empty for ``bm25``."""
+        return {} if self.encoder is None else self.encoder.flat()
+
+    def query_table(self) -> dict[str, int] | None:
+        """Token → impact of the query model ``idf``; None where queries have another encoder."""
+        if self.encoder is None or self.frequencies is None:
+            return None
+        return idf_impacts(self.frequencies, self.documents, self.encoder.scale)
 
 
 def write_card(index: Path, card: IndexCard) -> None:
     """Writes the card into an index folder."""
     with atomic_file(index / FILE) as stream:
-        fields = {**card._asdict(), "source": dict(card.source), "filter_fields": dict(card.filter_fields)}
+        encoder = {} if card.encoder is None else card.encoder.to_json()
+        fields = {**card._asdict(), "encoder": encoder, "source": dict(card.source), "filter_fields": dict(card.filter_fields)}
         json.dump({"format": FORMAT, **fields}, stream, indent=1)
         stream.write("\n")
 
@@ -75,6 +90,7 @@ def read_card(index: Path | str, kind: Kind | None = None) -> IndexCard:
         data = json.loads((index / FILE).read_text(encoding="utf-8"))
         if data.pop("format") != FORMAT:
             raise IndexMismatchError(f"{index} was written by another version of splade_lucene; build it again")
+        data["encoder"] = EncoderRecord.from_json(data["encoder"]) if data["encoder"] else None
         card = IndexCard(**data)
     except (ValueError, KeyError, TypeError) as error:
         raise IndexMismatchError(f"{index / FILE} is damaged ({error!r}); build the index again") from None

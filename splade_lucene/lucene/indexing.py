@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from splade_lucene.core.files import atomic_folder, write_rejected
 from splade_lucene.core.ir_adapters import Passages, as_passages
@@ -26,6 +26,7 @@ from splade_lucene.lucene.docids import docids_are_unique
 from splade_lucene.lucene.filters import parse_filter_fields
 from splade_lucene.lucene.java import lucene_version, open_reader
 from splade_lucene.lucene.normalize import Source
+from splade_lucene.lucene.terms import document_frequencies
 from splade_lucene.records import Passage
 from splade_lucene.vectors.check import check_vectors
 from splade_lucene.vectors.manifest import SHARDS, Manifest
@@ -229,7 +230,7 @@ def build_bm25_index(
             total - counts.empty,
             counts.empty,
             lucene_version(),
-            {},
+            None,
             {"k1": k1, "b": b, "fields": MULTIFIELD if multifield else FLAT, **analysis._asdict()},
             len(rejected),
             source or {},
@@ -266,6 +267,11 @@ def check_contents(out: Path, manifest: Manifest) -> None:
         raise InputError(out, "holds no text to store; encode with --store-contents")
 
 
+def _frequencies(card: IndexCard, reader: Any) -> dict[str, int] | None:
+    """What the query model ``idf`` needs of this index; None where queries have another."""
+    return document_frequencies(reader) if card.encoder is not None and card.encoder.query.kind == "idf" else None
+
+
 def finish(index: Path, card: IndexCard, source: Source | None = None) -> IndexCard:
     """Counts the documents of an index, and at last writes the card.
 
@@ -286,6 +292,7 @@ def finish(index: Path, card: IndexCard, source: Source | None = None) -> IndexC
     try:
         found = reader.numDocs()
         unique = source is None or docids_are_unique(reader)
+        card = card._replace(frequencies=_frequencies(card, reader))
     finally:
         reader.close()
     if found != card.documents:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +15,7 @@ from splade_lucene.lucene.java import java_class, upcast
 from splade_lucene.lucene.opening import open_index
 
 # What may differ between indexes of which the scores compare: names of the same files.
-_FREE = {"model", "revision", "precision"}
+_FREE = {*(f"{side}.{name}" for side in ("document", "query") for name in ("model", "revision", "subfolder")), "precision", "origin"}
 
 AnyIndex = Path | str | Sequence[Path | str]
 """An index, a folder of parts that ``index --parts`` made, or several of either."""
@@ -88,7 +89,7 @@ def combine_cards(cards: Mapping[str, IndexCard]) -> IndexCard:
         if card.kind != first.kind:
             raise IndexMismatchError(f"{part} is an index of the kind {card.kind}, {name} of the kind {first.kind}; search them apart")
         for what, one, other, free in (
-            ("encoder", first.encoder, card.encoder, _FREE),
+            ("encoder", first.encoder_values(), card.encoder_values(), _FREE),
             ("settings", first.settings, card.settings, {"contents"}),
             ("filter field", first.filter_fields, card.filter_fields, set[str]()),
         ):
@@ -101,7 +102,12 @@ def combine_cards(cards: Mapping[str, IndexCard]) -> IndexCard:
     if not others:
         return first
     documents, empty, rejected = (sum(getattr(card, field) for card in cards.values()) for field in ("documents", "empty", "rejected"))
-    return first._replace(documents=documents, empty=empty, rejected=rejected, source={})
+    frequencies: Counter[str] = Counter()
+    for card in cards.values():
+        frequencies.update(card.frequencies or {})
+    return first._replace(
+        documents=documents, empty=empty, rejected=rejected, source={}, frequencies=None if first.frequencies is None else dict(frequencies)
+    )
 
 
 def open_parts(index: AnyIndex, kind: Kind | None = None) -> OpenIndex:

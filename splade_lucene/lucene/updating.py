@@ -23,7 +23,7 @@ from splade_lucene.vectors.manifest import Manifest
 # Lucene never changes a file that it has written, so a copy of an index may share them; these are ours, or belong to one process.
 _NOT_SHARED = {CARD, "write.lock"}
 # What may differ between two encodings of which both go into one index: names of the same files, and what documents do not show.
-_FREE = {"model", "revision", "precision", "query_max_length"}
+_FREE = {"document.model", "document.revision", "document.subfolder", "precision", "origin", "query_max_length", "query_top_k"}
 
 
 def update_impact_index(
@@ -92,9 +92,14 @@ def update_impact_index(
 
 def _check_same(index: Path, card: IndexCard, out: Path, manifest: Manifest) -> None:
     """Weights of different encoders do not add up to anything."""
-    pairs = (("encoder", card.encoder, manifest.encoder, _FREE), ("settings", card.settings, manifest.settings, {"contents"}))
+    pairs = (
+        ("encoder", card.encoder_values(), manifest.encoder.flat(), _FREE),
+        ("settings", card.settings, manifest.settings, {"contents"}),
+    )
     for what, before, now, free in pairs:
         for key in sorted((before.keys() | now.keys()) - free):
+            if key.startswith("query."):
+                continue
             if before.get(key) != now.get(key):
                 raise IndexMismatchError(
                     f"{out} was encoded with the {what} value {key} = {now.get(key)}, {index} holds vectors with {before.get(key)}; "

@@ -31,7 +31,7 @@ class EncodingOptions(TypedDict, total=False):
 
     max_length: int | None
     query_max_length: int | None
-    scale: int
+    scale: float
     top_k: int | None
     min_weight: float | None
     bits: int | None

@@ -99,7 +99,7 @@ def explain_text(model: SpladeModel, text: str, *, max_length: int | None = None
     Raises:
         ModelError: ``max_length`` is more than the model can read.
     """
-    (bag,) = model.encode_documents([text], max_length=max_length, weights=True)
+    (bag,) = model.document_weights([text], max_length=max_length)
     weights = dict(sorted(bag.items(), key=lambda item: item[1], reverse=True))
     words, cut = model.read_words(text, max_length=max_length)
     # A word that comes again in other letters has the same tokens.

@@ -8,11 +8,11 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from splade_lucene.encoding.defaults import DEFAULT_SCALE, default_lengths
+from splade_lucene.encoding.defaults import DEFAULT_SCALE
 from splade_lucene.encoding.quantization import Quantization
 from splade_lucene.pipeline.progress import Advance
 from splade_lucene.pipeline.split import check_split
-from splade_lucene.records import ImpactVector, Passage
+from splade_lucene.records import EncoderRecord, ImpactVector, Passage
 from splade_lucene.vectors.manifest import SHARD_SIZE, Shard
 from splade_lucene.vectors.writer import PendingShard, write_shard
 
@@ -45,7 +45,7 @@ class EncodingSettings(NamedTuple):
 
     max_length: int | None = None
     query_max_length: int | None = None
-    scale: int = DEFAULT_SCALE
+    scale: float = DEFAULT_SCALE
     top_k: int | None = None
     min_weight: float | None = None
     bits: int | None = None
@@ -59,11 +59,11 @@ class ShardEncoder(Protocol):
     """What makes shards of vectors: a model in this process, or several processes.
 
     Attributes:
-        encoder: the fields of the encoder's record, for the manifest.
+        encoder: the record of the encoder, for the manifest.
         settings: how passages are encoded, for the manifest.
     """
 
-    encoder: dict[str, Any]
+    encoder: EncoderRecord
     settings: dict[str, Any]
 
     def encode(self, tasks: Iterator[Task], folder: Path, record: Record, advance: Advance) -> None:
@@ -85,7 +85,7 @@ class PassageEncoder:
         settings: how it is used.
 
     Attributes:
-        encoder: the fields of the encoder's record, for the manifest.
+        encoder: the record of the encoder, for the manifest.
         settings: how passages are encoded, for the manifest.
 
     Raises:
@@ -94,12 +94,12 @@ class PassageEncoder:
 
     def __init__(self, model: SpladeModel, settings: EncodingSettings) -> None:
         self._model, self._contents = model, settings.store_contents
-        self._length = default_lengths(model.name).documents if settings.max_length is None else settings.max_length
+        self._length = model.lengths.documents if settings.max_length is None else settings.max_length
         record = model.record(query_max_length=settings.query_max_length, scale=settings.scale)
-        for each in (self._length, record.query_max_length):
-            model.check_length(each)
+        model.check_length(self._length)
+        model.check_query_length(record.query_max_length)
         self._quantization = Quantization(settings.scale, settings.top_k, settings.min_weight, settings.bits)
-        self.encoder: dict[str, Any] = record._asdict()
+        self.encoder: EncoderRecord = record
         self.settings: dict[str, Any] = {
             "max_length": self._length,
             "top_k": settings.top_k,

@@ -19,6 +19,7 @@ from splade_lucene.core.processors import usable_processors
 from splade_lucene.errors import SpladeLuceneError
 from splade_lucene.pipeline.passage_encoder import EncodingSettings, Record, Task
 from splade_lucene.pipeline.progress import Advance
+from splade_lucene.records import EncoderRecord
 from splade_lucene.vectors.manifest import Shard
 from splade_lucene.vectors.writer import PendingShard
 
@@ -37,6 +38,10 @@ class ModelSpec(NamedTuple):
         device: ``auto``, or what torch calls it; with several workers ``auto`` and ``cuda`` give each another GPU.
         precision: of the arithmetic.
         kernels: of matrix products on a CPU.
+        query_model: another model for queries, or ``idf``.
+        query_revision: branch, tag or commit of ``query_model``.
+        subfolder: of the folder or repository that holds the model.
+        token: for private and gated repositories.
     """
 
     name: str
@@ -44,6 +49,10 @@ class ModelSpec(NamedTuple):
     device: str = "auto"
     precision: str = "auto"
     kernels: str = "auto"
+    query_model: str | None = None
+    query_revision: str | None = None
+    subfolder: str = ""
+    token: str | None = None
 
 
 class WorkerPool:
@@ -55,14 +64,14 @@ class WorkerPool:
         workers: the number of processes.
 
     Attributes:
-        encoder: the fields of the encoder's record, for the manifest.
+        encoder: the record of the encoder, for the manifest.
         settings: how passages are encoded, for the manifest.
 
     Raises:
         SpladeLuceneError: a worker failed, or was killed.
     """
 
-    encoder: dict[str, Any]
+    encoder: EncoderRecord
     settings: dict[str, Any]
 
     def __init__(self, model: ModelSpec, settings: EncodingSettings, workers: int) -> None:
@@ -83,7 +92,7 @@ class WorkerPool:
                     made_by[number] = self._workers[number].receive()
             if any(each != made_by[0] for each in made_by):
                 raise SpladeLuceneError("the workers do not agree on the encoder; give --device and --precision instead of auto")
-            self.encoder, self.settings = made_by[0]["encoder"], made_by[0]["settings"]
+            self.encoder, self.settings = EncoderRecord.from_json(made_by[0]["encoder"]), made_by[0]["settings"]
             self._stack = stack.pop_all()
         return self
 

@@ -1,60 +1,81 @@
-"""The encoder that a folder of vectors or an index names, loaded and held against the record of what it was."""
+"""The encoder of queries that a folder of vectors or an index names, loaded and held against the record of what it was."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from splade_lucene.errors import IndexMismatchError
+from splade_lucene.records import EncoderRecord, EncoderSide
 
 if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel
+    from splade_lucene.encoding.static import StaticQueryEncoder
+
+# What must be as it was; names and revisions may change as long as the files are the same.
+_IDENTITY = ("weights_sha256", "tokenizer_sha256", "kind", "pooling", "activation", "prompt")
+
+
+class _Encoder(Protocol):
+    @property
+    def vocabulary(self) -> Sequence[str]: ...
+
+    def encode_queries(self, texts: Iterable[str], *, max_length: int | None, scale: float, top_k: int | None) -> list[dict[str, int]]: ...
 
 
 class BoundEncoder:
-    """A model with the query length and the scale of an index.
+    """An encoder of queries with the length and the scale of an index.
 
     Args:
-        model: the model.
+        encoder: the model, or the table.
         max_length: tokens a query is cut at.
         scale: impacts are ``round(weight × scale)``.
-        top_k: keep so many tokens of a query, those of the largest weights; all if None.
+        top_k: keep the K tokens of a query with the largest weights; all if None.
+        computes: whether it computes with torch.
     """
 
-    def __init__(self, model: SpladeModel, *, max_length: int, scale: int, top_k: int | None = None) -> None:
-        self._model, self._max_length, self._scale, self._top_k = model, max_length, scale, top_k
+    def __init__(self, encoder: _Encoder, *, max_length: int, scale: float, top_k: int | None = None, computes: bool = True) -> None:
+        self._encoder, self._max_length, self._scale, self._top_k, self._computes = encoder, max_length, scale, top_k, computes
 
     @property
     def vocabulary(self) -> Sequence[str]:
         """The tokens of the model in the order of its output layer."""
-        return self._model.vocabulary
+        return self._encoder.vocabulary
 
     def encode_queries(self, texts: Sequence[str]) -> list[dict[str, int]]:
         """Encodes queries: for each token → impact; none for an empty text, of which a model sees its special tokens alone."""
         given = [text for text in texts if text.strip()]
-        encoded = iter(self._model.encode_queries(given, max_length=self._max_length, scale=self._scale, top_k=self._top_k))
+        encoded = iter(self._encoder.encode_queries(given, max_length=self._max_length, scale=self._scale, top_k=self._top_k))
         return [next(encoded) if text.strip() else {} for text in texts]
+
+    def cores_among(self, threads: int) -> AbstractContextManager[object]:
+        """In a block, each of several threads has its share of the cores; nothing to share where a table is looked up."""
+        if not self._computes:
+            return nullcontext()
+        from splade_lucene.encoding.devices import cores_among
+
+        return cores_among(threads)
 
 
 def bind_encoder(
-    record: Mapping[str, Any],
+    record: EncoderRecord,
     source: Path | str,
     *,
     model: SpladeModel | None = None,
-    query_max_length: int | None = None,
-    query_top_k: int | None = None,
+    table: Mapping[str, int] | None = None,
     device: str = "auto",
     precision: str = "auto",
 ) -> BoundEncoder:
     """Makes the query encoder of vectors or of an index.
 
     Args:
-        record: the encoder's record, from the manifest of the vectors or the card of the index.
+        record: the encoder's record, from the manifest of the vectors or the card of the index, with the settings of queries.
         source: where the record is from, for messages.
-        model: the encoder, if it is loaded already; otherwise the one that the record names is loaded.
-        query_max_length: tokens a query is cut at; what the record says if None.
-        query_top_k: keep so many tokens of a query, those of the largest weights; all if None.
+        model: the encoder, if it is loaded already; otherwise what the record names as the encoder of queries is loaded.
+        table: of the query model ``idf``: token → impact.
         device: for a model loaded here, as in :meth:`SpladeModel.load`.
         precision: likewise.
 
@@ -62,17 +83,53 @@ def bind_encoder(
         ModelError: the model that the record names cannot be had, or cannot read so many tokens.
         IndexMismatchError: its files are not those that the record speaks of.
     """
+    if record.query.kind in ("idf", "static"):
+        if model is not None:
+            _check(record.document, model.side(), source)
+        encoder = _table_encoder(record, source, table)
+        encoder.check_length(record.query_max_length)
+        scale = 1 if record.query.kind == "idf" else record.scale
+        return BoundEncoder(encoder, max_length=record.query_max_length, scale=scale, top_k=record.query_top_k, computes=False)
     if model is None:
         from splade_lucene.encoding.model import SpladeModel
 
-        model = SpladeModel.load(record["model"], revision=record["revision"], device=device, precision=precision)
-    found = model.record()._asdict()
-    for key in ("weights_sha256", "tokenizer_sha256"):
-        if record[key] != found[key]:
-            raise IndexMismatchError(
-                f"{source} was made with the model {record['model']} ({key} {record[key][:12]}…), not with {model.name} "
-                f"({found[key][:12]}…); use that model, or encode and index again"
-            )
-    max_length = record["query_max_length"] if query_max_length is None else query_max_length
-    model.check_length(max_length)
-    return BoundEncoder(model, max_length=max_length, scale=record["scale"], top_k=query_top_k)
+        model = SpladeModel.load_queries(record, device=device, precision=precision)
+    else:
+        _check(record.document, model.side(), source)
+    _check(record.query, model.record().query, source)
+    model.check_query_length(record.query_max_length)
+    return BoundEncoder(model, max_length=record.query_max_length, scale=record.scale, top_k=record.query_top_k)
+
+
+def _table_encoder(record: EncoderRecord, source: Path | str, table: Mapping[str, int] | None) -> StaticQueryEncoder:
+    """Encodes with a table; neither torch nor transformers is imported."""
+    from splade_lucene.encoding.loading import find_query_model, find_tokenizer
+    from splade_lucene.encoding.static import StaticQueryEncoder
+
+    if record.query.kind == "static":
+        side = record.query
+        files = find_query_model(side.model, revision=side.revision, subfolder=side.subfolder)
+        _check(side, files.record(), source)
+        return StaticQueryEncoder(files)
+    if table is None:
+        raise IndexMismatchError(f"{source} has no table of token weights for the query model idf; build the index again")
+    side = record.document
+    files = find_tokenizer(side.model, revision=side.revision, subfolder=side.subfolder)
+    if files.tokenizer_sha256 != record.query.tokenizer_sha256:
+        _refuse(replace(side, tokenizer_sha256=record.query.tokenizer_sha256), files.record(), "tokenizer_sha256", source)
+    return StaticQueryEncoder(files._replace(prompt=""), table)
+
+
+def _check(expected: EncoderSide, found: EncoderSide, source: Path | str) -> None:
+    for key in _IDENTITY:
+        if getattr(expected, key) != getattr(found, key):
+            _refuse(expected, found, key, source)
+
+
+def _refuse(expected: EncoderSide, found: EncoderSide, key: str, source: Path | str) -> NoReturn:
+    values = (getattr(expected, key), getattr(found, key))
+    shown = [f"{value[:12]}…" if key.endswith("sha256") else repr(value) for value in values]
+    raise IndexMismatchError(
+        f"{source} was made with the model {expected.model} ({key} {shown[0]}), not with {found.model} ({shown[1]}); use that model, or "
+        "encode and index again"
+    )

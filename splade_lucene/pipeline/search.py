@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from splade_lucene.core.ir_adapters import Queries, as_queries, scored_docs
@@ -31,7 +31,7 @@ class ImpactSearcher(ImpactIndexSearcher):
         index: the folder, or several that are searched as one: hits, scores and order are those of a single index of all.
         model: the encoder, if it is loaded already; otherwise the one that the index names is loaded when first needed.
         query_max_length: tokens a query is cut at; what the index says if None.
-        query_top_k: search for so many tokens of a query, those of the largest weights: faster, no longer exact; all if None.
+        query_top_k: search for the K tokens of a query with the largest weights: faster, no longer exact; all if None.
         device: for a model loaded here, as in :meth:`SpladeModel.load`.
         precision: likewise.
         in_memory: search postings decoded in Java's heap: several times as fast, the same hits. ``auto`` does so where they fit into half
@@ -65,8 +65,8 @@ class ImpactSearcher(ImpactIndexSearcher):
         self, model: SpladeModel | None, *, query_max_length: int | None, query_top_k: int | None, device: str, precision: str
     ) -> None:
         """Says how queries are encoded; the arguments are those of the class."""
-        self.query_top_k = query_top_k
-        self.query_max_length = self.card.encoder["query_max_length"] if query_max_length is None else query_max_length
+        assert self.card.encoder is not None  # of an impact index
+        self.encoder_record = self.card.encoder.with_queries(max_length=query_max_length, top_k=query_top_k)
         self._device, self._precision = device, precision
         self._loading = threading.Lock()
         self._encoder = None if model is None else self._bind(model)
@@ -83,6 +83,16 @@ class ImpactSearcher(ImpactIndexSearcher):
                 self._encoder = self._bind(None)
             return self._encoder
 
+    @property
+    def query_max_length(self) -> int:
+        """Tokens that queries are cut at."""
+        return self.encoder_record.query_max_length
+
+    @property
+    def query_top_k(self) -> int | None:
+        """Tokens of a query that are searched for, those with the largest weights; None for all."""
+        return self.encoder_record.query_top_k
+
     def _options(self) -> dict[str, Any]:
         # Not the model: a copy in another process loads the one that the index names.
         return {
@@ -95,17 +105,15 @@ class ImpactSearcher(ImpactIndexSearcher):
 
     def cores_among(self, threads: int) -> AbstractContextManager[object]:
         """In a block, each of so many threads has its share of the cores to encode with."""
-        from splade_lucene.encoding.devices import cores_among
-
-        return cores_among(threads)
+        encoder = self.query_encoder()
+        return encoder.cores_among(threads) if isinstance(encoder, BoundEncoder) else nullcontext()
 
     def _bind(self, model: SpladeModel | None) -> BoundEncoder:
         return bind_encoder(
-            self.card.encoder,
+            self.encoder_record,
             self.name,
             model=model,
-            query_max_length=self.query_max_length,
-            query_top_k=self.query_top_k,
+            table=self.card.query_table(),
             device=self._device,
             precision=self._precision,
         )
@@ -221,9 +229,7 @@ def search_queries(
     if searcher.memory is not None:
         notes["in_memory_bytes"] = searcher.memory.held
     if isinstance(searcher, ImpactSearcher):
-        notes["encoder"] = {**card.encoder, "query_max_length": searcher.query_max_length}
-        if searcher.query_top_k is not None:
-            notes["encoder"]["query_top_k"] = searcher.query_top_k
+        notes["encoder"] = searcher.encoder_record.to_json()
         notes["encode_ms"] = batch.prepare_seconds * 1e3 / max(1, len(texts))
     return SearchResult(run, notes)
 

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 def describe(served: ServedIndex) -> IndexAnswer:
     """An index in the list of all."""
     card = served.current.card
-    encoder = Encoder.model_validate(dict(card.encoder), extra="ignore") if card.kind == "impact" else None
+    record = card.encoder
+    encoder = None
+    if record is not None:
+        encoder = Encoder(
+            model=record.model, revision=record.document.revision, query_max_length=record.query_max_length, scale=record.scale
+        )
     return IndexAnswer(name=served.name, kind=card.kind, documents=card.documents, baseline=served.source.baseline, encoder=encoder)
 
 

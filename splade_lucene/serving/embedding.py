@@ -59,7 +59,7 @@ class Embedder:
             raise RequestError(413, f"{len(texts):,} texts are not between 1 and {service.limits.texts:,}, the most in one request")
         texts = [check_text(text, _MOST_CHARS, "a text of the inputs") for text in texts]
         as_queries = _PROMPTS[body.prompt_name]
-        length = encoder.record["query_max_length"] if as_queries else self._document_length(name)
+        length = encoder.record.query_max_length if as_queries else self._document_length(name)
         with service.admission.admit():
             return await asyncio.get_running_loop().run_in_executor(
                 service.catalog.encoders.thread, self._encode, encoder.model, texts, as_queries, length, bool(body.truncate)
@@ -77,13 +77,13 @@ class Embedder:
     ) -> list[list[SparseValue]]:
         if not truncate:
             _refuse_long(model, texts, length)
-        encode = model.encode_queries if as_queries else model.encode_documents
+        encode = model.query_weights if as_queries else model.document_weights
         if model not in self._entries:
             self._entries[model] = {token: entry for entry, token in enumerate(model.vocabulary)}
         entries = self._entries[model]
         return [
             [SparseValue(index=entries[token], value=weight) for token, weight in weights.items()]
-            for weights in encode(texts, max_length=length, weights=True)
+            for weights in encode(texts, max_length=length)
         ]
 
 

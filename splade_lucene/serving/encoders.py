@@ -7,10 +7,11 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from splade_lucene.pipeline.query_encoder import bind_encoder
+from splade_lucene.records import EncoderRecord, EncoderSide
 from splade_lucene.serving.batching import BatchingEncoder
 from splade_lucene.serving.query_cache import CachingEncoder
 from splade_lucene.serving.settings import EncodingSettings
@@ -28,7 +29,7 @@ class ServedEncoder:
         queries: encodes queries in batches.
     """
 
-    def __init__(self, model: SpladeModel, record: Mapping[str, Any], queries: BatchingEncoder) -> None:
+    def __init__(self, model: SpladeModel, record: EncoderRecord, queries: BatchingEncoder) -> None:
         self.model, self.record, self.queries = model, record, queries
 
 
@@ -41,39 +42,50 @@ class Encoders:
 
     def __init__(self, settings: EncodingSettings) -> None:
         self._settings = settings
-        self._models: WeakValueDictionary[tuple[str, str | None], SpladeModel] = WeakValueDictionary()
+        self._models: WeakValueDictionary[tuple[EncoderSide, EncoderSide], SpladeModel] = WeakValueDictionary()
         self._encoders: WeakValueDictionary[str, ServedEncoder] = WeakValueDictionary()
         self._lock = threading.Lock()
         # One thread for all models: each takes all cores.
         self.thread = ThreadPoolExecutor(1, "encode")
 
-    def of(self, record: Mapping[str, Any], folder: Path) -> ServedEncoder:
+    def of(self, record: EncoderRecord, folder: Path, table: Mapping[str, int] | None = None) -> ServedEncoder:
         """The encoder that an index names.
 
         Args:
             record: of the encoder, from the card of the index.
             folder: the index, for messages.
+            table: of the query model ``idf``, which is the index's own.
 
         Raises:
             ModelError: the model cannot be loaded.
             IndexMismatchError: it is not the one that the index was made with.
         """
-        key = json.dumps(dict(record), sort_keys=True)
+        key = json.dumps([record.to_json(), table], sort_keys=True)
         with self._lock:
             found = self._encoders.get(key)
             if found is None:
-                found = self._encoders[key] = self._load(record, folder)
+                found = self._encoders[key] = self._load(record, folder, table)
             return found
 
-    def _load(self, record: Mapping[str, Any], folder: Path) -> ServedEncoder:
+    def _load(self, record: EncoderRecord, folder: Path, table: Mapping[str, int] | None) -> ServedEncoder:
         from splade_lucene.encoding.model import SpladeModel
 
-        settings, name = self._settings, (record["model"], record["revision"])
+        settings, document, query = self._settings, record.document, record.query
+        name = document, query
         model = self._models.get(name)
         if model is None:
-            model = SpladeModel.load(name[0], revision=name[1], device=settings.device, precision=settings.precision)
+            other = (query.model, query.revision) != (document.model, document.revision)
+            model = SpladeModel.load(
+                document.model,
+                revision=document.revision,
+                subfolder=document.subfolder,
+                query_model=query.model if other else None,
+                query_revision=query.revision if other else None,
+                device=settings.device,
+                precision=settings.precision,
+            )
             self._models[name] = model
-        bound = bind_encoder(record, folder, model=model)
+        bound = bind_encoder(record, folder, model=model, table=table)
         bound.encode_queries(["warm up"])
         queries = BatchingEncoder(
             CachingEncoder(bound, settings.cache), self.thread, wait=settings.batch_wait_ms / 1e3, size=settings.batch_size

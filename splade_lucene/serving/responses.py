@@ -156,7 +156,7 @@ class Encoder(BaseModel):
     model: str
     revision: str | None
     query_max_length: int
-    scale: int
+    scale: float
 
 
 class IndexAnswer(BaseModel):

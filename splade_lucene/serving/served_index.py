@@ -59,8 +59,8 @@ class OpenIndex:
         self.encoder: ServedEncoder | None = None
         self.searcher: Searcher
         self.folder = source.folder
-        if self.card.kind == "impact":
-            self.encoder = encoders.of(self.card.encoder, source.folder)
+        if self.card.encoder is not None:
+            self.encoder = encoders.of(self.card.encoder, source.folder, self.card.query_table())
             self.searcher = ImpactIndexSearcher(source.folder, self.encoder.queries.encoder)
         else:
             self.searcher = Bm25Searcher(source.folder)

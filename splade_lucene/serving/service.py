@@ -220,7 +220,7 @@ def _places(hits: list[Hit]) -> Mapping[str, tuple[int, float]]:
 def _impacts(index: OpenIndex, body: SearchBody) -> dict[str, int]:
     if body.impacts is not None:
         return body.impacts
-    scale = index.card.encoder["scale"]
+    scale = index.card.encoder.scale if index.card.encoder else 1
     return {token: impact for token, weight in (body.weights or {}).items() if (impact := round(weight * scale))}
 
 

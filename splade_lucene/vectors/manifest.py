@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from splade_lucene.core.files import atomic_file
 from splade_lucene.errors import InputError
+from splade_lucene.records import EncoderRecord
 
 FORMAT = "splade_lucene vectors 1"
 FILE = "manifest.json"
@@ -66,7 +67,7 @@ class Manifest(NamedTuple):
     """What ``manifest.json`` says.
 
     Attributes:
-        encoder: the fields of the encoder's record: model, revision, checksums, query length, scale, precision.
+        encoder: what encoded the passages, and what encodes queries for them.
         settings: how passages were encoded: ``max_length``, ``top_k``, ``min_weight``, ``bits``, ``contents``; and ``shard_size``,
             the number of passages in a shard.
         shards: the finished shards, in order.
@@ -74,7 +75,7 @@ class Manifest(NamedTuple):
         rejected: how many bad lines of the collection were left out; ``rejected.jsonl`` lists them.
     """
 
-    encoder: Mapping[str, Any]
+    encoder: EncoderRecord
     settings: Mapping[str, Any]
     shards: tuple[Shard, ...] = ()
     complete: bool = False
@@ -142,7 +143,7 @@ def manifest_from(data: Mapping[str, Any], file: Path) -> Manifest:
         shards = tuple(Shard(**shard) for shard in data["shards"])
         for shard in shards:
             shard_number(shard.file)
-        return Manifest(data["encoder"], data["settings"], shards, data["complete"], data.get("rejected", 0))
+        return Manifest(EncoderRecord.from_json(data["encoder"]), data["settings"], shards, data["complete"], data.get("rejected", 0))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(file, f"is not a manifest of splade-lucene ({error!r}); encode again with --overwrite") from None
 
@@ -156,7 +157,8 @@ def write_manifest(file: Path, manifest: Manifest, *, kind: str = FORMAT, **more
         kind: its format.
         more: what else it says.
     """
-    data = manifest._asdict() | {"shards": [shard._asdict() for shard in manifest.shards]}
+    shards = [shard._asdict() for shard in manifest.shards]
+    data = manifest._asdict() | {"encoder": manifest.encoder.to_json(), "shards": shards}
     totals = {"passages": manifest.passages, "empty": manifest.empty, "postings": manifest.postings}
     with atomic_file(file) as stream:
         json.dump({"format": kind, **data, **totals, **more}, stream, indent=1)

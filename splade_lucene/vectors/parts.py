@@ -105,7 +105,7 @@ def recorded_kernels(out: Path) -> str | None:
     """
     parts = (read_part(out, part) for part in parts_in(out))
     found = read_manifest(out) or next((part.manifest for part in parts if part is not None), None)
-    return None if found is None else str(found.encoder.get("kernels", FIRST_KERNELS))
+    return None if found is None else found.encoder.kernels
 
 
 def join_parts(out: Path) -> Manifest | None:
@@ -144,7 +144,7 @@ def _all_finished(out: Path, of: int, found: Sequence[PartManifest]) -> None:
 
 def _belong_together(out: Path, first: PartManifest, part: PartManifest) -> None:
     kinds: list[tuple[str, Mapping[str, Any], Mapping[str, Any]]] = [
-        ("encoder", first.manifest.encoder, part.manifest.encoder),
+        ("encoder", first.manifest.encoder.flat(), part.manifest.encoder.flat()),
         ("settings", first.manifest.settings, part.manifest.settings),
         ("collection", _fields(first), _fields(part)),
     ]

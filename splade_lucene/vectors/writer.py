@@ -16,7 +16,7 @@ from splade_lucene.core.files import atomic_file, file_sha256, write_rejected
 from splade_lucene.core.locks import locked
 from splade_lucene.core.rejects import Rejected
 from splade_lucene.errors import InputError
-from splade_lucene.records import ImpactVector, Passage
+from splade_lucene.records import EncoderRecord, ImpactVector, Passage
 from splade_lucene.vectors.manifest import (
     FILE,
     SHARD_SIZE,
@@ -29,7 +29,7 @@ from splade_lucene.vectors.manifest import (
     shard_number,
     write_manifest,
 )
-from splade_lucene.vectors.parts import FIRST_KERNELS, Collection, Part, PartManifest, parts_in, read_part, write_part
+from splade_lucene.vectors.parts import Collection, Part, PartManifest, parts_in, read_part, write_part
 
 
 class PendingShard(NamedTuple):
@@ -64,7 +64,7 @@ class VectorWriter:
 
     Args:
         out: the folder.
-        encoder: the fields of the encoder's record.
+        encoder: what encodes the passages, and what encodes queries for them.
         settings: how passages are encoded.
         part: which shards this writer makes; all by default. Several writers, each with its part, may work at the same time.
         overwrite: throw away what is there; with a part, what belongs to it.
@@ -77,7 +77,7 @@ class VectorWriter:
     """
 
     def __init__(
-        self, out: Path, *, encoder: Mapping[str, Any], settings: Mapping[str, Any], part: Part | None = None, overwrite: bool = False
+        self, out: Path, *, encoder: EncoderRecord, settings: Mapping[str, Any], part: Part | None = None, overwrite: bool = False
     ) -> None:
         self._out, self.part = out, part or Part()
         self._alone = self.part.of == 1
@@ -101,8 +101,7 @@ class VectorWriter:
             if not self._alone:
                 (out / FILE).unlink(missing_ok=True)
         else:
-            kernels = {"kernels": FIRST_KERNELS}
-            check_unchanged("encoder", kernels | dict(before.encoder), kernels | dict(encoder), out)
+            check_unchanged("encoder", before.encoder.flat(), encoder.flat(), out)
             # Manifests from before it could be chosen do not say it.
             size = {"shard_size": SHARD_SIZE}
             check_unchanged("settings", size | dict(before.settings), size | dict(settings), out)

@@ -200,7 +200,7 @@ def remarks(results: Results, dataset: Dataset) -> list[str]:
 def lengths(results: Results, name: str) -> str:
     """The lengths that a learned sparse system was run with: ``documents/queries`` in tokens."""
     system = results.system(name)
-    document, query = system.settings.get("max_length"), system.encoder.get("query_max_length")
+    document, query = system.settings.get("max_length"), system.encoder.query_max_length if system.encoder else None
     return f"{document}/{query} tokens" if document and query else ""
 
 

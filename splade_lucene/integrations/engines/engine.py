@@ -11,7 +11,7 @@ from splade_lucene.errors import EngineError, IndexMismatchError
 from splade_lucene.integrations.engines.address import EngineAddress
 from splade_lucene.integrations.export.engine import Exporter, Job
 from splade_lucene.integrations.export.registry import exporter_class
-from splade_lucene.records import Hit
+from splade_lucene.records import EncoderRecord, Hit
 
 # Under this name an index in an engine carries what it was made from.
 META = "splade_lucene"
@@ -30,7 +30,7 @@ class EngineRecord(NamedTuple):
 
     to: str
     documents: int
-    encoder: Mapping[str, Any]
+    encoder: EncoderRecord
     settings: Mapping[str, Any]
     mark: str
 
@@ -42,7 +42,7 @@ def record_for(export: Mapping[str, Any], mark: str) -> EngineRecord:
         export: what ``export.json`` says.
         mark: of the load.
     """
-    return EngineRecord(export["engine"], export["documents"], export["encoder"], export["settings"], mark)
+    return EngineRecord(export["engine"], export["documents"], EncoderRecord.from_json(export["encoder"]), export["settings"], mark)
 
 
 def read_record(value: object, where: object) -> EngineRecord:
@@ -85,9 +85,7 @@ class SearchEngine(ABC):
         if hits > self.most_hits:
             raise EngineError(f"{self.address} returns at most {self.most_hits:,} hits; give a smaller --hits")
         encoder = self.record.encoder
-        job = Job(
-            Path(str(self.address)), self.address.name, self.record.documents, encoder["scale"], encoder["model"], hits, lambda: vocabulary
-        )
+        job = Job(Path(str(self.address)), self.address.name, self.record.documents, encoder.scale, encoder.model, hits, lambda: vocabulary)
         exporter: Exporter = exporter_class(self.record.to)(job)
         return exporter
 

@@ -53,9 +53,8 @@ def search_engine(
         IndexMismatchError: the model is no longer the one that the vectors were made with.
     """
     record = engine.record
-    encoder = bind_encoder(
-        record.encoder, str(engine.address), query_max_length=query_max_length, query_top_k=query_top_k, device=device, precision=precision
-    )
+    used = record.encoder.with_queries(max_length=query_max_length, top_k=query_top_k)
+    encoder = bind_encoder(used, str(engine.address), device=device, precision=precision)
     exporter = engine.exporter(k + remove_query, {token: number for number, token in enumerate(encoder.vocabulary)})
     records = list(as_queries(queries))
     start = time.perf_counter()
@@ -72,8 +71,6 @@ def search_engine(
     run: Run = {query.query_id: hits for query, (hits, _) in zip(records, found, strict=True)}
     if remove_query:
         run = {query_id: [hit for hit in hits if hit.doc_id != query_id][:k] for query_id, hits in run.items()}
-    used = {"query_max_length": query_max_length} if query_max_length is not None else {}
-    used |= {"query_top_k": query_top_k} if query_top_k is not None else {}
     notes: dict[str, Any] = {
         "kind": engine.address.engine,
         "index": str(engine.address),
@@ -87,7 +84,7 @@ def search_engine(
         "remove_query": remove_query,
         "settings": dict(record.settings),
         "search_ms": latency([seconds for _, seconds in found])._asdict(),
-        "encoder": {**record.encoder, **used},
+        "encoder": used.to_json(),
         "encode_ms": encode_seconds * 1e3 / max(1, len(records)),
     }
     return SearchResult(run, notes)

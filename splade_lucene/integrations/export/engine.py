@@ -32,7 +32,7 @@ class Job(NamedTuple):
     source: Path
     name: str
     documents: int
-    scale: int
+    scale: float
     model: str
     hits: int
     vocabulary: Callable[[], Mapping[str, int]]

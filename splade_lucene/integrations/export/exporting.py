@@ -19,8 +19,9 @@ from splade_lucene.errors import InputError
 from splade_lucene.integrations.export.engine import FILE, FORMAT, Exporter, Job, compact, write_json
 from splade_lucene.integrations.export.registry import exporter_class
 from splade_lucene.pipeline.query_encoder import BoundEncoder, bind_encoder
-from splade_lucene.records import ImpactVector, Query
+from splade_lucene.records import EncoderRecord, ImpactVector, Query
 from splade_lucene.vectors.check import check_vectors
+from splade_lucene.vectors.idf import query_table
 from splade_lucene.vectors.manifest import Manifest
 from splade_lucene.vectors.reader import read_vectors
 
@@ -56,7 +57,7 @@ class ExportRecord(NamedTuple):
     queries_without_terms: int
     engine_facts: Mapping[str, Any]
     remarks: tuple[str, ...]
-    encoder: Mapping[str, Any]
+    encoder: EncoderRecord
     settings: Mapping[str, Any]
     batches: str = ""
     made_from: Mapping[str, Any] = MappingProxyType({})
@@ -117,16 +118,18 @@ def export_vectors(
     if before is not None and (before.engine, before.name, before.made_from) == (engine, name, made_from):
         return before
 
+    encoder_record = manifest.encoder.with_queries(max_length=query_max_length)
+
     @cache
     def encoder() -> BoundEncoder:
-        return bind_encoder(manifest.encoder, out, query_max_length=query_max_length, device=device, precision=precision)
+        return bind_encoder(encoder_record, out, table=query_table(manifest, out), device=device, precision=precision)
 
     @cache
     def vocabulary() -> Mapping[str, int]:
         return {token: number for number, token in enumerate(encoder().vocabulary)}
 
     documents = manifest.passages - manifest.empty
-    job = Job(out, name, documents, manifest.encoder["scale"], manifest.encoder["model"], hits, vocabulary)
+    job = Job(out, name, documents, encoder_record.scale, encoder_record.model, hits, vocabulary)
     exporter: Exporter = exporter_class(engine)(job, **options)
     with atomic_folder(folder, overwrite=overwrite) as temporary:
         if records is not None:
@@ -135,7 +138,6 @@ def export_vectors(
         written = without_terms = 0
         if records is not None:
             written, without_terms = _write_queries(temporary / "queries.jsonl", exporter, records, encoder())
-        used = {"query_max_length": query_max_length} if query_max_length is not None else {}
         record = ExportRecord(
             engine,
             name,
@@ -145,14 +147,15 @@ def export_vectors(
             without_terms,
             facts,
             tuple(exporter.remarks),
-            {**manifest.encoder, **used},
+            encoder_record,
             manifest.settings,
             exporter.batches,
             made_from,
         )
         notes = exporter.notes.format_map({**job._asdict(), **facts})
         (temporary / "NOTES.md").write_text(f"{notes}\n{_origin(record, manifest)}", encoding="utf-8")
-        write_json(temporary / FILE, {"format": FORMAT, **record._asdict(), "made_from": dict(made_from)})
+        said = {**record._asdict(), "encoder": record.encoder.to_json(), "made_from": dict(made_from)}
+        write_json(temporary / FILE, {"format": FORMAT, **said})
     return record
 
 
@@ -168,7 +171,7 @@ def _read_record(folder: Path) -> ExportRecord | None:
         data = json.loads((folder / FILE).read_text(encoding="utf-8"))
         if data.pop("format") != FORMAT:
             return None
-        return ExportRecord(**{**data, "remarks": tuple(data["remarks"])})
+        return ExportRecord(**{**data, "encoder": EncoderRecord.from_json(data["encoder"]), "remarks": tuple(data["remarks"])})
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return None  # whatever it is, it is not the same export
 
@@ -196,8 +199,8 @@ def _write_queries(file: Path, exporter: Exporter, queries: Sequence[Query], enc
 def _origin(record: ExportRecord, manifest: Manifest) -> str:
     encoder = record.encoder
     lines = [
-        f"Written by splade_lucene {__version__}: {record.documents} documents, {manifest.postings} impacts, model {encoder['model']}, "
-        f"passages cut at {record.settings['max_length']} tokens, queries at {encoder['query_max_length']}, scale {encoder['scale']}.",
+        f"Written by splade_lucene {__version__}: {record.documents} documents, {manifest.postings} impacts, model {encoder.model}, "
+        f"passages cut at {record.settings['max_length'] or '?'} tokens, queries at {encoder.query_max_length}, scale {encoder.scale}.",
         *([f"{record.empty} passages without a token were left out."] if record.empty else []),
         *(f"{remark[0].upper()}{remark[1:]}." for remark in record.remarks),
     ]

@@ -1,0 +1,52 @@
+"""The query model ``idf``: the tokens of a query weighted by how rare they are among the indexed documents.
+
+Nothing is trained and nothing downloaded. The weight of a token that is in ``df`` of ``n`` documents is BM25's
+``ln(1 + (n - df + 0.5) / (df + 0.5))`` (Robertson and Zaragoza, 2009), as an integer ``round(weight × scale)``, and at least 1: a table
+made twice of the same documents is the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from splade_lucene.vectors.manifest import Manifest
+from splade_lucene.vectors.reader import read_vectors
+
+
+def idf_impacts(frequencies: Mapping[str, int], documents: int, scale: float) -> dict[str, int]:
+    """The table.
+
+    Args:
+        frequencies: token → the number of documents that have it, from 1.
+        documents: the number of documents.
+        scale: of the impacts.
+
+    Returns:
+        Token → impact, in the order of the tokens.
+
+    Example:
+        >>> idf_impacts({"glass": 1, "the": 9}, 10, 100)
+        {'glass': 199, 'the': 15}
+    """
+    return {
+        token: max(1, round(scale * math.log1p((documents - frequency + 0.5) / (frequency + 0.5))))
+        for token, frequency in sorted(frequencies.items())
+    }
+
+
+def query_table(manifest: Manifest, out: Path) -> dict[str, int] | None:
+    """The table that an index of vectors will have; None where queries have another encoder.
+
+    Args:
+        manifest: of the vectors.
+        out: their folder.
+    """
+    if manifest.encoder.query.kind != "idf":
+        return None
+    frequencies: Counter[str] = Counter()
+    for vector in read_vectors(out):
+        frequencies.update(vector.vector.keys())
+    return idf_impacts(frequencies, manifest.passages - manifest.empty, manifest.encoder.scale)
