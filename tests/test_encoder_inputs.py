@@ -272,7 +272,7 @@ NEIGHBOURS = "gives a text other weights when it is padded beside a longer"
 UNUSABLE: dict[str, tuple[dict[str, Any], str]] = {
     "convbert": ({"embedding_size": 32, "conv_kernel_size": 3}, NEIGHBOURS),
     "fnet": ({}, NEIGHBOURS),
-    "mobilebert": ({"embedding_size": 32, "true_hidden_size": 32, "intra_bottleneck_size": 32}, "computes its logits in a way"),
+    "mobilebert": ({"embedding_size": 16, "true_hidden_size": 32, "intra_bottleneck_size": 32}, "computes its logits in a way"),
     "bart": (BART, ""),
 }
 

@@ -75,7 +75,7 @@ def replace_linear(network: torch.nn.Module, kernels: str, dtype: torch.dtype) -
     replaced: list[tuple[torch.nn.Module, str, torch.nn.Linear]] = []
     for module in list(network.modules()):
         for name, child in list(module.named_children()):
-            if type(child) is torch.nn.Linear:
+            if type(child) is torch.nn.Linear and child.weight.numel():
                 if id(child) not in made:
                     made[id(child)] = Linear(child.weight, child.bias, kernels=kernels, dtype=dtype)
                 setattr(module, name, made[id(child)])
