@@ -53,9 +53,9 @@ def main() -> None:
     args = parser.parse_args()
     jvm.start(heap=args.heap)
     manifest = check_vectors(args.encoded[0])
-    model = SpladeModel.load(manifest.encoder["model"])
+    model = SpladeModel.load(manifest.encoder.document.model)
     texts = [query.text for query in read_queries(args.queries)[: args.count]]
-    length, scale = manifest.encoder["query_max_length"], manifest.encoder["scale"]
+    length, scale = manifest.encoder.query_max_length, manifest.encoder.scale
     queries = model.encode_queries(texts, max_length=length, scale=scale)
     sizes: list[dict[str, str]] = []
     times: list[dict[str, Any]] = []
