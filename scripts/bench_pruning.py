@@ -111,15 +111,15 @@ def measure(
         queries, qrels = read_queries(folder), read_qrels(folder)
         with ImpactSearcher(index, model=model) as searcher:
             for _ in range(2):
-                run, notes = search_queries(searcher, queries, remove_query=True)
+                run, info = search_queries(searcher, queries, remove_query=True)
     scores = score_run(run, qrels, "nDCG@10 R@100").mean
     return {
         folder.name: " ".join(f"{name} {value}" for name, value in given.items()) or "all weights",
         "postings/doc": f"{manifest.postings / manifest.passages:.1f}",
         "capped": f"{manifest.capped / manifest.postings:.2%}" if quantization.bits else "-",
-        "index MB": f"{notes['index_bytes'] / 1e6:.2f}",
-        "FLOPS": f"{notes['flops']:.2f}",
-        "search ms": f"{notes['search_ms']['p50']:.2f}",
+        "index MB": f"{(info.index_bytes or 0) / 1e6:.2f}",
+        "FLOPS": f"{info.flops:.2f}",
+        "search ms": f"{info.search_ms.p50:.2f}",
         **{name: f"{value:.4f}".lstrip("0") for name, value in scores.items()},
     }
 

@@ -157,7 +157,8 @@ def test_an_index_of_another_encoder_is_refused(folder: Path, tiny: SpladeModel,
 def test_notes_say_how_a_run_was_made_and_what_it_cost(folder: Path, tiny: SpladeModel) -> None:
     vectors = list(read_vectors(folder / "out"))
     with ImpactSearcher(folder / "index", model=tiny) as searcher:
-        run, notes = search_queries(searcher, QUERIES, k=3)
+        run, info = search_queries(searcher, QUERIES, k=3)
+    notes = info.notes()
     encoded = tiny.encode_queries([query.text for query in QUERIES], max_length=16, scale=50)
     overlaps = [len(query.keys() & vector.vector.keys()) for query in encoded for vector in vectors]
     assert notes["flops"] == pytest.approx(sum(overlaps) / len(encoded) / notes["documents"])
@@ -179,9 +180,9 @@ def test_the_querys_own_document_is_removed_and_the_list_refilled(folder: Path, 
 
 def test_queries_without_terms_are_counted(folder: Path) -> None:
     with open_searcher(folder / "bm25") as searcher:
-        run, notes = search_queries(searcher, [Query("q", "the of"), Query("r", "glass")])
+        run, info = search_queries(searcher, [Query("q", "the of"), Query("r", "glass")])
     assert run["q"] == []
-    assert notes["queries_without_terms"] == 1
+    assert info.queries_without_terms == 1
 
 
 def test_latency_is_measured_over_single_queries(folder: Path) -> None:

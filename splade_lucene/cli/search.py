@@ -106,8 +106,8 @@ def run(args: argparse.Namespace) -> None:
     hits = sum(map(len, result.run.values()))
     row = {"run": str(args.output), "queries": f"{len(queries):,}", "hits": f"{hits:,}", **cost_columns(result.notes)}
     print(markdown_table([row]), file=sys.stderr if to_stdout else sys.stdout)
-    if result.notes["queries_without_terms"]:
-        print(f"{result.notes['queries_without_terms']:,} queries have no terms and so no hits", file=sys.stderr)
+    if result.info.queries_without_terms:
+        print(f"{result.info.queries_without_terms:,} queries have no terms and so no hits", file=sys.stderr)
 
 
 def _search_index(args: argparse.Namespace, queries: Sequence[Query]) -> SearchResult:

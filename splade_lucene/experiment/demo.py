@@ -123,7 +123,7 @@ def run_demo(folder: Path, *, model: str = "tiny", threads: int = 1) -> DemoRepo
 
 
 def _system(name: str, searcher: ImpactSearcher | Bm25Searcher, queries: Sequence[Query], qrels: Sequence[Qrel]) -> System:
-    run, notes = search_queries(searcher, queries, k=HITS)
+    run, info = search_queries(searcher, queries, k=HITS)
     time: Latency = query_latency(searcher, queries, k=HITS)
     scores = score_run(run, qrels, MEASURES).mean
-    return System(name, run, scores, notes["documents"], notes["index_bytes"], time.mean, notes["flops"])
+    return System(name, run, scores, info.documents, info.index_bytes or 0, time.mean, info.flops or 0.0)

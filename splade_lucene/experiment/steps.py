@@ -146,7 +146,7 @@ class Steps:
 
         def search() -> tuple[Run, dict[str, Any]]:
             with open_searcher() as searcher:
-                run, notes = search_queries(
+                run, info = search_queries(
                     searcher,
                     self.queries,
                     k=self._settings.hits,
@@ -155,7 +155,7 @@ class Steps:
                     max_passage=split,
                 )
                 times = query_times(searcher, sample(self.queries), k=self._settings.hits, max_passage=split)
-            return run, {**notes, "times": times}
+            return run, {**info.notes(), "times": times}
 
         return self._run(system, made_from, search)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from splade_lucene.core.ir_adapters import Queries, as_queries, scored_docs
 from splade_lucene.errors import IndexMismatchError
 from splade_lucene.evaluation.cost import Latency, flops, latency
+from splade_lucene.evaluation.run_info import RunInfo
 from splade_lucene.evaluation.runs import Run
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher
 from splade_lucene.lucene.filters import DocumentFilter, Within
@@ -124,11 +125,16 @@ class SearchResult(NamedTuple):
 
     Attributes:
         run: query id → hits.
-        notes: the index, its kind and size, the lengths, the latency in milliseconds, FLOPS: what is printed beside the scores.
+        info: the index, its kind and size, the lengths, the latency in milliseconds, FLOPS: what is printed beside the scores.
     """
 
     run: Run
-    notes: dict[str, Any]
+    info: RunInfo
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What :attr:`info` knows, as JSON values: what stands in ``RUN.json``."""
+        return self.info.notes()
 
     def scored_docs(self) -> Iterator[Any]:
         """The hits as ``ir_measures.ScoredDoc``, query by query, best first."""
@@ -205,33 +211,35 @@ def search_queries(
         run = {query_id: [hit for hit in hits if hit.doc_id != query_id][:k] for query_id, hits in run.items()}
     terms = {term for bag in batch.terms.values() for term in bag}
     card = searcher.card
-    notes: dict[str, Any] = {
-        "kind": card.kind,
-        "index": searcher.name,
-        "index_bytes": searcher.size(),
-        "documents": card.documents,
-        "queries": len(texts),
-        "queries_without_terms": sum(not bag for bag in batch.terms.values()),
-        "terms_per_query": sum(map(len, batch.terms.values())) / max(1, len(texts)),
-        "terms_per_document": searcher.mean_length(),
-        "hits": k,
-        "threads": threads,
-        "remove_query": remove_query,
-        "own_passage": own_passage,
-        "settings": dict(card.settings),
-        "search_ms": latency(list(batch.search_seconds.values()))._asdict(),
-        "flops": flops(batch.terms.values(), searcher.document_frequencies(terms), card.documents),
-    }
-    if within is not None:
-        notes["filtered_documents"] = within.documents
-    if max_passage:
-        notes["max_passage"] = True
-    if searcher.memory is not None:
-        notes["in_memory_bytes"] = searcher.memory.held
+    encoder, encode_ms = None, None
     if isinstance(searcher, ImpactSearcher):
-        notes["encoder"] = searcher.encoder_record.to_json()
-        notes["encode_ms"] = batch.prepare_seconds * 1e3 / max(1, len(texts))
-    return SearchResult(run, notes)
+        encoder = {**card.encoder, "query_max_length": searcher.query_max_length}
+        if searcher.query_top_k is not None:
+            encoder["query_top_k"] = searcher.query_top_k
+        encode_ms = batch.prepare_seconds * 1e3 / max(1, len(texts))
+    info = RunInfo(
+        kind=card.kind,
+        index=searcher.name,
+        documents=card.documents,
+        queries=len(texts),
+        queries_without_terms=sum(not bag for bag in batch.terms.values()),
+        terms_per_query=sum(map(len, batch.terms.values())) / max(1, len(texts)),
+        hits=k,
+        threads=threads,
+        remove_query=remove_query,
+        settings=dict(card.settings),
+        search_ms=latency(list(batch.search_seconds.values())),
+        index_bytes=searcher.size(),
+        terms_per_document=searcher.mean_length(),
+        own_passage=own_passage,
+        flops=flops(batch.terms.values(), searcher.document_frequencies(terms), card.documents),
+        encoder=encoder,
+        encode_ms=encode_ms,
+        filtered_documents=None if within is None else within.documents,
+        max_passage=max_passage or None,
+        in_memory_bytes=None if searcher.memory is None else searcher.memory.held,
+    )
+    return SearchResult(run, info)
 
 
 class Load(NamedTuple):

@@ -10,6 +10,7 @@ from typing import Any
 
 from splade_lucene.core.ir_adapters import Queries, as_queries
 from splade_lucene.evaluation.cost import latency
+from splade_lucene.evaluation.run_info import RunInfo
 from splade_lucene.evaluation.runs import Run
 from splade_lucene.integrations.engines.engine import SearchEngine
 from splade_lucene.pipeline.query_encoder import bind_encoder
@@ -71,23 +72,23 @@ def search_engine(
     run: Run = {query.query_id: hits for query, (hits, _) in zip(records, found, strict=True)}
     if remove_query:
         run = {query_id: [hit for hit in hits if hit.doc_id != query_id][:k] for query_id, hits in run.items()}
-    notes: dict[str, Any] = {
-        "kind": engine.address.engine,
-        "index": str(engine.address),
-        "export": record.to,
-        "documents": record.documents,
-        "queries": len(records),
-        "queries_without_terms": sum(not impacts for impacts in encoded),
-        "terms_per_query": sum(map(len, encoded)) / max(1, len(encoded)),
-        "hits": k,
-        "threads": threads,
-        "remove_query": remove_query,
-        "settings": dict(record.settings),
-        "search_ms": latency([seconds for _, seconds in found])._asdict(),
-        "encoder": used.to_json(),
-        "encode_ms": encode_seconds * 1e3 / max(1, len(records)),
-    }
-    return SearchResult(run, notes)
+    info = RunInfo(
+        kind=engine.address.engine,
+        index=str(engine.address),
+        export=record.to,
+        documents=record.documents,
+        queries=len(records),
+        queries_without_terms=sum(not impacts for impacts in encoded),
+        terms_per_query=sum(map(len, encoded)) / max(1, len(encoded)),
+        hits=k,
+        threads=threads,
+        remove_query=remove_query,
+        settings=dict(record.settings),
+        search_ms=latency([seconds for _, seconds in found]),
+        encoder={**record.encoder, **used},
+        encode_ms=encode_seconds * 1e3 / max(1, len(records)),
+    )
+    return SearchResult(run, info)
 
 
 def _encoded(encoder: Any, texts: Sequence[str]) -> Iterator[dict[str, int]]:
