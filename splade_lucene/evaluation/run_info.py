@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from splade_lucene.evaluation.cost import Latency
 
 
-class RunInfo(NamedTuple):
+@dataclass(frozen=True)
+class RunInfo:
     """How a run was made and what it cost.
 
     Attributes:
@@ -59,5 +61,5 @@ class RunInfo(NamedTuple):
 
     def notes(self) -> dict[str, Any]:
         """As JSON values by name, without what is not known."""
-        found = {name: value for name, value in self._asdict().items() if value is not None}
+        found = {name: value for name, value in vars(self).items() if value is not None}
         return found | {"settings": dict(self.settings), "search_ms": self.search_ms._asdict()}

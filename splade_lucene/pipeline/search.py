@@ -213,10 +213,7 @@ def search_queries(
     card = searcher.card
     encoder, encode_ms = None, None
     if isinstance(searcher, ImpactSearcher):
-        encoder = {**card.encoder, "query_max_length": searcher.query_max_length}
-        if searcher.query_top_k is not None:
-            encoder["query_top_k"] = searcher.query_top_k
-        encode_ms = batch.prepare_seconds * 1e3 / max(1, len(texts))
+        encoder, encode_ms = searcher.encoder_record.to_json(), batch.prepare_seconds * 1e3 / max(1, len(texts))
     info = RunInfo(
         kind=card.kind,
         index=searcher.name,

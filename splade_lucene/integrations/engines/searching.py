@@ -85,7 +85,7 @@ def search_engine(
         remove_query=remove_query,
         settings=dict(record.settings),
         search_ms=latency([seconds for _, seconds in found]),
-        encoder={**record.encoder, **used},
+        encoder=used.to_json(),
         encode_ms=encode_seconds * 1e3 / max(1, len(records)),
     )
     return SearchResult(run, info)
