@@ -6,10 +6,10 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from splade_lucene.evaluation.cost import QueryTime
 from splade_lucene.evaluation.result_files import (
     TOP,
     Evidence,
-    QueryTime,
     write_evidence,
     write_latency,
     write_passages,

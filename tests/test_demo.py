@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from splade_lucene.evaluation.results import read_results
 from splade_lucene.evaluation.runs import read_run
 
 
@@ -29,6 +30,17 @@ def test_the_demo_prints_quality_and_cost_and_examples_and_runs_again(tmp_path: 
         assert min(megabytes, milliseconds, flops) > 0
     assert next(line for line in lines if line.startswith("“")).startswith("“dictionary that makes up a default value")
     assert sum(line.startswith(("  BM25 ", "  SPLADE ")) for line in lines) == 6
-    for step in ("1/4", "2/4", "3/4", "4/4"):
-        assert f"{step} " in child.stderr
-    assert len(read_run(tmp_path / "demo" / "fusion.trec")) >= 60
+    for step in (
+        "collecting docstrings",
+        "pydocs: indexing bm25-flat",
+        "pydocs: encoding with tiny",
+        "pydocs: the run sum-splade-tiny is written",
+    ):
+        assert step in child.stderr
+    results = read_results(tmp_path / "demo")
+    assert len(read_run(tmp_path / "demo" / "pydocs" / "runs" / "sum-splade-tiny.trec")) >= 60
+    for name, system in (("BM25", "bm25-flat"), ("SPLADE", "splade-tiny"), ("fusion", "sum-splade-tiny")):
+        row = results.row("pydocs", system)
+        assert row
+        assert systems[name][:3] == [pytest.approx(value, abs=5e-5) for value in row.scores.values()]
+    assert "dictionary that makes up a default value" in (tmp_path / "demo" / "report.html").read_text()

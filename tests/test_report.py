@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from splade_lucene.errors import InputError, SpladeLuceneError
+from splade_lucene.evaluation.cost import QueryTime
 from splade_lucene.evaluation.report import FILE, plots, write_report
 from splade_lucene.evaluation.report.queries import DETAILED_QUERIES, decisive_pair, read_queries
 from splade_lucene.evaluation.report.svg import axes, style, to_svg
 from splade_lucene.evaluation.report.tables import number
-from splade_lucene.evaluation.result_files import QueryTime
 from splade_lucene.evaluation.results import Comparison, write_results
 from tests.evaluation_sample import SYSTEMS, gain, write_sample
 
@@ -254,7 +254,7 @@ def test_missing_files_and_packages_are_named(tmp_path: Path, monkeypatch: pytes
             write_report(tmp_path)
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "jinja2", None)
-        with pytest.raises(SpladeLuceneError, match=r"the report needs jinja2: pip install"):
+        with pytest.raises(SpladeLuceneError, match=r"pages need jinja2: pip install"):
             write_report(tmp_path)
     (tmp_path / "set0" / "scores.csv").unlink()
     with pytest.raises(InputError, match=r"scores\.csv"):

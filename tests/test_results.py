@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from splade_lucene.errors import InputError
+from splade_lucene.evaluation.cost import QueryTime
 from splade_lucene.evaluation.result_files import (
     Evidence,
-    QueryTime,
     read_evidence,
     read_evidence_passages,
     read_latency,

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from splade_lucene.cli.options import add_threads, folder
 from splade_lucene.encoding.defaults import TINY
+
+if TYPE_CHECKING:
+    from splade_lucene.evaluation.results import Row
 
 HELP = "the whole way on built-in data, offline"
 
@@ -32,32 +36,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
+    from splade_lucene.evaluation.report.page import write_report
+    from splade_lucene.evaluation.result_tables import write_tables
     from splade_lucene.evaluation.table import markdown_table
-    from splade_lucene.experiment.demo import HITS, run_demo
+    from splade_lucene.experiment.demo import run_demo
+    from splade_lucene.lucene import jvm
 
+    jvm.start()
     report = run_demo(args.output, model=args.model, threads=args.threads)
-    print(f"\n{report.queries} questions; SPLADE: {report.encoder}\n")
-    rows = [
-        {
-            "system": system.name,
-            **{measure: f"{value:.4f}" for measure, value in system.scores.items()},
-            "documents": f"{system.documents:,}",
-            "index MB": f"{system.index_bytes / 1e6:.2f}",
-            "query ms": f"{system.latency_ms:.1f}",
-            "FLOPS": f"{system.flops:.2f}",
-        }
-        for system in report.systems
-    ]
-    print(markdown_table(rows))
+    write_tables(args.output, report.results)
+    page = write_report(args.output)
+    splade = report.systems[1].system
+    lengths = f"passages cut at {splade.settings['max_length']} tokens, queries at {splade.encoder['query_max_length']}"
+    print(f"\n{report.results.datasets[0].queries} questions; SPLADE: {splade.encoder['model']}, {lengths}\n")
+    print(markdown_table([{"system": each.name, **_figures(each.row)} for each in report.systems]))
     print(
-        f"\nquery ms: mean of single queries in one thread, {HITS:,} hits each, encoding included, after a warm-up round."
-        "\nFLOPS: mean multiplications to score one query against one document (arXiv 2107.05720). fusion: min-max-normalised scores,"
-        "\nhalf and half, not tuned; its cost is that of both."
+        f"\nquery ms: mean of single queries in one thread, {report.results.settings['hits']:,} hits each, encoding included, after a"
+        "\nwarm-up round. FLOPS: mean multiplications to score one query against one document (arXiv 2107.05720). fusion: the sum of"
+        "\nmin-max-normalised scores, half and half, not tuned; its cost is that of both."
     )
     for query in report.examples:
         print(f"\n“{query.text}”  (2: answers the question, 1: helps)")
-        for system in report.systems[:2]:
-            for rank, hit in enumerate(system.run[query.query_id][:3], start=1):
+        for each in report.systems[:2]:
+            for rank, hit in enumerate(each.run[query.query_id][:3], start=1):
                 grade = report.relevant[query.query_id].get(hit.doc_id, 0)
-                print(f"  {system.name if rank == 1 else '':7} {rank}. {hit.doc_id}{f'  [{grade}]' if grade else ''}")
+                print(f"  {each.name if rank == 1 else '':7} {rank}. {hit.doc_id}{f'  [{grade}]' if grade else ''}")
+    print(f"\nAll figures, query by query: {page}")
     print(_NEXT, end="")
+
+
+def _figures(row: Row) -> dict[str, str]:
+    assert row.cost  # it was measured here
+    assert row.timings
+    return {
+        **{measure: f"{value:.4f}" for measure, value in row.scores.items()},
+        "documents": f"{row.cost.documents:,}",
+        "index MB": f"{row.cost.index_bytes / 1e6:.2f}",
+        "query ms": f"{row.timings.query_ms.mean:.1f}",
+        "FLOPS": f"{row.cost.flops:.2f}",
+    }

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from splade_lucene.collections.beir_names import ALL, collection_name
-from splade_lucene.collections.judged import JudgedCollection
+from splade_lucene.collections.judged import JudgedCollection, passages_sha256
 from splade_lucene.core.ir_adapters import as_passages, as_qrels, as_queries
 from splade_lucene.errors import InputError
 from splade_lucene.records import Passage
@@ -46,10 +44,7 @@ class IrDatasetsCollection(JudgedCollection):
 
     def sha256(self) -> str:
         """A SHA-256 over all passages."""
-        digest = hashlib.sha256()
-        for passage in self.passages():
-            digest.update(json.dumps(passage).encode())
-        return digest.hexdigest()
+        return passages_sha256(self.passages())
 
 
 def _load(id: str) -> Any:

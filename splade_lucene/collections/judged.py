@@ -6,7 +6,7 @@ import hashlib
 import json
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import cast
 
@@ -54,6 +54,14 @@ class JudgedCollection(ABC):
     @abstractmethod
     def sha256(self) -> str:
         """A checksum of the corpus: another one means other passages."""
+
+
+def passages_sha256(passages: Iterable[Passage]) -> str:
+    """A checksum of passages that are no files."""
+    digest = hashlib.sha256()
+    for passage in passages:
+        digest.update(json.dumps(passage).encode())
+    return digest.hexdigest()
 
 
 class BeirCollection(JudgedCollection):

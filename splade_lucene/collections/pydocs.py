@@ -11,6 +11,7 @@ import inspect
 import io
 import json
 import pkgutil
+import platform
 import subprocess
 import sys
 import warnings
@@ -19,6 +20,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import ModuleType
 
+from splade_lucene.collections.judged import JudgedCollection, passages_sha256
 from splade_lucene.collections.queries import read_qrels, read_queries
 from splade_lucene.records import Passage, Qrel, Query
 
@@ -92,6 +94,23 @@ def questions(doc_ids: set[str]) -> tuple[list[Query], list[Qrel]]:
     answered = {qrel.query_id for qrel in qrels if qrel.relevance > 0}
     queries = [query for query in read_queries(_DATA / "pydocs-queries.jsonl") if query.query_id in answered]
     return queries, [qrel for qrel in qrels if qrel.query_id in answered]
+
+
+class PydocsCollection(JudgedCollection):
+    """The docstrings of the running Python's standard library, with questions and judgments."""
+
+    def __init__(self) -> None:
+        super().__init__("pydocs", f"docstrings of Python {platform.python_version()}", None)
+        self._passages = passages()
+        self._queries, self._qrels = questions({passage.doc_id for passage in self._passages})
+
+    def passages(self) -> Iterator[Passage]:
+        """See :meth:`JudgedCollection.passages`."""
+        return iter(self._passages)
+
+    def sha256(self) -> str:
+        """A SHA-256 over all passages."""
+        return passages_sha256(self._passages)
 
 
 def _modules() -> Iterator[tuple[str, ModuleType]]:

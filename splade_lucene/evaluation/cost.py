@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 
 class Latency(NamedTuple):
     """Times of single queries in milliseconds."""
@@ -16,8 +14,17 @@ class Latency(NamedTuple):
     p99: float
 
 
+class QueryTime(NamedTuple):
+    """What one query took in one thread, in milliseconds; 0 to encode it for BM25."""
+
+    encode_ms: float
+    search_ms: float
+
+
 def latency(seconds: Sequence[float]) -> Latency:
     """Summarizes times given in seconds; zeros if there are none."""
+    import numpy as np
+
     milliseconds = np.array(seconds if len(seconds) else [0.0]) * 1e3
     return Latency(float(milliseconds.mean()), *(float(value) for value in np.percentile(milliseconds, [50, 99])))
 

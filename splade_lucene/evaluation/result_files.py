@@ -7,10 +7,11 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from splade_lucene.core.files import Lines, atomic_file, read_objects
 from splade_lucene.errors import InputError
+from splade_lucene.evaluation.cost import QueryTime
 from splade_lucene.records import Hit, Passage
 
 TOP = 5
@@ -18,13 +19,6 @@ TOP = 5
 
 QueryScores = dict[str, dict[str, dict[str, float]]]
 """System → measure → query id → score."""
-
-
-class QueryTime(NamedTuple):
-    """What one query took in one thread, in milliseconds; 0 to encode it for BM25."""
-
-    encode_ms: float
-    search_ms: float
 
 
 @dataclass(frozen=True)

@@ -43,11 +43,11 @@ class RunComparison:
         dataset = self._dataset()
         rows = [
             Row(
-                dataset.name,
-                name,
-                place(path, self._out),
-                file_sha256(path),
-                self.judged[name].scores,
+                dataset=dataset.name,
+                system=name,
+                run=place(path, self._out),
+                run_sha256=file_sha256(path),
+                scores=self.judged[name].scores,
                 comparisons=comparisons.get(name, {}),
                 missing=self.judged[name].missing,
                 unjudged=self.judged[name].unjudged,
@@ -56,16 +56,16 @@ class RunComparison:
             for name, path in self._runs.items()
         ]
         return Results(
-            self._out.resolve().name,
-            datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            {"splade_lucene": __version__},
-            {},
-            {},
-            self._measures,
-            baseline,
-            tuple(System(name, name, "run") for name in self._runs),
-            (dataset,),
-            tuple(rows),
+            name=self._out.resolve().name,
+            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            versions={"splade_lucene": __version__},
+            machine={},
+            settings={},
+            measures=self._measures,
+            baseline=baseline,
+            systems=tuple(System(name, name, "run") for name in self._runs),
+            datasets=(dataset,),
+            rows=tuple(rows),
             notes=tuple(self.warnings()),
         )
 
@@ -89,19 +89,19 @@ class RunComparison:
     def _dataset(self) -> Dataset:
         path = self._qrels_path.resolve()
         return Dataset(
-            path.name if path.is_dir() else path.name.removesuffix(".gz").rpartition(".")[0] or path.name,
-            str(self._qrels_path),
-            "test" if path.is_dir() else None,
-            None,
-            None,
-            len({qrel.query_id for qrel in self._qrels}),
-            len(self._qrels),
-            without_relevant(self._qrels),
-            None if path.is_dir() else place(path, self._out),
-            "scores.csv",
-            None,
-            None,
-            None,
+            name=path.name if path.is_dir() else path.name.removesuffix(".gz").rpartition(".")[0] or path.name,
+            source=str(self._qrels_path),
+            split="test" if path.is_dir() else None,
+            sha256=None,
+            documents=None,
+            queries=len({qrel.query_id for qrel in self._qrels}),
+            judgments=len(self._qrels),
+            queries_without_relevant=without_relevant(self._qrels),
+            qrels=None if path.is_dir() else place(path, self._out),
+            scores="scores.csv",
+            latency=None,
+            evidence=None,
+            passages=None,
         )
 
 
@@ -118,4 +118,4 @@ def _named(runs: Sequence[Path]) -> dict[str, Path]:
 def _cost(notes: Mapping[str, Any]) -> Cost | None:
     """What `search` noted beside a run; None for runs made elsewhere."""
     keys = ("documents", "flops", "terms_per_query", "terms_per_document", "index_bytes")
-    return Cost(*(notes[key] for key in keys)) if notes.keys() >= set(keys) else None
+    return Cost(**{key: notes[key] for key in keys}) if notes.keys() >= set(keys) else None

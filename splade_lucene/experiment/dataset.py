@@ -87,17 +87,17 @@ class DatasetEvaluation:
             judged, searched = self._judged[system.name], self._runs[system.name]
             beside = published(self._steps.collection.name, system, judged.scores) if self._is_comparable(system) else {}
             row = Row(
-                self._steps.collection.name,
-                system.name,
-                place(searched.file, self._out),
-                searched.notes["sha256"],
-                judged.scores,
-                beside,
-                comparisons.get(system.name, {}),
-                judged.missing,
-                judged.unjudged,
-                self._cost(system),
-                self._timings(system),
+                dataset=self._steps.collection.name,
+                system=system.name,
+                run=place(searched.file, self._out),
+                run_sha256=searched.notes["sha256"],
+                scores=judged.scores,
+                published=beside,
+                comparisons=comparisons.get(system.name, {}),
+                missing=judged.missing,
+                unjudged=judged.unjudged,
+                cost=self._cost(system),
+                timings=self._timings(system),
             )
             rows.append(row)
         return rows
@@ -118,11 +118,11 @@ class DatasetEvaluation:
     def _cost(self, system: System) -> Cost:
         parts = [self._runs[name].notes for name in self._parts(system)]
         return Cost(
-            max(each["documents"] for each in parts),
-            sum(each["flops"] for each in parts),
-            sum(each["terms_per_query"] for each in parts),
-            sum(each["terms_per_document"] for each in parts),
-            sum(each["index_bytes"] for each in parts),
+            documents=max(each["documents"] for each in parts),
+            flops=sum(each["flops"] for each in parts),
+            terms_per_query=sum(each["terms_per_query"] for each in parts),
+            terms_per_document=sum(each["terms_per_document"] for each in parts),
+            index_bytes=sum(each["index_bytes"] for each in parts),
         )
 
     def _timings(self, system: System) -> Timings:
@@ -130,11 +130,11 @@ class DatasetEvaluation:
         encode = [self._encode_seconds(name) for name in self._parts(system)]
         index = [self._steps.index_seconds(self._named(name)) for name in self._parts(system)]
         return Timings(
-            _sum(encode),
-            _sum(index),
-            _milliseconds([each.search_ms for each in times]),
-            _milliseconds([each.encode_ms + each.search_ms for each in times]),
-            len(times),
+            encode_seconds=_sum(encode),
+            index_seconds=_sum(index),
+            search_ms=_milliseconds([each.search_ms for each in times]),
+            query_ms=_milliseconds([each.encode_ms + each.search_ms for each in times]),
+            queries=len(times),
         )
 
     def _encode_seconds(self, name: str) -> float | None:
@@ -161,20 +161,20 @@ class DatasetEvaluation:
             self._notes.append(f"{textless:,} judged queries have no text; they count 0 for every system.")
         card = next(iter(self._cards.values()))
         return Dataset(
-            collection.name,
-            collection.source,
-            collection.split,
-            self._steps.sha256,
-            card.documents + card.empty,
-            len({qrel.query_id for qrel in self._qrels}),
-            len(self._qrels),
-            barren,
-            place(folder / "qrels.trec", self._out),
-            place(folder / "scores.csv", self._out),
-            place(folder / "latency.csv", self._out),
-            place(folder / "evidence.jsonl", self._out),
-            place(folder / "passages.jsonl", self._out),
-            tuple(self._notes),
+            name=collection.name,
+            source=collection.source,
+            split=collection.split,
+            sha256=self._steps.sha256,
+            documents=card.documents + card.empty,
+            queries=len({qrel.query_id for qrel in self._qrels}),
+            judgments=len(self._qrels),
+            queries_without_relevant=barren,
+            qrels=place(folder / "qrels.trec", self._out),
+            scores=place(folder / "scores.csv", self._out),
+            latency=place(folder / "latency.csv", self._out),
+            evidence=place(folder / "evidence.jsonl", self._out),
+            passages=place(folder / "passages.jsonl", self._out),
+            notes=tuple(self._notes),
         )
 
     def _write_qrels(self, file: Path) -> None:

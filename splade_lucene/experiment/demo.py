@@ -1,4 +1,4 @@
-"""The whole way on text that every machine has: the docstrings of Python's standard library."""
+"""The whole evaluation on text that every machine has: the docstrings of Python's standard library."""
 
 from __future__ import annotations
 
@@ -6,124 +6,73 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from splade_lucene.collections import pydocs
-from splade_lucene.evaluation.cost import Latency
-from splade_lucene.evaluation.fusion import fuse
-from splade_lucene.evaluation.measures import score_run
-from splade_lucene.evaluation.runs import Run, write_run
-from splade_lucene.lucene.bm25_searcher import Bm25Searcher
-from splade_lucene.lucene.indexing import build_bm25_index, build_impact_index
-from splade_lucene.pipeline.encode import encode_collection
+from splade_lucene.collections.catalogue import Candidate
+from splade_lucene.collections.pydocs import PydocsCollection
+from splade_lucene.encoding.defaults import DEFAULT_SCALE
+from splade_lucene.evaluation.results import Results, Row, System, locate
+from splade_lucene.evaluation.runs import Run, read_run
+from splade_lucene.experiment.run import evaluate
+from splade_lucene.experiment.steps import Settings
+from splade_lucene.experiment.systems import Lengths, plan_systems
 from splade_lucene.pipeline.progress import progress
-from splade_lucene.pipeline.search import ImpactSearcher, query_latency, search_queries
-from splade_lucene.records import Qrel, Query
+from splade_lucene.records import Query
 
-HITS = 1000
-MEASURES = "nDCG@10 R@100 RR@10"
+MEASURES = ("nDCG@10", "R@100", "RR@10")
 # Shown as examples; picked before any run was seen.
 _EXAMPLES = ("q03", "q37", "q65")
 
 
-class System(NamedTuple):
-    """One row of the demo's table.
-
-    Attributes:
-        name: BM25, SPLADE or their fusion.
-        run: query id → hits.
-        scores: measure → mean.
-        documents: in the index.
-        index_bytes: on disk.
-        latency_ms: mean of single queries, encoding included.
-        flops: see :func:`splade_lucene.evaluation.cost.flops`.
-    """
+class DemoSystem(NamedTuple):
+    """One row of the demo's table: ``BM25``, ``SPLADE`` or ``fusion``, what it is, what it scored and cost, and its run."""
 
     name: str
+    system: System
+    row: Row
     run: Run
-    scores: Mapping[str, float]
-    documents: int
-    index_bytes: int
-    latency_ms: float
-    flops: float
 
 
 class DemoReport(NamedTuple):
     """What the demo found.
 
     Attributes:
-        systems: BM25, SPLADE, fusion.
+        results: of the evaluation, with more systems than are shown.
+        systems: BM25, SPLADE, and the sum of both.
         examples: queries to show.
         relevant: query id → docid → grade.
-        queries: the number of questions.
-        encoder: the model with its lengths, for the caption.
     """
 
-    systems: Sequence[System]
+    results: Results
+    systems: Sequence[DemoSystem]
     examples: Sequence[Query]
     relevant: Mapping[str, Mapping[str, int]]
-    queries: int
-    encoder: str
 
 
 def run_demo(folder: Path, *, model: str = "tiny", threads: int = 1) -> DemoReport:
-    """Collects, encodes, indexes, searches and scores; shows the progress of each step on stderr.
+    """Collects the docstrings and evaluates BM25, SPLADE and their fusion on them; shows the progress of each step on stderr.
 
     Args:
-        folder: where vectors, indexes and runs go; what an earlier demo left there is replaced.
+        folder: of the evaluation: vectors, indexes, runs and results. What an earlier demo left there and still fits is kept.
         model: as in :meth:`SpladeModel.load`.
-        threads: for indexing.
-
-    Returns:
-        The results.
+        threads: for indexing and searching.
 
     Raises:
         SpladeLuceneError: a step failed.
     """
     from splade_lucene.encoding.model import SpladeModel
 
-    with progress("1/4 collecting docstrings of the standard library", "passages") as advance:
-        passages = pydocs.passages()
-        advance(len(passages))
-    queries, qrels = pydocs.questions({passage.doc_id for passage in passages})
-    with progress("2/4 building the BM25 index", "documents", len(passages)) as advance:
-        build_bm25_index(passages, folder / "index-bm25", threads=threads, overwrite=True, advance=advance)
-    encoder = SpladeModel.load(model)
-    with progress("3/4 encoding with SPLADE", "passages", len(passages)) as advance:
-        manifest = encode_collection(passages, folder / "encoded", encoder, overwrite=True, advance=advance)
-    with progress("4/4 building the impact index", "documents", len(passages)) as advance:
-        build_impact_index(folder / "encoded", folder / "index-splade", overwrite=True, advance=advance)
-
-    with Bm25Searcher(folder / "index-bm25") as searcher:
-        bm25 = _system("BM25", searcher, queries, qrels)
-    with ImpactSearcher(folder / "index-splade", model=encoder) as searcher:
-        splade = _system("SPLADE", searcher, queries, qrels)
-        query_length = searcher.query_max_length
-    run = fuse(bm25.run, splade.run, k=HITS)
-    fusion = System(
-        "fusion",
-        run,
-        score_run(run, qrels, MEASURES).mean,
-        splade.documents,
-        bm25.index_bytes + splade.index_bytes,
-        bm25.latency_ms + splade.latency_ms,
-        bm25.flops + splade.flops,
-    )
-    systems = (bm25, splade, fusion)
-    for system in systems:
-        write_run(folder / f"{system.name.lower()}.trec", system.run, tag=system.name)
+    with progress("collecting docstrings of the standard library", "passages") as advance:
+        collection = PydocsCollection()
+        advance(sum(1 for _ in collection.passages()))
+    systems = plan_systems(("bm25-flat", "splade", "fusion"), [SpladeModel.load(model)], Lengths(None, None, DEFAULT_SCALE))
+    candidate = Candidate(collection.name, lambda: collection)
+    settings = Settings(threads=threads, index_threads=threads, overwrite=True)
+    results = evaluate([candidate], folder, systems, measures=MEASURES, settings=settings)
     relevant: dict[str, dict[str, int]] = {}
-    for qrel in qrels:
+    for qrel in collection.qrels():
         relevant.setdefault(qrel.query_id, {})[qrel.doc_id] = qrel.relevance
-    return DemoReport(
-        systems,
-        [query for query in queries if query.query_id in _EXAMPLES],
-        relevant,
-        len(queries),
-        f"{encoder.name}, passages cut at {manifest.settings['max_length']} tokens, queries at {query_length}",
-    )
-
-
-def _system(name: str, searcher: ImpactSearcher | Bm25Searcher, queries: Sequence[Query], qrels: Sequence[Qrel]) -> System:
-    run, info = search_queries(searcher, queries, k=HITS)
-    time: Latency = query_latency(searcher, queries, k=HITS)
-    scores = score_run(run, qrels, MEASURES).mean
-    return System(name, run, scores, info.documents, info.index_bytes or 0, time.mean, info.flops or 0.0)
+    (splade,) = systems.models
+    shown = []
+    for name, key in (("BM25", "bm25-flat"), ("SPLADE", splade), ("fusion", f"sum-{splade}")):
+        row = next(row for row in results.rows if row.system == key)
+        shown.append(DemoSystem(name, results.system(key), row, read_run(locate(row.run, folder))))
+    return DemoReport(results, shown, [query for query in collection.queries() if query.query_id in _EXAMPLES], relevant)

@@ -79,22 +79,22 @@ def evaluate(
         if same_settings and each.dataset.split == "test" and _same_corpus(row, each.dataset, systems)
     }
     results = Results(
-        out.resolve().name,
-        datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        versions(),
-        machine(),
-        {
+        name=out.resolve().name,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        versions=versions(),
+        machine=machine(),
+        settings={
             "hits": settings.hits,
             "remove_query": settings.remove_query,
             "threads": settings.threads,
             "index_threads": settings.index_threads,
         },
-        tuple(measures),
-        baseline,
-        systems.all,
-        tuple(each.dataset for each in done),
-        tuple(rows),
-        tuple(
+        measures=tuple(measures),
+        baseline=baseline,
+        systems=systems.all,
+        datasets=tuple(each.dataset for each in done),
+        rows=tuple(rows),
+        averages=tuple(
             averages(
                 rows,
                 systems.all,
@@ -104,9 +104,9 @@ def evaluate(
                 comparable=lambda dataset, system: (dataset, system.name) in comparable,
             )
         ),
-        {each.dataset.name: references(each.dataset.name) for each in done if references(each.dataset.name)},
-        tuple(skipped),
-        (_RULE[settings.remove_query], _FLOPS),
+        references={each.dataset.name: references(each.dataset.name) for each in done if references(each.dataset.name)},
+        skipped=tuple(skipped),
+        notes=(_RULE[settings.remove_query], _FLOPS),
     )
     write_results(out, results)
     return results

@@ -13,24 +13,26 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from splade_lucene.collections.judged import JudgedCollection
 from splade_lucene.core.files import atomic_file
 from splade_lucene.errors import IndexMismatchError, InputError
+from splade_lucene.evaluation.cost import QueryTime
 from splade_lucene.evaluation.fusion import fuse, fuse_ranks
-from splade_lucene.evaluation.result_files import QueryTime
 from splade_lucene.evaluation.results import System
 from splade_lucene.evaluation.runs import Run, read_notes, read_run, write_run
-from splade_lucene.experiment.latency import query_times, sample
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher
 from splade_lucene.lucene.card import IndexCard, read_card
 from splade_lucene.lucene.indexing import build_bm25_index, build_impact_index
 from splade_lucene.lucene.java import lucene_version
 from splade_lucene.pipeline.encode import encode_collection
 from splade_lucene.pipeline.progress import Advance, progress
-from splade_lucene.pipeline.search import ImpactSearcher, search_queries
+from splade_lucene.pipeline.search import ImpactSearcher, query_times, search_queries
+from splade_lucene.records import Query
 from splade_lucene.vectors.manifest import Manifest, read_manifest
 
 if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel
 
 _TIMES = "times.json"
+# Queries that latencies are measured on, at most, evenly spread over all of them; the 99th percentile needs a few hundred.
+_SAMPLE = 500
 
 
 class Settings(NamedTuple):
@@ -261,6 +263,12 @@ class Steps:
 
     def _say(self, what: str) -> None:
         print(f"{self.collection.name}: {what}", file=sys.stderr, flush=True)
+
+
+def sample(queries: Sequence[Query]) -> list[Query]:
+    """At most 500 queries, evenly spread."""
+    step = -(-len(queries) // _SAMPLE) if queries else 1
+    return list(queries[::step])
 
 
 def _sha256(value: Any) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from splade_lucene.core.ir_adapters import Queries, as_queries, scored_docs
 from splade_lucene.errors import IndexMismatchError
-from splade_lucene.evaluation.cost import Latency, flops, latency
+from splade_lucene.evaluation.cost import Latency, QueryTime, flops, latency
 from splade_lucene.evaluation.run_info import RunInfo
 from splade_lucene.evaluation.runs import Run
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher
@@ -251,20 +251,6 @@ class Load(NamedTuple):
     per_second: float
 
 
-def query_latency(searcher: ImpactSearcher | Bm25Searcher, queries: Queries, *, k: int = 1000) -> Latency:
-    """The time that single queries take, one after the other in this thread, encoding included, after a round to warm up.
-
-    Args:
-        searcher: of either kind.
-        queries: the queries.
-        k: the number of hits of each.
-
-    Returns:
-        Milliseconds.
-    """
-    return query_load(searcher, queries, k=k).latency
-
-
 def query_load(searcher: ImpactSearcher | Bm25Searcher, queries: Queries, *, k: int = 1000, threads: int = 1) -> Load:
     """The time that single queries take while each of several threads asks for one after the other, after a round to warm up.
 
@@ -297,3 +283,27 @@ def query_load(searcher: ImpactSearcher | Bm25Searcher, queries: Queries, *, k: 
             run_in_threads([ask] * threads, stop)
         whole = time.perf_counter() - begin
     return Load(latency(seconds), len(seconds) / whole if whole else 0.0)
+
+
+def query_times(
+    searcher: ImpactSearcher | Bm25Searcher, queries: Queries, *, k: int = 1000, max_passage: bool = False
+) -> dict[str, QueryTime]:
+    """Times queries one after the other in this thread, after a round to warm up.
+
+    Args:
+        searcher: of either kind.
+        queries: our records, queries of ir_datasets, or one of its data sets.
+        k: the number of hits of each.
+        max_passage: find documents by the best of their passages.
+
+    Returns:
+        Query id → milliseconds to encode and to search it.
+    """
+    times: dict[str, QueryTime] = {}
+    encodes = isinstance(searcher, ImpactSearcher)
+    texts = dict(as_queries(queries))
+    for _ in range(2):
+        for query_id, text in texts.items():
+            batch = searcher.run_batch({query_id: text}, k, max_passage=max_passage)
+            times[query_id] = QueryTime(batch.prepare_seconds * 1e3 if encodes else 0.0, batch.search_seconds[query_id] * 1e3)
+    return times

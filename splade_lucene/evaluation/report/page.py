@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -14,9 +13,11 @@ from typing import Any
 
 from splade_lucene.core.files import atomic_file
 from splade_lucene.errors import SpladeLuceneError
+from splade_lucene.evaluation.cost import QueryTime
 from splade_lucene.evaluation.report import plots, tables
 from splade_lucene.evaluation.report.queries import DETAILED_QUERIES, Difference, Queries, read_queries
-from splade_lucene.evaluation.result_files import QueryTime, read_latency
+from splade_lucene.evaluation.report.templates import render
+from splade_lucene.evaluation.result_files import read_latency
 from splade_lucene.evaluation.results import Average, Dataset, Results, Row, locate, read_results
 
 FILE = "report.html"
@@ -67,8 +68,7 @@ def write_report(folder: Path | str) -> Path:
     results = read_results(folder)
     page = _render(results, [_section(results, dataset, folder) for dataset in results.datasets])
     with atomic_file(folder / FILE) as stream:
-        # JSON may spell half a surrogate pair; UTF-8 cannot hold it.
-        stream.write(re.sub("[\ud800-\udfff]", "\ufffd", page))
+        stream.write(page)
     return folder / FILE
 
 
@@ -155,29 +155,15 @@ def _latencies(results: Results, dataset: Dataset, folder: Path) -> dict[str, st
 
 
 def _render(results: Results, sections: Sequence[Section]) -> str:
-    try:
-        from jinja2 import Environment, PackageLoader, StrictUndefined
-    except ImportError as error:
-        raise SpladeLuceneError(f"the report needs {error.name}: pip install 'splade_lucene[report]'") from error
-
-    environment = Environment(
-        loader=PackageLoader("splade_lucene.evaluation.report", "assets"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    # tojson escapes <, >, & and ' so that no text can end the script element that holds it.
-    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
-    environment.filters["number"] = tables.number
-    environment.filters["flat"] = tables.flat
     script = _asset("page.js")
     shared = _shared_datasets(results)
     systems = [
         {"system": system, "colour": plots.series(number), "marker": plots.MARKERS[plots.marker(number)]}
         for number, system in enumerate(results.systems)
     ]
-    return environment.get_template("page.html").render(
+    return render(
+        "page.html",
+        {"number": tables.number, "flat": tables.flat},
         results=results,
         sections=sections,
         systems=systems,

@@ -10,7 +10,7 @@ from splade_lucene.evaluation.report.svg import SERIES, axes, colour, printable,
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from splade_lucene.evaluation.result_files import QueryTime
+    from splade_lucene.evaluation.cost import QueryTime
 
 MARKERS = {"o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▼", "*": "★", "P": "✚", "X": "✖"}
 """matplotlib's marker of a system, in their order, and the character that stands for it in the legend."""
