@@ -187,7 +187,7 @@ def test_queries_without_terms_are_counted(folder: Path) -> None:
 
 def test_latency_is_measured_over_single_queries(folder: Path) -> None:
     with open_searcher(folder / "bm25") as searcher:
-        assert all(each.encode_ms > 0 and each.search_ms > 0 for each in query_times(searcher, QUERIES).values())
+        assert all(each.encode_ms == 0 and each.search_ms > 0 for each in query_times(searcher, QUERIES).values())
         asked: list[str] = []
         search = searcher.search
 

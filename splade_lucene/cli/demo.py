@@ -47,8 +47,8 @@ def run(args: argparse.Namespace) -> None:
     write_tables(args.output, report.results)
     page = write_report(args.output)
     splade = report.systems[1].system
-    lengths = f"passages cut at {splade.settings['max_length']} tokens, queries at {splade.encoder['query_max_length']}"
-    print(f"\n{report.results.datasets[0].queries} questions; SPLADE: {splade.encoder['model']}, {lengths}\n")
+    lengths = f"passages cut at {splade.settings['max_length']} tokens, queries at {splade.record.query_max_length}"
+    print(f"\n{report.results.datasets[0].queries} questions; SPLADE: {splade.record.model}, {lengths}\n")
     print(markdown_table([{"system": each.name, **_figures(each.row)} for each in report.systems]))
     print(
         f"\nquery ms: mean of single queries in one thread, {report.results.settings['hits']:,} hits each, encoding included, after a"
