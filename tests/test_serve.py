@@ -124,6 +124,17 @@ def test_fusion_is_that_of_the_library(http: httpx.Client, splade: ImpactSearche
     assert answer.status_code == 400 and "name the other index" in answer.json()["error"]
 
 
+def test_only_some_documents_are_searched_for(http: httpx.Client, splade: ImpactSearcher, bm25: Bm25Searcher) -> None:
+    some = [hit.doc_id for hit in splade.search(QUERY, 20)][5::3]
+    for name, searcher in (("python", splade), ("words", bm25)):
+        found = post(http, f"v1/{name}/search", text=QUERY, within=[*some, "nothing"])
+        assert pairs(found["candidates"]) == searcher.search(QUERY, 10, within=some)
+    fused = post(http, "v1/python/search", text=QUERY, within=some, fusion=True)
+    assert {docid for docid, _ in pairs(fused["candidates"])} <= set(some)
+    answer = http.post("v1/python/search", json={"text": QUERY, "where": "lang=de"})
+    assert answer.status_code == 400 and "lang" in answer.json()["error"]
+
+
 def test_what_explains_a_search_adds_up(http: httpx.Client, splade: ImpactSearcher, indexes: Indexes) -> None:
     texts = {passage.doc_id: passage.contents for passage in indexes.passages}
     for name in ("python", "words"):

@@ -48,6 +48,15 @@ class SearchBody(_Body):
     )
     k: int = Field(default=10, ge=1, description="the number of hits")
     documents: bool = Field(default=True, description="with the stored text of each hit")
+    within: list[str] | None = Field(
+        default=None, min_length=1, max_length=10_000, description="find only these documents, by their docids", examples=[None]
+    )
+    where: str | None = Field(
+        default=None,
+        max_length=4096,
+        description="find only documents whose fields fulfil these conditions, like `lang=de,fr year>=2020`",
+        examples=[None],
+    )
     explain: bool = Field(default=False, description="with what each term adds to each score, and where it is in the text")
     fusion: Fusion | bool = Field(
         default=False, description="fuse with another index; `true` for the BM25 index that was given with this one"

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 
 from splade_lucene.errors import InputError
 from splade_lucene.evaluation.fusion import fuse_runs
+from splade_lucene.lucene.filters import DocumentFilter
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
 from splade_lucene.records import Hit
 from splade_lucene.serving.admission import Admission
@@ -137,12 +138,12 @@ class SearchService:
         if isinstance(searcher, ImpactIndexSearcher):
             impacts = await self.encode(index, text) if text is not None else _impacts(index, body)
             encoded = time.perf_counter()
-            hits = await self._run(lambda: searcher.search_impacts(impacts, k))
+            hits = await self._run(lambda: searcher.search_impacts(impacts, k, within=_restriction(index, body)))
         elif text is None:
             raise bad_request("a BM25 index has no impacts to search for; give a text")
         else:
             encoded = start
-            hits = await self._run(lambda: searcher.search(text, k))
+            hits = await self._run(lambda: searcher.search(text, k, within=_restriction(index, body)))
         return _Found(hits, (encoded - start) * 1e3, (time.perf_counter() - encoded) * 1e3)
 
     async def _fused(self, served: ServedIndex, index: OpenIndex, text: str, body: SearchBody) -> FullSearchAnswer:
@@ -215,6 +216,15 @@ def text_of(catalog: Catalog, served: ServedIndex, index: OpenIndex, doc_id: str
 
 def _places(hits: list[Hit]) -> Mapping[str, tuple[int, float]]:
     return {hit.doc_id: (rank, hit.score) for rank, hit in enumerate(hits, start=1)}
+
+
+def _restriction(index: OpenIndex, body: SearchBody) -> DocumentFilter | None:
+    if body.within is None and body.where is None:
+        return None
+    try:
+        return index.searcher.filter(body.within, where=body.where)
+    except ValueError as error:
+        raise bad_request(str(error)) from None
 
 
 def _impacts(index: OpenIndex, body: SearchBody) -> dict[str, int]:
