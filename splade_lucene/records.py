@@ -117,7 +117,7 @@ class EncoderRecord:
         query_max_length: tokens that queries are cut at by default.
         scale: impacts are ``round(weight × scale)``.
         precision: of the arithmetic of the forward pass; ``unknown`` for what was encoded elsewhere.
-        origin: ``encoded`` by us, or ``adopted``: encoded elsewhere, and this record is what its owner said.
+        origin: ``encoded`` by us, or ``adopted from`` a folder: encoded elsewhere, and this record is what its owner said.
         query_top_k: tokens of a query that are kept, those of the largest weights; None for all.
         kernels: that computed matrix products, ``torch`` or ``onednn``; they round differently.
     """
@@ -127,7 +127,7 @@ class EncoderRecord:
     query_max_length: int
     scale: float
     precision: str
-    origin: Literal["encoded", "adopted"] = "encoded"
+    origin: str = "encoded"
     query_top_k: int | None = None
     kernels: str = FIRST_KERNELS
 

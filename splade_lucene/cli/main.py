@@ -21,6 +21,7 @@ CLOSED_PIPE = 128 + signal.SIGPIPE
 COMMANDS = (
     "encode",
     "merge",
+    "adopt",
     "index",
     "index-stats",
     "bm25",

@@ -31,7 +31,7 @@ def print_vectors(out: Path, manifest: Manifest) -> None:
     settings, encoder = manifest.settings, manifest.encoder
     print(
         f"{out}: {manifest.passages:,} passages, {manifest.postings / max(1, manifest.passages):.1f} terms a passage, "
-        f"cut at {settings['max_length']} tokens, model {encoder.model} in {encoder.precision}"
+        f"cut at {settings['max_length'] or 'an unknown number of'} tokens, model {encoder.model} in {encoder.precision}"
     )
     if manifest.capped:
         share, limit = manifest.capped / manifest.postings, 2 ** settings["bits"] - 1

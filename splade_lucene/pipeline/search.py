@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,6 +24,10 @@ from splade_lucene.pipeline.query_encoder import BoundEncoder, bind_encoder
 
 if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel
+
+
+# Lucene's scores are floats of 24 bits.
+EXACT_BELOW = 1 << 24
 
 
 class ImpactSearcher(ImpactIndexSearcher):
@@ -211,6 +216,14 @@ def search_queries(
         run = {query_id: [hit for hit in hits if hit.doc_id != query_id][:k] for query_id, hits in run.items()}
     terms = {term for bag in batch.terms.values() for term in bag}
     card = searcher.card
+    inexact = sum(bool(hits) and hits[0].score >= EXACT_BELOW for hits in batch.hits.values())
+    if inexact and isinstance(searcher, ImpactSearcher):
+        warnings.warn(
+            f"{inexact:,} queries have hits with scores from 2^24 on, where Lucene's scores are no longer exact integers; encode with a "
+            "smaller --scale",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     encoder, encode_ms = None, None
     if isinstance(searcher, ImpactSearcher):
         encoder, encode_ms = searcher.encoder_record.to_json(), batch.prepare_seconds * 1e3 / max(1, len(texts))
