@@ -15,9 +15,16 @@ if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel
     from tests.served import Indexes, Server
 
+# The files whose tests take longest, started first: with several processes none is left over at the end.
+_LONG = ("test_docs.py", "test_beir.py", "test_faults.py", "test_properties.py", "test_examples.py", "test_wheel.py", "test_demo.py")
 _COLLECTIONS = Path(__file__).resolve().parents[1].parent / "shared" / "collections"
 # Positions of the random models: RoBERTa starts counting at 2.
 _POSITIONS = {"roberta": 322}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Moves the tests of long files to the front; otherwise the order stays."""
+    items.sort(key=lambda item: _LONG.index(item.path.name) if item.path.name in _LONG else len(_LONG))
 
 
 @pytest.fixture(scope="session")
