@@ -16,8 +16,9 @@ from unittest import mock
 import pytest
 
 from splade_lucene.cli.main import main
+from splade_lucene.distributed import encode
 from splade_lucene.distributed.cluster import Cluster
-from splade_lucene.distributed.encode import encode_on_ray
+from splade_lucene.distributed.encode import Encoder, Job, encode_on_ray
 from splade_lucene.distributed.search import RayImpactSearcher
 from splade_lucene.errors import SpladeLuceneError
 from splade_lucene.evaluation.runs import read_notes
@@ -81,6 +82,18 @@ def test_a_run_whose_driver_was_killed_is_resumed_without_ray(cluster: Nodes, ti
     driver.wait()
     assert main(command) == 0
     assert files(out) == files(tmp_path / "one")
+
+
+def test_workers_that_cannot_start_end_the_run(cluster: Nodes, tmp_path: Path) -> None:
+    class Broken(Encoder):
+        def __init__(self, job: Job) -> None:
+            raise RuntimeError("another version")
+
+    with (
+        mock.patch.object(encode, "Encoder", Broken),
+        pytest.raises(SpladeLuceneError, match="no worker of Ray can start"),
+    ):
+        encode_on_ray(PASSAGES[:1], tmp_path / "out", "tiny", cluster=Cluster(cluster.address))
 
 
 def test_what_ray_lacks_is_one_sentence(cluster: Nodes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

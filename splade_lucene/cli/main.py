@@ -32,6 +32,7 @@ COMMANDS = (
     "beir",
     "explain",
     "export",
+    "plan",
     "demo",
     "serve",
     "mcp",

@@ -210,6 +210,10 @@ class _Dealer:
         worker = self._asked.pop(reference)
         try:
             made_by: MadeBy = answer(self._ray, reference)
+        except self._ray.exceptions.ActorDiedError as error:  # for good: it cannot even start
+            if not self._asked and not self._alive:
+                raise SpladeLuceneError(f"no worker of Ray can start ({first_line(error)}); is the same version installed there?") from None
+            return None
         except self._ray.exceptions.RayError:
             self._ask(worker)
             return None

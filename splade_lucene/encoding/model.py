@@ -187,6 +187,11 @@ class SpladeModel:
         if not _MIN_LENGTH <= whole_number("max_length", max_length) <= most:
             raise ModelError(f"the maximum length {max_length} is not between {_MIN_LENGTH} and the {most} tokens that {self.name} reads")
 
+    @property
+    def device_type(self) -> str:
+        """Where the model computes: ``cpu``, ``cuda`` or what else torch calls it."""
+        return self._network.device_type
+
     def check_query_length(self, max_length: int) -> None:
         """Makes sure that queries can be cut at a length.
 

@@ -1,0 +1,209 @@
+"""What a collection will cost, from measurements on a sample of it: time, bytes, memory and latency, each with how it was estimated."""
+
+from __future__ import annotations
+
+import random
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import cycle, islice
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, NamedTuple
+
+from splade_lucene.core.processors import usable_processors
+from splade_lucene.errors import InputError
+from splade_lucene.lucene.card import folder_bytes
+from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
+from splade_lucene.lucene.indexing import build_impact_index
+from splade_lucene.lucene.statistics import index_statistics
+from splade_lucene.pipeline.encode import EncodingSettings, encode_collection
+from splade_lucene.records import ImpactVector, Passage
+from splade_lucene.vectors.manifest import SHARD_SIZE, SHARDS, Manifest
+from splade_lucene.vectors.reader import read_vectors
+from splade_lucene.vectors.writer import VectorWriter
+
+if TYPE_CHECKING:
+    from splade_lucene.encoding.model import SpladeModel
+
+# Passages looked through for the sample, the sample, and those that are encoded before times count.
+_LOOKED_AT, SAMPLE, _WARM = 100_000, 1024, 32
+# Documents of the two indexes that stand for the whole: copies of the sample, so the terms are as frequent as they will be.
+_SMALL, _LARGE = 5_000, 20_000
+# Queries timed, words of each, and hits of each.
+_QUERIES, _WORDS, _HITS = 40, 8, 1000
+
+
+class Collection(NamedTuple):
+    """A collection and a sample of it.
+
+    Attributes:
+        documents: how many passages it has.
+        sample: passages from all over it, as far as it was looked at.
+        read_seconds: to read a passage.
+    """
+
+    documents: int
+    sample: Sequence[Passage]
+    read_seconds: float
+
+
+class Plan(NamedTuple):
+    """What a collection will cost on machines like this one.
+
+    Attributes:
+        documents: how many passages there are.
+        terms: tokens with an impact of a passage.
+        cores: that encoding used here, or 0 for a GPU.
+        read_seconds: to read all passages, in the one process that deals them out.
+        encode_seconds: to encode all of them here.
+        index_seconds: to index them here, with one thread.
+        vector_bytes: of the files of vectors.
+        index_bytes: of the index.
+        memory_bytes: of the index, decoded for a search in memory.
+        peak_bytes: of this process while it encoded.
+        search_ms: of a query against all of them, in one thread, in memory.
+        encoded: how many passages were encoded for this.
+    """
+
+    documents: int
+    terms: float
+    cores: int
+    read_seconds: float
+    encode_seconds: float
+    index_seconds: float
+    vector_bytes: float
+    index_bytes: float
+    memory_bytes: float
+    peak_bytes: float
+    search_ms: float
+    encoded: int
+
+
+def sample_collection(passages: Iterable[Passage], documents: int | None = None, *, seed: int = 1) -> Collection:
+    """Draws a sample from the first hundred thousand passages of a collection.
+
+    Args:
+        passages: the collection, streamed; not read to its end.
+        documents: how many passages it has, as far as known.
+        seed: of the drawing.
+
+    Raises:
+        InputError: there are none.
+    """
+    start = time.perf_counter()
+    looked_at = list(islice(passages, _LOOKED_AT))
+    seconds = time.perf_counter() - start
+    if not looked_at:
+        raise InputError("the collection", "holds no passages")
+    sample = random.Random(seed).sample(looked_at, min(SAMPLE, len(looked_at)))
+    known = len(looked_at) if len(looked_at) < _LOOKED_AT else max(documents or 0, len(looked_at))
+    return Collection(known, sample, seconds / len(looked_at))
+
+
+def plan(collection: Collection, model: SpladeModel, settings: EncodingSettings, *, seconds: float = 30.0) -> Plan:
+    """Measures what a sample costs, and works out what the collection will.
+
+    Bytes and times grow with the number of passages: the terms of a collection are about as frequent in it as in a sample. They are
+    measured on an index of 20,000 copies of the sample's passages, and the latency on that and on one of 5,000, since a search costs
+    something for each query and something for each document.
+
+    Args:
+        collection: with its sample.
+        model: the encoder.
+        settings: how passages will be encoded.
+        seconds: after so long no more of the sample is encoded.
+
+    Returns:
+        The estimates.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        encode_collection(collection.sample[:_WARM], folder / "warm", model, settings=settings)
+        out, manifest, rate = _encode(collection.sample, folder, model, settings, seconds)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        passages = collection.documents * manifest.passages / len(_taken(collection.sample, settings, manifest))
+        vectors = [vector for vector in read_vectors(out) if vector.vector]
+        if not vectors:
+            raise InputError("the sample", "quantized to nothing; there is nothing to index")
+        bytes_each = sum(file.stat().st_size for file in (out / SHARDS).iterdir()) / manifest.passages
+        found = passages * (1 - manifest.empty / manifest.passages)
+        queries = model.encode_queries([" ".join(each.contents.split()[:_WORDS]) for each in collection.sample[:_QUERIES]])
+        small, _ = _index(folder / "small", manifest, vectors, _SMALL)
+        large, index_seconds = _index(folder / "large", manifest, vectors, _LARGE)
+        ms = [_search_ms(each, queries) for each in (small, large)]
+        statistics = index_statistics(large)
+        memory, held = statistics.memory or 0, folder_bytes(large)
+    slope = max(0.0, (ms[1] - ms[0]) / (_LARGE - _SMALL))
+    return Plan(
+        round(passages),
+        manifest.postings / manifest.passages,
+        usable_processors() if model.device_type == "cpu" else 0,
+        collection.documents * collection.read_seconds,
+        passages / rate,
+        found * index_seconds / _LARGE,
+        passages * bytes_each,
+        found * held / _LARGE,
+        found * memory / _LARGE,
+        peak,
+        max(0.0, ms[1] + slope * (found - _LARGE)),
+        manifest.passages,
+    )
+
+
+def _encode(
+    sample: Sequence[Passage], folder: Path, model: SpladeModel, settings: EncodingSettings, seconds: float
+) -> tuple[Path, Manifest, float]:
+    """Encodes more and more of a sample until the time is up; returns the largest run and its passages per second."""
+    begun, size = time.perf_counter(), 64
+    while True:
+        out, start = folder / f"encoded-{size}", time.perf_counter()
+        manifest = encode_collection(sample[:size], out, model, settings=settings)
+        spent = time.perf_counter() - start
+        if size >= len(sample) or time.perf_counter() - begun + 2 * spent > seconds:
+            return out, manifest, manifest.passages / spent
+        size *= 2
+
+
+def _taken(sample: Sequence[Passage], settings: EncodingSettings, manifest: Manifest) -> Sequence[Passage]:
+    """The documents of a sample that were encoded, where each may have become several passages."""
+    if settings.split_words is None:
+        return sample[: manifest.passages]
+    from splade_lucene.pipeline.split import split_passages
+
+    left, taken = manifest.passages, 0
+    while left > 0:
+        left -= sum(1 for _ in split_passages(iter(sample[taken : taken + 1]), settings.split_words, settings.overlap))
+        taken += 1
+    return sample[:taken]
+
+
+def _index(folder: Path, manifest: Manifest, vectors: Sequence[ImpactVector], documents: int) -> tuple[Path, float]:
+    writer = VectorWriter(folder / "out", encoder=manifest.encoder, settings=manifest.settings)
+    copies = _copies(vectors)
+    for size in [min(SHARD_SIZE, documents - done) for done in range(0, documents, SHARD_SIZE)]:
+        shard = list(islice(copies, size))
+        writer.write_shard([Passage(vector.doc_id, "") for vector in shard], shard)
+    writer.finish()
+    start = time.perf_counter()
+    build_impact_index(folder / "out", folder / "index", threads=1)
+    return folder / "index", time.perf_counter() - start
+
+
+def _copies(vectors: Sequence[ImpactVector]) -> Iterator[ImpactVector]:
+    for number, vector in enumerate(cycle(vectors)):
+        yield vector._replace(doc_id=f"{vector.doc_id}~{number // len(vectors)}")
+
+
+def _search_ms(index: Path, queries: Sequence[dict[str, int]]) -> float:
+    with ImpactIndexSearcher(index, in_memory=True) as searcher:
+        searcher.load()
+        rounds = []
+        for _ in range(3):
+            start = time.perf_counter()
+            for query in queries:
+                searcher.search_impacts(query, _HITS)
+            rounds.append((time.perf_counter() - start) * 1e3 / max(1, len(queries)))
+    return fmean(rounds[1:])
