@@ -97,7 +97,7 @@ def _rows(plan: Plan, workers: int, parts: int) -> list[dict[str, str]]:
     machine_hours = plan.encode_seconds / 3600
     hours = machine_hours * max(1, plan.cores)
     encoded, rate = f"{plan.encoded:,} passages encoded", plan.documents / plan.encode_seconds
-    copies = "an index of 20,000 copies"
+    copies = f"an index of {plan.indexed:,} copies"
     return [
         _row("read", _time(plan.read_seconds), "read here; one process does it"),
         _row("encode", _time(plan.encode_seconds / workers), f"{encoded}, {rate:,.1f}/s; {workers} worker(s)"),
@@ -110,7 +110,7 @@ def _rows(plan: Plan, workers: int, parts: int) -> list[dict[str, str]]:
         _row(
             "search",
             f"{plan.search_ms / parts:,.1f} ms",
-            "indexes of 5,000 and 20,000 copies; 1,000 hits, 8 words, in memory",
+            f"{copies} and one a quarter as large; 1,000 hits, 8 words, in memory",
         ),
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import resource
 import sys
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
 
 # Passages looked through for the sample, the sample, and those that are encoded before times count.
 _LOOKED_AT, SAMPLE, _WARM = 100_000, 1024, 32
-# Documents of the two indexes that stand for the whole: copies of the sample, so the terms are as frequent as they will be.
-_SMALL, _LARGE = 5_000, 20_000
+# Documents of the index that stands for a larger one: copies of the sample, so the terms are as frequent as they will be. Another one of
+# a quarter of them shows how latency grows.
+_COPIES, _QUARTER = 20_000, 4
 # Queries timed, words of each, and hits of each.
 _QUERIES, _WORDS, _HITS = 40, 8, 1000
 
@@ -66,6 +68,7 @@ class Plan(NamedTuple):
         peak_bytes: of this process while it encoded.
         search_ms: of a query against all of them, in one thread, in memory.
         encoded: how many passages were encoded for this.
+        indexed: how many copies of them were indexed.
     """
 
     documents: int
@@ -80,6 +83,7 @@ class Plan(NamedTuple):
     peak_bytes: float
     search_ms: float
     encoded: int
+    indexed: int
 
 
 def sample_collection(passages: Iterable[Passage], documents: int | None = None, *, seed: int = 1) -> Collection:
@@ -107,8 +111,8 @@ def plan(collection: Collection, model: SpladeModel, settings: EncodingSettings,
     """Measures what a sample costs, and works out what the collection will.
 
     Bytes and times grow with the number of passages: the terms of a collection are about as frequent in it as in a sample. They are
-    measured on an index of 20,000 copies of the sample's passages, and the latency on that and on one of 5,000, since a search costs
-    something for each query and something for each document.
+    measured on an index of up to 20,000 copies of the sample's passages, and the latency on that and on one a quarter as large, since a
+    search costs something for each query and something for each document.
 
     Args:
         collection: with its sample.
@@ -131,26 +135,50 @@ def plan(collection: Collection, model: SpladeModel, settings: EncodingSettings,
         bytes_each = sum(file.stat().st_size for file in (out / SHARDS).iterdir()) / manifest.passages
         found = passages * (1 - manifest.empty / manifest.passages)
         queries = model.encode_queries([" ".join(each.contents.split()[:_WORDS]) for each in collection.sample[:_QUERIES]])
-        small, _ = _index(folder / "small", manifest, vectors, _SMALL)
-        large, index_seconds = _index(folder / "large", manifest, vectors, _LARGE)
+        copies = max(_QUARTER, min(_COPIES, round(found)))
+        small, _ = _index(folder / "small", manifest, vectors, copies // _QUARTER)
+        large, index_seconds = _index(folder / "large", manifest, vectors, copies)
         ms = [_search_ms(each, queries) for each in (small, large)]
-        statistics = index_statistics(large)
-        memory, held = statistics.memory or 0, folder_bytes(large)
-    slope = max(0.0, (ms[1] - ms[0]) / (_LARGE - _SMALL))
+        growth = _Growth(copies // _QUARTER, copies, found, _more_terms(vectors, found, len(model.vocabulary)))
+        index_bytes = growth.of(folder_bytes(small), folder_bytes(large))
+        memory_bytes = growth.of(*(index_statistics(each).memory or 0 for each in (small, large)))
     return Plan(
         round(passages),
         manifest.postings / manifest.passages,
         usable_processors() if model.device_type == "cpu" else 0,
         collection.documents * collection.read_seconds,
         passages / rate,
-        found * index_seconds / _LARGE,
+        found * index_seconds / copies,
         passages * bytes_each,
-        found * held / _LARGE,
-        found * memory / _LARGE,
+        index_bytes,
+        memory_bytes,
         peak,
-        max(0.0, ms[1] + slope * (found - _LARGE)),
+        ms[1] + max(0.0, (ms[1] - ms[0]) / (copies - copies // _QUARTER) * (found - copies)),
         manifest.passages,
+        copies,
     )
+
+
+class _Growth(NamedTuple):
+    """From two indexes of the same terms to one of more documents and more terms."""
+
+    small: int
+    large: int
+    documents: float
+    more_terms: float
+
+    def of(self, small: float, large: float) -> float:
+        """What grows with the documents, and what is there for each term however many there are."""
+        slope = max(0.0, (large - small) / (self.large - self.small))
+        return slope * self.documents + max(0.0, large - slope * self.large) * self.more_terms
+
+
+def _more_terms(vectors: Sequence[ImpactVector], documents: float, vocabulary: int) -> float:
+    """How many times as many distinct terms as the vectors a collection has, by Heaps' law; at most the model's vocabulary."""
+    half, whole = (len(set().union(*(vector.vector for vector in some))) for some in (vectors[: len(vectors) // 2], vectors))
+    exponent = math.log2(whole / half) if half else 0.0
+    grown: float = max(1.0, documents / len(vectors)) ** exponent
+    return min(vocabulary / whole, grown)
 
 
 def _encode(
