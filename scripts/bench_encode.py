@@ -11,6 +11,11 @@ run with the batch size that was fastest on a part of the texts; Pyserini also w
 bags of tokens in the time measured. GFLOP/s count products of tokens alone, not of padding, over the measured peak of a square matrix
 product. Memory is the most that the process grew by after
 loading the model. Differences are between impacts (on Pyserini's own scale for it).
+
+    --whole    adds a row for the command `splade-lucene encode` on the same passages, from reading them to the complete folder; the time
+               that it takes for one passage, which is that of starting, is taken off
+    --busy     measures each system idle, beside a process that loops in one thread, and beside one that multiplies matrices in all
+               threads, instead of the tables above
 """
 
 from __future__ import annotations
@@ -23,16 +28,21 @@ import os
 import re
 import resource
 import shutil
+import statistics
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from splade_lucene.core.processors import usable_processors
 from splade_lucene.evaluation.cost import latency
 from splade_lucene.evaluation.table import markdown_table
+from splade_lucene.experiment.environment import machine
 
 Encode = Callable[[list[str], int, int], Any]
 Bags = list[dict[str, float]]
@@ -50,10 +60,12 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=256, help="passages, spread over the corpus")
     parser.add_argument("--queries", type=int, default=50, help="texts cut at 24 tokens and encoded one at a time")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--threads", type=int, default=usable_processors())
     parser.add_argument("--precision", default="auto", help="of ours")
     parser.add_argument("--batches", type=int, nargs="+", default=[4, 8, 16, 32, 64], help="tried with the peers")
     parser.add_argument("--systems", default="ours,pyserini,sentence-transformers")
+    parser.add_argument("--busy", action="store_true", help="beside other work instead of alone")
+    parser.add_argument("--whole", action="store_true", help="a row for the whole command as well")
     args = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(args.threads)
     os.environ.setdefault("OPENAI_API_KEY", "pyserini.encode wants one to be imported")
@@ -62,7 +74,10 @@ def main() -> None:
     try:
         folder = model_folder(args.model, made)
         workers = {name: Worker(name, folder, args.precision, args.threads) for name in args.systems.split(",")}
-        measure(args, texts, workers)
+        print(f"{processor()}; ours: {workers['ours'].ask('arithmetic')}\n")
+        (measure_busy if args.busy else measure)(args, texts, workers)
+        if args.whole:
+            print(f"\n{whole_command(args, texts, folder, made, workers['ours'])}")
         for worker in workers.values():
             worker.stop()
     finally:
@@ -110,6 +125,83 @@ def measure(args: argparse.Namespace, texts: list[str], workers: dict[str, Worke
     print()
     short = [" ".join(text.split()[:12]) for text in texts[: args.queries]]
     print(markdown_table([latency_row(args, name, worker, short) for name, worker in workers.items()]))
+
+
+def measure_busy(args: argparse.Namespace, texts: list[str], workers: dict[str, Worker]) -> None:
+    """Rates beside nothing, a loop, and matrix products in all threads; rounds go from one to the other, and the median counts."""
+    loads = {"idle": "", "beside a loop": "while True: pass", "beside products": _PRODUCTS.format(threads=args.threads)}
+    rates: dict[tuple[str, str], list[float]] = {(name, load): [] for name in workers for load in loads}
+    best = {"ours": 0, **dict.fromkeys((name for name in workers if name != "ours"), args.batches[0])}
+    for _, (load, code), (name, worker) in itertools.product(range(args.rounds), loads.items(), workers.items()):
+        with beside(code):
+            rates[name, load].append(len(texts) / worker.ask("time", texts, args.max_length, best[name])[0])
+    table = []
+    for name in workers:
+        medians = {load: statistics.median(rates[name, load]) for load in loads}
+        row = {f"{args.model}, {args.max_length} tokens, {len(texts)} passages, {args.threads} threads, passages/s": name}
+        row |= {
+            load: f"{rate:.1f}" + (f" ({rate / medians['idle']:.0%})" if code else "")
+            for (load, code), rate in zip(loads.items(), medians.values(), strict=True)
+        }
+        table.append(row)
+    print(markdown_table(table))
+
+
+_PRODUCTS = """
+import torch
+torch.set_num_threads({threads})
+square = torch.randn(1024, 1024)
+print("started", flush=True)
+while True:
+    square @ square
+"""
+
+
+@contextmanager
+def beside(code: str) -> Iterator[None]:
+    """Runs Python code in another process during a block."""
+    if not code:
+        yield
+        return
+    with subprocess.Popen([sys.executable, "-c", f"print('started', flush=True)\n{code}"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for _ in range(code.count("started") + 1):
+            process.stdout.readline()
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+def whole_command(args: argparse.Namespace, texts: list[str], folder: Path, made: Path, worker: Worker) -> str:
+    """The rate of the command against that of the model in this run, medians of rounds that alternate."""
+    commands: dict[int, list[float]] = {1: [], len(texts): []}
+    alone: list[float] = []
+    for number, count in itertools.product(range(args.rounds), commands):
+        corpus, out = made / f"{count}.jsonl", made / f"out-{number}-{count}"
+        corpus.write_text("".join(json.dumps({"id": str(each), "contents": text}) + "\n" for each, text in enumerate(texts[:count])))
+        options = ["--model", str(folder), "--max-length", str(args.max_length), "--device", "cpu", "--precision", args.precision]
+        start = time.perf_counter()
+        command = [sys.executable, "-m", "splade_lucene.cli.main", "encode", str(corpus), str(out), *options]
+        subprocess.run(command, check=True, capture_output=True)
+        commands[count].append(time.perf_counter() - start)
+        if count > 1:
+            alone.append(worker.ask("time", texts, args.max_length, 0)[0])
+    start_up, command_seconds, own = (statistics.median(each) for each in (commands[1], commands[len(texts)], alone))
+    rate = len(texts) / (command_seconds - start_up)
+    row = {
+        "whole `encode` command": f"{command_seconds:.1f} s",
+        "of that to start": f"{start_up:.1f} s",
+        "passages/s after that": f"{rate:.1f}",
+        "the model alone": f"{len(texts) / own:.1f}",
+        "of its rate": f"{rate * own / len(texts):.0%}",
+    }
+    return markdown_table([row])
+
+
+def processor() -> str:
+    """Name of the processor."""
+    return str(machine()["cpu"])
 
 
 def latency_row(args: argparse.Namespace, name: str, worker: Worker, queries: list[str]) -> dict[str, str]:
@@ -217,6 +309,7 @@ def serve(pipe: Connection, system: str, folder: Path, precision: str, threads: 
         "time": timed,
         "bags": bags,
         "peak": matmul_peak,
+        "arithmetic": lambda: f"{precision}, {model.kernels} kernels",
         "lengths": lambda texts, max_length: [len(ids) for ids in model.token_ids(texts, max_length)],
         "flops": lambda tokens: useful_flops(folder, tokens),
     }

@@ -47,6 +47,7 @@ class MlmNetwork:
         device_type: ``cpu``, ``cuda`` or what else torch calls it.
         kernels: that compute its products: ``torch`` or ``onednn``.
         products: multiplications with weights that a token costs.
+        hidden_size: of the input of the output layer.
 
     Raises:
         ModelError: the folder holds no complete masked language model with its own tokenizer, or one whose logits are not just a
@@ -86,6 +87,7 @@ class MlmNetwork:
         self.kernels = TORCH
         weight = output.weight.detach()[:size]
         self._network: torch.nn.Module = network
+        self.hidden_size = weight.shape[1]
         layers = [layer for layer in network.modules() if isinstance(layer, torch.nn.Linear)]
         self.products = weight.numel() + sum(layer.weight.numel() for layer in layers)
         self._weight: Tensor | PackedVocabulary = weight

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from itertools import chain, islice
@@ -22,6 +23,9 @@ from splade_lucene.vectors.writer import VectorWriter, exclusive
 
 if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel
+
+# From there on bf16 is worth a line on stderr.
+_WORTH_SAYING = 1.5
 
 __all__ = ["EncodingOptions", "EncodingSettings", "ModelSpec", "encode_collection"]
 
@@ -102,7 +106,14 @@ def _shard_encoder(
             return WorkerPool(spec, settings, workers)
         from splade_lucene.encoding.model import SpladeModel
 
-        return nullcontext(PassageEncoder(SpladeModel.load(**spec._asdict()), settings))
+        loaded = SpladeModel.load(**spec._asdict())
+        if spec.precision == "auto" and (gain := loaded.bf16_gain()) >= _WORTH_SAYING:
+            print(
+                f"this processor multiplies matrices {gain:.1f} times as fast in bf16: --precision bf16 encodes faster and changes nDCG@10 "
+                "by at most .002",
+                file=sys.stderr,
+            )
+        return nullcontext(PassageEncoder(loaded, settings))
     if workers > 1:
         raise ValueError("a loaded model encodes in this process; for several workers give the name of the model")
     return nullcontext(PassageEncoder(spec if kernels is None else spec.with_kernels(kernels), settings))
