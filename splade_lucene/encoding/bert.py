@@ -6,7 +6,6 @@ therefore computed here, with the three projections of the attention as one prod
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,21 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from splade_lucene.encoding.bert_config import plain_config, plain_name
 from splade_lucene.encoding.loading import weight_files
 from splade_lucene.errors import ModelError
-
-# Names of layer norms' parameters in checkpoints that were converted from TensorFlow.
-_OLD_NAMES = {"gamma": "weight", "beta": "bias"}
-# What must hold of config.json, with the defaults of transformers' BertConfig.
-_PLAIN = {
-    "hidden_act": ("gelu", "gelu"),
-    "position_embedding_type": ("absolute", "absolute"),
-    "is_decoder": (False, False),
-    "add_cross_attention": (False, False),
-    "tie_word_embeddings": (True, True),
-    "chunk_size_feed_forward": (0, 0),
-    "quantization_config": (None, None),
-}
 
 
 class Bert(torch.nn.Module):
@@ -129,16 +116,13 @@ def read_bert(folder: Path) -> Bert | None:
     from safetensors.torch import load_file
 
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        if config["model_type"] != "bert" or config["architectures"] != ["BertForMaskedLM"]:
-            return None
-        if any(config.get(key, default) != wanted for key, (default, wanted) in _PLAIN.items()):
+        config = plain_config(folder)
+        if config is None:
             return None
         tensors: dict[str, Tensor] = {}
         for file in weight_files(folder, str(folder)):
             for name, tensor in load_file(file).items():
-                stem, _, last = name.rpartition(".")
-                tensors[f"{stem}.{_OLD_NAMES.get(last, last)}"] = tensor.float()
+                tensors[plain_name(name)] = tensor.float()
         if not _is_tied(tensors):
             return None
         return Bert(config, tensors).eval()

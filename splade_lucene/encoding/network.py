@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from splade_lucene.encoding.bert import read_bert
+from splade_lucene.encoding.defaults import MOST_UNUSED
 from splade_lucene.encoding.head import PackedVocabulary
 from splade_lucene.encoding.kernels import TORCH, choose_kernels, replace_linear
 from splade_lucene.encoding.loading import ModelFiles
@@ -28,8 +29,6 @@ _PACKED = {"fp32", "bf16"}
 _HEAD_SHARE = 2 / 3
 # What the self-check reads: a text, and a longer one to pad it beside.
 _SHORT, _LONG = "A word, and another.", "Beside a longer text, a short one is padded, and its weights must not change for that. " * 2
-# Rows of an output layer beyond its tokenizer: rounding up to a multiple of 256 and some tokens in reserve. More is another vocabulary.
-_MOST_UNUSED = 512
 
 
 class MlmNetwork:
@@ -62,7 +61,7 @@ class MlmNetwork:
         if not isinstance(output, torch.nn.Linear):
             raise ModelError(f"{files.name} ({network.config.model_type}) has no linear output layer; SPLADE needs an MLM head")
         size = len(self._tokenizer.tokens)
-        if not 0 <= output.out_features - size <= _MOST_UNUSED:
+        if not 0 <= output.out_features - size <= MOST_UNUSED:
             raise ModelError(
                 f"the tokenizer of {files.name} has {size} tokens, its output layer {output.out_features}; they do not belong together"
             )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splade_lucene.encoding.bert_config import plain_config, plain_name
+from splade_lucene.encoding.defaults import MOST_UNUSED, default_lengths
 from splade_lucene.encoding.loading import ModelFiles
 from splade_lucene.encoding.quantization import Quantization
-from splade_lucene.encoding.tokenizer import Tokenizer, load_tokenizer
+from splade_lucene.encoding.tokenizer import Tokenizer, load_plain_tokenizer
 from splade_lucene.errors import ModelError
 
 Array = NDArray[np.float32]
-# What says that a folder is more than a masked language model pooled by its maximum.
-_MORE = ("modules.json", "router_config.json")
 _MIN_LENGTH = 3
 # erf by formula 7.1.26 of Abramowitz and Stegun: at most 1.5e-7 off, as fp32 is.
 _ERF = (0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429)
@@ -47,8 +46,7 @@ class NumpyModel:
         self.files, self._network, self._tokenizer = files, network, tokenizer
         self.vocabulary: Sequence[str] = tokenizer.tokens
         self._most = min(network.positions, tokenizer.max_length)
-        # Some vocabularies have tokens of white space, which no index can hold; they never fire.
-        self._blank = [entry for entry, token in enumerate(tokenizer.tokens) if token.split() != [token]]
+        self._unused = sorted(tokenizer.unused)
 
     def check_length(self, max_length: int) -> None:
         """Makes sure that texts can be cut at a length.
@@ -60,15 +58,18 @@ class NumpyModel:
             name, least = self.files.name, _MIN_LENGTH
             raise ModelError(f"the maximum length {max_length} is not between {least} and the {self._most} tokens that {name} reads")
 
-    def encode_queries(self, texts: Sequence[str], *, max_length: int, scale: int, top_k: int | None = None) -> list[dict[str, int]]:
+    def encode_queries(
+        self, texts: Iterable[str], *, max_length: int | None, scale: float, top_k: int | None = None
+    ) -> list[dict[str, int]]:
         """Encodes queries one by one, as :meth:`SpladeModel.encode_queries` does."""
-        self.check_length(max_length)
-        quantization = Quantization(scale, top_k)
+        length = default_lengths(self.files.name).queries if max_length is None else max_length
+        self.check_length(length)
+        quantization, given = Quantization(scale, top_k), list(texts)
         quantization.check()
         bags = []
-        for ids in self._tokenizer.token_ids(texts, max_length) if texts else []:
+        for ids in self._tokenizer.token_ids(given, length) if given else []:
             weights = self._network.pool(ids, len(self.vocabulary)) if ids else np.zeros(len(self.vocabulary), np.float32)
-            weights[self._blank] = 0
+            weights[self._unused] = 0
             entries, impacts = quantization.apply(weights)
             tokens = (self.vocabulary[entry] for entry in entries.tolist())
             bags.append(dict(zip(tokens, impacts.tolist(), strict=True)))
@@ -165,26 +166,21 @@ def read_numpy_model(files: ModelFiles) -> NumpyModel | None:
     """
     folder = files.folder
     config = plain_config(folder)
-    if config is None or any((folder / file).exists() for file in _MORE):
-        return None
-    weights = sorted(folder.glob("*.safetensors"))
-    if len(weights) != 1:
+    is_usual = (files.kind, files.pooling, files.activation, files.prompt, files.lower) == ("mlm", "max", "relu", "", False)
+    if config is None or not is_usual or files.top_k is not None or files.size is not None or len(files.weights) != 1:
         return None
     try:
-        tensors = _memory_mapped(weights[0])
+        tensors = _memory_mapped(files.weights[0])
         words, bias = "bert.embeddings.word_embeddings.weight", "cls.predictions.bias"
         for twin, name in (("cls.predictions.decoder.weight", words), ("cls.predictions.decoder.bias", bias)):
             if twin in tensors and not np.array_equal(tensors[twin], tensors[name]):
                 return None
-        network, tokenizer = NumpyBert(config, tensors), load_tokenizer(folder)
+        network, tokenizer = NumpyBert(config, tensors), load_plain_tokenizer(folder)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    surplus = len(tensors[words]) - len(tokenizer.tokens)
-    return NumpyModel(files, network, tokenizer) if 0 <= surplus <= _MOST_UNUSED else None
-
-
-# As for SpladeModel: rows beyond the tokenizer round the matrix up; more is another vocabulary.
-_MOST_UNUSED = 512
+    if tokenizer is None or not 0 <= len(tensors[words]) - len(tokenizer.tokens) <= MOST_UNUSED:
+        return None
+    return NumpyModel(files, network, tokenizer)
 
 
 def _memory_mapped(file: Path) -> dict[str, Array]:

@@ -90,6 +90,12 @@ def _picture(character: str) -> str:
     return chr(0x2400 + code) if code <= 0x20 else f"⟨{code:X}⟩"  # noqa: PLR2004  # the control pictures of Unicode
 
 
+def load_plain_tokenizer(folder: Path) -> Tokenizer | None:
+    """Loads BERT's tokenizer, unchanged, without transformers; None if the folder has another one."""
+    file = read_bert_tokenizer(folder)
+    return None if file is None else _BertTokenizer(file)
+
+
 class _BertTokenizer:
     def __init__(self, file: BertTokenizerFile) -> None:
         self._tokenizer, self.max_length = file

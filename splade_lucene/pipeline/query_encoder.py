@@ -13,8 +13,11 @@ from splade_lucene.records import EncoderRecord, EncoderSide
 
 if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel
+    from splade_lucene.encoding.numpy_bert import NumpyModel
     from splade_lucene.encoding.static import StaticQueryEncoder
 
+# Where Linux shows that there may be a GPU: of NVIDIA, of AMD, and in WSL.
+_GPUS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 # What must be as it was; names and revisions may change as long as the files are the same.
 _IDENTITY = ("weights_sha256", "tokenizer_sha256", "kind", "pooling", "activation", "prompt")
 
@@ -35,10 +38,14 @@ class BoundEncoder:
         scale: impacts are ``round(weight × scale)``.
         top_k: keep the K tokens of a query with the largest weights; all if None.
         computes: whether it computes with torch.
+
+    Attributes:
+        computes: likewise.
     """
 
     def __init__(self, encoder: _Encoder, *, max_length: int, scale: float, top_k: int | None = None, computes: bool = True) -> None:
-        self._encoder, self._max_length, self._scale, self._top_k, self._computes = encoder, max_length, scale, top_k, computes
+        self._encoder, self._max_length, self._scale, self._top_k = encoder, max_length, scale, top_k
+        self.computes = computes
 
     @property
     def vocabulary(self) -> Sequence[str]:
@@ -53,7 +60,7 @@ class BoundEncoder:
 
     def cores_among(self, threads: int) -> AbstractContextManager[object]:
         """In a block, each of several threads has its share of the cores; nothing to share where a table is looked up."""
-        if not self._computes:
+        if not self.computes:
             return nullcontext()
         from splade_lucene.encoding.devices import cores_among
 
@@ -68,6 +75,7 @@ def bind_encoder(
     table: Mapping[str, int] | None = None,
     device: str = "auto",
     precision: str = "auto",
+    few: bool = False,
 ) -> BoundEncoder:
     """Makes the query encoder of vectors or of an index.
 
@@ -78,6 +86,7 @@ def bind_encoder(
         table: of the query model ``idf``: token → impact.
         device: for a model loaded here, as in :meth:`SpladeModel.load`.
         precision: likewise.
+        few: for a handful of queries, which are encoded before torch would be imported, if the model allows it.
 
     Raises:
         ModelError: the model that the record names cannot be had, or cannot read so many tokens.
@@ -90,6 +99,12 @@ def bind_encoder(
         encoder.check_length(record.query_max_length)
         scale = 1 if record.query.kind == "idf" else record.scale
         return BoundEncoder(encoder, max_length=record.query_max_length, scale=scale, top_k=record.query_top_k, computes=False)
+    if model is None and few and precision in ("auto", "fp32") and (device == "cpu" or (device == "auto" and not _may_have_gpu())):
+        light = _light_encoder(record.query)
+        if light is not None:
+            _check(record.query, light.files.record(), source)
+            light.check_length(record.query_max_length)
+            return BoundEncoder(light, max_length=record.query_max_length, scale=record.scale, top_k=record.query_top_k, computes=False)
     if model is None:
         from splade_lucene.encoding.model import SpladeModel
 
@@ -99,6 +114,18 @@ def bind_encoder(
     _check(record.query, model.record().query, source)
     model.check_query_length(record.query_max_length)
     return BoundEncoder(model, max_length=record.query_max_length, scale=record.scale, top_k=record.query_top_k)
+
+
+def _light_encoder(side: EncoderSide) -> NumpyModel | None:
+    from splade_lucene.encoding.loading import find_query_model
+    from splade_lucene.encoding.numpy_bert import read_numpy_model
+
+    return read_numpy_model(find_query_model(side.model, revision=side.revision, subfolder=side.subfolder))
+
+
+def _may_have_gpu() -> bool:
+    """Whether torch is to be asked for a GPU."""
+    return any(Path(device).exists() for device in _GPUS)
 
 
 def _table_encoder(record: EncoderRecord, source: Path | str, table: Mapping[str, int] | None) -> StaticQueryEncoder:

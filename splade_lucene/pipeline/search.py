@@ -6,7 +6,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from splade_lucene.core.ir_adapters import Queries, as_queries, scored_docs
@@ -24,6 +24,9 @@ from splade_lucene.pipeline.query_encoder import BoundEncoder, bind_encoder
 
 if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel
+
+# Queries that are encoded without torch, where the model allows it: more, and importing torch is soon made up for.
+FEW_QUERIES = 32
 
 
 # Lucene's scores are floats of 24 bits.
@@ -75,6 +78,7 @@ class ImpactSearcher(ImpactIndexSearcher):
         self.encoder_record = self.card.encoder.with_queries(max_length=query_max_length, top_k=query_top_k)
         self._device, self._precision = device, precision
         self._loading = threading.Lock()
+        self._few: BoundEncoder | None = None
         self._encoder = None if model is None else self._bind(model)
 
     def query_encoder(self) -> QueryEncoder:
@@ -84,10 +88,34 @@ class ImpactSearcher(ImpactIndexSearcher):
             ModelError: the model that the index names cannot be had.
             IndexMismatchError: it can, but its files are no longer those that the index was made with.
         """
+        if self._few is not None:
+            return self._few
         with self._loading:
             if self._encoder is None:
                 self._encoder = self._bind(None)
             return self._encoder
+
+    @contextmanager
+    def encoder_for(self, queries: int) -> Iterator[None]:
+        """Has an encoder ready in a block that encodes that many queries: for a handful of them one that does not need torch.
+
+        Raises:
+            ModelError: as from :meth:`query_encoder`; likewise ``IndexMismatchError``.
+        """
+        if queries > FEW_QUERIES or self._encoder is not None:
+            self.query_encoder()
+            yield
+            return
+        bound = self._bind(None, few=True)
+        if bound.computes or self.encoder_record.query.kind != "mlm":  # it serves for many queries as well
+            self._encoder = bound
+            yield
+            return
+        self._few = bound
+        try:
+            yield
+        finally:
+            self._few = None
 
     @property
     def query_max_length(self) -> int:
@@ -114,7 +142,7 @@ class ImpactSearcher(ImpactIndexSearcher):
         encoder = self.query_encoder()
         return encoder.cores_among(threads) if isinstance(encoder, BoundEncoder) else nullcontext()
 
-    def _bind(self, model: SpladeModel | None) -> BoundEncoder:
+    def _bind(self, model: SpladeModel | None, *, few: bool = False) -> BoundEncoder:
         return bind_encoder(
             self.encoder_record,
             self.name,
@@ -122,6 +150,7 @@ class ImpactSearcher(ImpactIndexSearcher):
             table=self.card.query_table(),
             device=self._device,
             precision=self._precision,
+            few=few,
         )
 
 
@@ -205,11 +234,11 @@ def search_queries(
         The run with its notes.
     """
     texts = dict(as_queries(queries))
-    if isinstance(searcher, ImpactSearcher):
-        searcher.query_encoder()  # loading a model is no part of encoding a query
     if within is not None and not isinstance(within, DocumentFilter):
         within = searcher.filter(within, max_passage=max_passage)
-    batch = searcher.run_batch(texts, k + remove_query, threads, within=within, max_passage=max_passage)
+    # Loading a model is no part of encoding a query.
+    with searcher.encoder_for(len(texts)) if isinstance(searcher, ImpactSearcher) else nullcontext():
+        batch = searcher.run_batch(texts, k + remove_query, threads, within=within, max_passage=max_passage)
     run: Run = dict(batch.hits)
     own_passage = sum(any(hit.doc_id == query_id for hit in hits) for query_id, hits in run.items())
     if remove_query:
