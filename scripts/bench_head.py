@@ -12,11 +12,13 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from splade_lucene.encoding import head
+from splade_lucene.encoding.kernels import KERNELS
 from splade_lucene.evaluation.table import markdown_table
 
 
@@ -41,6 +43,12 @@ def main() -> None:
         for tile in args.tiles:
             head._ROWS, head._COLUMNS = map(int, tile.split("x"))
             best[f"packed, {tile}"] = seconds(lambda: head._pool_tokens(hidden[mask], mask, weight))
+        for kernels in KERNELS:
+            for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+                vocabulary = head.PackedVocabulary(weight, kernels=kernels, dtype=dtype)
+                best[f"parts of the vocabulary, {name}, {kernels} kernels"] = seconds(
+                    partial(head.splade_max, hidden, mask, vocabulary, None)
+                )
         for mode in ("default", "max-autotune-no-cudagraphs") if args.compile else ():
             best[f"torch.compile, {mode}, a passage at a time"] = seconds(compiled_pool(mode, hidden, weight))
         square = torch.randn(2048, 2048)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,7 +81,7 @@ def test_lengths_are_refused_as_by_the_model(tiny: SpladeModel, length: int) -> 
     assert sentences[0] == sentences[1]
 
 
-@pytest.mark.parametrize("change", ["activation", "modules", "half", "untied", "another tokenizer", "no config", "cut off"])
+@pytest.mark.parametrize("change", ["activation", "half", "untied", "another tokenizer", "no config", "cut off"])
 def test_what_is_not_plain_is_left_to_torch(base: Path, tmp_path: Path, change: str, random_model: Callable[[str], Path]) -> None:
     from safetensors.torch import load_file, save_file
 
@@ -88,8 +89,6 @@ def test_what_is_not_plain_is_left_to_torch(base: Path, tmp_path: Path, change: 
     weights, config = folder / "model.safetensors", json.loads((folder / "config.json").read_text())
     if change == "activation":
         (folder / "config.json").write_text(json.dumps(config | {"hidden_act": "relu"}))
-    elif change == "modules":
-        (folder / "modules.json").write_text("[]")
     elif change == "half":
         save_file({name: tensor.half() for name, tensor in load_file(weights).items()}, weights)
     elif change == "untied":
@@ -101,8 +100,16 @@ def test_what_is_not_plain_is_left_to_torch(base: Path, tmp_path: Path, change: 
         (folder / "config.json").unlink()
     else:
         weights.write_bytes(weights.read_bytes()[:-1000])
-    files = find_model(str(base))._replace(folder=folder)
-    assert read_numpy_model(files) is None
+    assert read_numpy_model(find_model(str(base))._replace(folder=folder, weights=(weights,))) is None
+
+
+@pytest.mark.parametrize(
+    "setting", [{"pooling": "sum"}, {"activation": "log1p_relu"}, {"prompt": "query: "}, {"lower": True}, {"top_k": 9}], ids=str
+)
+def test_what_the_models_configuration_asks_for_is_left_to_torch(base: Path, setting: dict[str, Any]) -> None:
+    files = find_model(str(base))
+    assert read_numpy_model(files) is not None
+    assert read_numpy_model(files._replace(**setting)) is None
 
 
 def test_other_architectures_are_left_to_torch(random_model: Callable[[str], Path]) -> None:
