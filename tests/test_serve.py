@@ -8,20 +8,21 @@ import re
 import socket
 import subprocess
 import time
+import tomllib
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from splade_lucene.cli.main import main
+from splade_lucene.cli.main import build_parser, main
 from splade_lucene.encoding.model import SpladeModel
 from splade_lucene.evaluation.fusion import fuse
 from splade_lucene.lucene import jvm
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher
 from splade_lucene.pipeline.search import ImpactSearcher
 from splade_lucene.serving.settings import parse_sources
-from tests.served import PLANTED_ID, QUERY, Indexes, Server, client, serving
+from tests.served import PLANTED_ID, QUERY, ROOT, Indexes, Server, client, serving
 
 
 @pytest.fixture(scope="module")
@@ -352,3 +353,15 @@ def test_an_impact_index_is_no_baseline(indexes: Indexes, capsys: pytest.Capture
 def test_a_port_that_is_taken_is_said(indexes: Indexes, server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve", str(indexes.bm25), "--port", str(server.port)]) == 1
     assert f"cannot listen at 127.0.0.1 port {server.port} (Address already in use)" in capsys.readouterr().err
+
+
+def test_the_container_file_starts_a_command_that_is_there() -> None:
+    lines = (ROOT / "Containerfile").read_text(encoding="utf-8").splitlines()
+    (entry,) = [json.loads(line.removeprefix("ENTRYPOINT ")) for line in lines if line.startswith("ENTRYPOINT ")]
+    (command,) = [json.loads(line.removeprefix("CMD ")) for line in lines if line.startswith("CMD ")]
+    assert entry == ["splade-lucene"]
+    args = build_parser().parse_args(command)
+    assert (args.command, args.host, args.port, args.index) == ("serve", "0.0.0.0", 8080, ["/indexes/splade"])
+    extras = {extra for line in lines for found in re.findall(r"\[([\w,]+)\]\"", line) for extra in found.split(",")}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert extras and extras <= project["optional-dependencies"].keys()
