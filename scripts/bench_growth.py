@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 from growing import growing, write
-from search_peers import PEERS, recall
+from search_peers import PEERS, recall, settle
 
 from splade_lucene.collections.queries import read_queries
 from splade_lucene.encoding.model import SpladeModel
@@ -134,6 +134,7 @@ def stock(index: Path) -> Search:
 
 def measure(size: int, systems: Mapping[str, Search], queries: Sequence[Impacts], rounds: int) -> list[dict[str, Any]]:
     """Times all systems on all queries in turns: wall time, and processor time of this thread, which other work disturbs least."""
+    settle()
     found = []
     for k in (10, 1000):
         wall: dict[str, list[float]] = {name: [] for name in systems}

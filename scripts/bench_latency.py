@@ -25,8 +25,9 @@ def main() -> None:
     parser.add_argument("--hits", nargs="+", type=int, default=[10, 1000])
     parser.add_argument("--threads", nargs="+", type=int, default=[1, os.cpu_count() or 1])
     parser.add_argument("--query-max-length", type=int)
+    parser.add_argument("--count", type=int, default=500, help="of queries, at most (default: %(default)s)")
     args = parser.parse_args()
-    queries = read_queries(args.queries)
+    queries = read_queries(args.queries)[: args.count]
     rows = []
     for in_memory in (True, False):
         with ImpactSearcher(args.index, query_max_length=args.query_max_length, in_memory=in_memory) as searcher:

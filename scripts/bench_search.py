@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from search_peers import Bmp, Exhaustive, Impacts, Seismic, recall
+from search_peers import Bmp, Exhaustive, Impacts, Seismic, recall, settle
 
 from splade_lucene.collections.queries import read_queries
 from splade_lucene.encoding.model import SpladeModel
@@ -77,6 +77,7 @@ def main() -> None:
         "numpy, exhaustive": lambda text, k: exhaustive.search(encoded[text], k),
         **{name: lambda text, k, other=other: other.search(encoded[text], k) for name, other in others.items()},
     }
+    settle()
     rows = []
     for k in (10, 1000):
         seconds: dict[str, list[float]] = {name: [] for name in systems}
