@@ -46,7 +46,7 @@ def main() -> None:
                         }
                     )
             lengths = f"passages cut at {searcher.card.settings['max_length']} tokens, queries at {searcher.query_max_length}"
-    print(f"{args.index}: {len(queries)} queries, model {searcher.card.encoder['model']}, {lengths}\n")
+    print(f"{args.index}: {len(queries)} queries, model {searcher.encoder_record.document.model}, {lengths}\n")
     print(markdown_table(rows))
 
 

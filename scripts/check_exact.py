@@ -3,7 +3,7 @@
 
     .venv/bin/python scripts/check_exact.py ENCODED INDEX QUERIES [--split test] [--hits 1000]
 
-Exit status 1 if any query differs.
+In memory and from disk; exit status 1 if any query differs.
 """
 
 from __future__ import annotations
@@ -29,13 +29,16 @@ def main() -> int:
     args = parser.parse_args()
     queries = read_queries(args.queries, split=args.split)
     exhaustive = Exhaustive(args.encoded)
-    with ImpactSearcher(args.index) as searcher:
-        impacts = searcher.query_encoder().encode_queries([query.text for query in queries])
-        differing = [
-            query.query_id
-            for query, each in zip(queries, impacts, strict=True)
-            if searcher.search_impacts(each, args.hits) != exhaustive.search(each, args.hits)
-        ]
+    differing: list[str] = []
+    impacts: list[dict[str, int]] = []
+    for in_memory in (True, False):
+        with ImpactSearcher(args.index, in_memory=in_memory) as searcher:
+            impacts = impacts or searcher.query_encoder().encode_queries([query.text for query in queries])
+            differing += [
+                query.query_id
+                for query, each in zip(queries, impacts, strict=True)
+                if searcher.search_impacts(each, args.hits) != exhaustive.search(each, args.hits) and query.query_id not in differing
+            ]
     same = len(queries) - len(differing)
     print(f"{args.index}: {same} of {len(queries)} queries equal brute force at {args.hits} hits; differing: {differing[:10]}")
     return 1 if differing else 0
