@@ -58,3 +58,12 @@ def test_the_hooks_are_the_checks() -> None:
     for hook in hooks:
         tool = hook["entry"].split()[0].removeprefix(".venv/bin/")
         assert f"$bin/{tool}" in checks
+
+
+def test_each_step_of_the_walks_through_the_code_is_there() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    steps = re.findall(r"^\| \d+ \| `([\w/]+\.(?:py|java))` `(\w+)` \|", page, re.MULTILINE)
+    assert len(steps) == len(re.findall(r"^\| \d+ \|", page, re.MULTILINE)) > 20
+    for file, name in steps:
+        source = (ROOT / file if file.startswith("java/") else ROOT / "splade_lucene" / file).read_text(encoding="utf-8")
+        assert re.search(rf"\b(?:def|class) {name}\b|^  [\w<>\[\] ]+ {name}\(", source, re.MULTILINE), (file, name)
