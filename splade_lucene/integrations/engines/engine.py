@@ -34,6 +34,10 @@ class EngineRecord(NamedTuple):
     settings: Mapping[str, Any]
     mark: str
 
+    def to_json(self) -> dict[str, Any]:
+        """As the index holds it."""
+        return self._asdict() | {"encoder": self.encoder.to_json()}
+
 
 def record_for(export: Mapping[str, Any], mark: str) -> EngineRecord:
     """The record of an export that is loaded.
@@ -53,8 +57,8 @@ def read_record(value: object, where: object) -> EngineRecord:
     """
     try:
         assert isinstance(value, dict)
-        return EngineRecord(**value)
-    except (AssertionError, TypeError):
+        return EngineRecord(**{**value, "encoder": EncoderRecord.from_json(value["encoder"])})
+    except (AssertionError, TypeError, KeyError):
         raise IndexMismatchError(f"{where} does not say how it was made; load it with `splade-lucene export --load`") from None
 
 

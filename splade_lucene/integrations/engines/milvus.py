@@ -139,7 +139,7 @@ class MilvusServer:
         """Makes the collection; its properties say what queries need."""
         export = export_record(self._folder)
         assert export is not None
-        self._client.create(record_for(export, mark)._asdict())
+        self._client.create(record_for(export, mark).to_json())
 
     def delete(self) -> None:
         """Deletes the collection."""

@@ -46,7 +46,7 @@ class RestServer:
         body = json.loads((self._folder / "index.json").read_text(encoding="utf-8"))
         export = export_record(self._folder)
         assert export is not None
-        body["mappings"]["_meta"] = {META: record_for(export, mark)._asdict()}
+        body["mappings"]["_meta"] = {META: record_for(export, mark).to_json()}
         self._client.create(body)
 
     def delete(self) -> None:
