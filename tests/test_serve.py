@@ -10,6 +10,7 @@ import subprocess
 import time
 import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,8 +21,11 @@ from splade_lucene.encoding.model import SpladeModel
 from splade_lucene.evaluation.fusion import fuse
 from splade_lucene.lucene import jvm
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher
+from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.pipeline.search import ImpactSearcher
-from splade_lucene.serving.settings import parse_sources
+from splade_lucene.serving.catalog import Catalog
+from splade_lucene.serving.settings import EncodingSettings, Source, parse_sources
+from splade_lucene.serving.suggesting import suggest_query
 from tests.served import PLANTED_ID, QUERY, ROOT, Indexes, Server, client, serving
 
 
@@ -176,6 +180,16 @@ def test_what_is_known_of_the_indexes(http: httpx.Client, indexes: Indexes) -> N
     assert sum(stats["bytes"].values()) == sum(file.stat().st_size for file in indexes.impact.iterdir())
     assert any(passage.contents.startswith(stats["example"].split(".")[0]) for passage in indexes.passages)
     assert post(http, "v1/python/search", text=stats["example"])["candidates"]
+
+
+def test_an_index_without_texts_suggests_a_word_that_it_has(indexes: Indexes, tmp_path: Path) -> None:
+    build_impact_index(indexes.impact.parent / "vectors", tmp_path / "bare")
+    catalog = Catalog([Source("bare", tmp_path / "bare")], EncodingSettings())
+    with catalog["bare"].lease() as index:
+        word = suggest_query(catalog, catalog["bare"], index)
+        assert word is not None and word.isalpha()
+        assert 0 < index.searcher.document_frequencies([word])[word] <= max(1, 0.05 * index.card.documents)
+    catalog.close()
 
 
 def test_texts_are_embedded_as_text_embeddings_inference_does(http: httpx.Client, tiny: SpladeModel) -> None:
