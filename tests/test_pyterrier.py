@@ -21,7 +21,8 @@ from splade_lucene.evaluation.measures import score_run
 from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.pipeline.encode import encode_collection
 from splade_lucene.pipeline.search import ImpactSearcher, search_queries
-from splade_lucene.records import Passage, Query
+from splade_lucene.records import ImpactVector, Passage, Query
+from tests.vector_factory import write_vectors
 
 pt = pytest.importorskip("pyterrier", reason="pyterrier is not installed: pip install 'splade_lucene[pyterrier]'")
 pd = pytest.importorskip("pandas")
@@ -277,3 +278,13 @@ def test_terrier_after_our_own_jvm_is_refused_with_a_remedy(index: Path) -> None
     first, second = out.splitlines()
     assert first == "3 False"
     assert second.startswith("Java runs already, without Terrier: call pt.java.init() before the first ImpactRetriever is used")
+
+
+def test_documents_come_by_their_best_passage(tmp_path: Path) -> None:
+    from splade_lucene.integrations.pyterrier import ImpactRetriever
+
+    vectors = [ImpactVector("a#0", {"t": 1}), ImpactVector("a#1", {"t": 3}), ImpactVector("b#0", {"t": 2}), ImpactVector("a#2", {"t": 2})]
+    build_impact_index(write_vectors(tmp_path / "out", vectors), tmp_path / "index")
+    retriever = ImpactRetriever(tmp_path / "index", max_passage=True)
+    found = retriever.transform(pd.DataFrame([{"qid": "q", "query": "", "query_toks": {"t": 2}}]))
+    assert list(zip(found["docno"], found["score"], found["rank"], strict=True)) == [("a", 6.0, 0), ("b", 4.0, 1)]

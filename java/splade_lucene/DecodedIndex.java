@@ -33,6 +33,7 @@ final class DecodedIndex {
   private final long limit;
   private final AtomicLong held = new AtomicLong();
   private final Cleaner.Cleanable release;
+  private volatile boolean closed;
   private final ConcurrentHashMap<String, DecodedTerm> terms = new ConcurrentHashMap<>();
 
   /**
@@ -80,6 +81,7 @@ final class DecodedIndex {
 
   /** Gives the memory back. */
   void close() {
+    closed = true;
     release.clean();
     terms.clear();
   }
@@ -180,7 +182,9 @@ final class DecodedIndex {
   }
 
   private void hold(long bytes) {
-    held.addAndGet(bytes);
-    HELD_BY_ALL.addAndGet(bytes);
+    if (!closed) { // a search may still be going on
+      held.addAndGet(bytes);
+      HELD_BY_ALL.addAndGet(bytes);
+    }
   }
 }

@@ -14,11 +14,17 @@ import org.apache.lucene.util.BytesRef;
 
 /** The documents of an index in the order of their docids' bytes, which is the order of equal scores. */
 final class DocidOrder {
+  private static final int MOST = Integer.MAX_VALUE - 8; // bytes of an array
+
   private final int[] ranks; // of documents
   private final int[] ends; // of the docids, in the order of ranks
   private byte[] docids;
 
-  /** Reads all docids from the dictionary of terms, where they are in order. */
+  /**
+   * Reads all docids from the dictionary of terms, where they are in order.
+   *
+   * @throws ArithmeticException if they do not fit into one array
+   */
   DocidOrder(IndexReader reader) throws IOException {
     ranks = new int[reader.maxDoc()];
     ends = new int[reader.numDocs()];
@@ -33,8 +39,11 @@ final class DocidOrder {
       postings = each.postings(postings, PostingsEnum.NONE);
       for (int doc = postings.nextDoc(); doc != DocIdSetIterator.NO_MORE_DOCS; doc = postings.nextDoc()) {
         if (live == null || live.get(doc)) {
+          if (end > MOST - docid.length) {
+            throw new ArithmeticException("the docids take more than 2 GB");
+          }
           if (docid.length > docids.length - end) {
-            docids = Arrays.copyOf(docids, (int) Math.min(Integer.MAX_VALUE - 8, 2L * docids.length + docid.length));
+            docids = Arrays.copyOf(docids, (int) Math.min(MOST, 2L * docids.length + docid.length));
           }
           System.arraycopy(docid.bytes, docid.offset, docids, end, docid.length);
           end += docid.length;

@@ -28,7 +28,7 @@ final class Engine {
   final IndexSearcher searcher;
 
   private final Function<String, Query> parser;
-  private final Memory memory;
+  private volatile Memory memory;
   private final long limit;
   private DecodedIndex decoded;
   private long spent; // nanoseconds of searches from disk
@@ -75,8 +75,9 @@ final class Engine {
 
   /** Decodes all of the index now. */
   void load() throws IOException {
-    if (memory == Memory.ALWAYS || memory == Memory.WHEN_IT_PAYS) {
-      opened().decodeAll();
+    DecodedIndex index = memory == Memory.ALWAYS || memory == Memory.WHEN_IT_PAYS ? opened() : null;
+    if (index != null) {
+      index.decodeAll();
     }
   }
 
@@ -101,7 +102,11 @@ final class Engine {
 
   private synchronized DecodedIndex opened() throws IOException {
     if (decoded == null) {
-      decoded = new DecodedIndex(searcher.getIndexReader(), limit);
+      try {
+        decoded = new DecodedIndex(searcher.getIndexReader(), limit);
+      } catch (ArithmeticException error) {
+        memory = Memory.NEVER; // more than can be held: Lucene answers
+      }
     }
     return decoded;
   }
