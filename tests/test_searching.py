@@ -260,3 +260,14 @@ def test_cranfield_scores_equal_brute_force_for_every_query(
     measured = score_run(run, read_qrels(collection)).mean
     # Exact brute-force search with unquantized weights gives these.
     assert measured == pytest.approx({"nDCG@10": 0.3762, "R@100": 0.7281, "RR@10": 0.5334}, abs=0.002)
+
+
+def test_scores_that_are_no_longer_exact_are_said(tmp_path: Path, tiny: SpladeModel) -> None:
+    with pytest.warns(RuntimeWarning, match="would score"):
+        encode_collection(PASSAGES, tmp_path / "out", tiny, scale=3000)
+    build_impact_index(tmp_path / "out", tmp_path / "index")
+    with (
+        ImpactSearcher(tmp_path / "index", model=tiny) as searcher,
+        pytest.warns(RuntimeWarning, match=r"\d queries have hits with scores from 2\^24 on, where Lucene's scores are no longer exact"),
+    ):
+        search_queries(searcher, QUERIES)

@@ -9,6 +9,7 @@ import os
 import select
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -110,6 +111,8 @@ def process() -> NoReturn:
     It ends as soon as the work is done: taking Python apart after torch and Java were in it takes half a second, and nothing is left
     to do but what ``atexit`` knows of.
     """
+    # A sentence, without the place in the source.
+    warnings.formatwarning = lambda message, *_, **__: f"splade-lucene: {message}\n"
     try:
         status = main()
     except SystemExit as usage:  # argparse printed help, or what is wrong

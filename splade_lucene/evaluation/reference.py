@@ -75,6 +75,16 @@ def published_system(system: System) -> str | None:
     return _CHECKPOINTS.get(system.encoder.model if system.encoder else "")
 
 
+def published_lengths(system: System) -> str:
+    """Tokens that passages and queries were cut at for the published figures beside a system's: ``documents/queries``; empty for BM25.
+
+    Anserini's SPLADE runs read 512 (castorini/pyserini, issue 2199); prithivida's model cards say 128 and 24.
+    """
+    if system.encoder is None:
+        return ""
+    return "128/24" if system.encoder.document.model.startswith("prithivida/") else "512/512"
+
+
 def published_documents(dataset: str, system: System) -> int | None:
     """How many documents the published index has; None if there is no such published figure."""
     figures = (_msmarco().get(dataset) or _data()["datasets"].get(dataset, {})).get(published_system(system))

@@ -10,7 +10,8 @@ from tabulate import tabulate
 
 from splade_lucene.core.files import atomic_file
 from splade_lucene.evaluation.expectations import Unexpected
-from splade_lucene.evaluation.results import Comparison, Milliseconds, Published, Results, Row
+from splade_lucene.evaluation.reference import published_lengths
+from splade_lucene.evaluation.results import Comparison, Milliseconds, Published, Results, Row, System
 from splade_lucene.evaluation.table import markdown_table
 
 LEVEL = 0.05
@@ -90,7 +91,7 @@ def quality_rows(results: Results) -> list[Cells]:
 
 def published_rows(results: Results) -> list[Cells]:
     """Measured beside published, where the settings match."""
-    labels = {system.name: system.label for system in results.systems}
+    systems = {system.name: system for system in results.systems}
     sets: Iterable[tuple[str, str, Mapping[str, float], Mapping[str, Published]]] = [
         *((row.dataset, row.system, row.scores, row.published) for row in results.rows),
         *((each.name, each.system, each.scores, each.published) for each in results.averages),
@@ -98,9 +99,11 @@ def published_rows(results: Results) -> list[Cells]:
     return [
         {
             "data set": name,
-            "system": labels[system],
+            "system": systems[system].label,
             "measure": measure,
+            "lengths": lengths(systems[system]),
             "measured": number(scores[measure]),
+            "published lengths": published_lengths(systems[system]) or "-",
             "published": number(figure.value),
             "difference": signed(figure.difference),
             "": "OFF" if figure.off else "",
@@ -165,6 +168,11 @@ def unexpected_rows(unexpected: Iterable[Unexpected]) -> list[Cells]:
         }
         for each in unexpected
     ]
+
+
+def lengths(system: System) -> str:
+    """Tokens that passages and queries are cut at: ``documents/queries``; a dash for systems that read all."""
+    return "-" if system.encoder is None else f"{system.settings.get('max_length') or '?'}/{system.encoder.query_max_length}"
 
 
 def number(value: float) -> str:
