@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 _REMEDIES = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room on the disk and run the same command again"),
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free disk space and run the same command again"),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "change its permissions or give another place"),
     **dict.fromkeys((errno.EMFILE, errno.ENFILE), "allow more open files with ulimit -n"),
 }
@@ -19,7 +19,7 @@ class SpladeLuceneError(Exception):
 
 
 class InputError(SpladeLuceneError):
-    """A file or folder that the user handed in cannot be used.
+    """A file or folder that the user gave cannot be used.
 
     Args:
         path: the file or folder.
@@ -34,7 +34,7 @@ class InputError(SpladeLuceneError):
 
 
 class ModelError(SpladeLuceneError):
-    """A model cannot be had, or is not one that SPLADE pooling works on."""
+    """A model cannot be loaded, or is not a sparse encoder."""
 
 
 class IndexMismatchError(SpladeLuceneError):

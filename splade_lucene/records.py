@@ -88,7 +88,7 @@ class EncoderSide:
         revision: the hub's commit, None for other sources.
         weights_sha256: of the weights: safetensors files, or the table of token weights; empty for ``idf``.
         tokenizer_sha256: of the tokenizer's files.
-        kind: ``mlm``, a masked language model with SPLADE pooling; ``bge-m3``, one weight a token of the text; ``static``, a table of
+        kind: ``mlm``, a masked language model with SPLADE pooling; ``bge-m3``, one weight per token of the text; ``static``, a table of
             token weights; ``idf``, a table made of the indexed collection.
         pooling: of an ``mlm``, over the tokens of a text: ``max`` or ``sum``.
         activation: of an ``mlm``, before the last log1p: ``relu``, or ``log1p_relu`` for a log1p more.

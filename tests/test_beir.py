@@ -271,7 +271,7 @@ def test_a_data_set_that_cannot_be_had_is_skipped_and_the_status_says_so(
     found = read_results(out)
     assert [each.dataset for each in found.skipped] == ["broken", "bioasq"]
     assert "holds no queries.jsonl" in found.skipped[0].reason
-    assert "its owners hand it out" in found.skipped[1].reason
+    assert "only its owners distribute it" in found.skipped[1].reason
     assert len(found.rows) == 5
     assert "## Skipped" in stdout
 

@@ -119,7 +119,7 @@ def test_disk_full(given: Path, small_disk: Path) -> None:
     said = run_all(given, small_disk, run, *COMMANDS)
     for command in COMMANDS:
         assert str(small_disk / command) in said[command]
-        assert re.search("No space left on device; make room on the disk|is the disk full", said[command]), said[command]
+        assert re.search("No space left on device; free disk space|is the disk full", said[command]), said[command]
         assert command == "encode" or names(small_disk / command) == []
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
     for command in COMMANDS:
@@ -133,7 +133,7 @@ def limit_files() -> None:
 def test_a_write_that_fails(given: Path, tmp_path: Path) -> None:
     """Needs no privileges: no file may grow beyond 16 KiB. (Java could not even keep its own files then.)"""
     said = run_all(given, tmp_path / "place", lambda program: run(program, preexec_fn=limit_files), "encode")
-    assert f"{tmp_path}/place/encode/made" in said["encode"] and "File too large; make room on the disk" in said["encode"]
+    assert f"{tmp_path}/place/encode/made" in said["encode"] and "File too large; free disk space" in said["encode"]
     finish("encode", given, tmp_path / "place")
 
 

@@ -124,7 +124,7 @@ def test_an_array_is_read_as_a_stream_with_the_lines_of_its_items(tmp_path: Path
     assert [(each.line, each.reason) for each in bad.rejected] == [(152, "an item is not a JSON object; correct or remove it")]
     lines[180] = '{"_id": "x" "text": ""}'
     put(file, "[\n" + ",\n".join(lines) + "\n]")
-    with pytest.raises(InputError, match=r"a\.json, line 182: not JSON objects \(.*\); correct it, or write one object a line"):
+    with pytest.raises(InputError, match=r"a\.json, line 182: not JSON objects \(.*\); correct it, or write one object per line"):
         list(read_passages(file, RejectPolicy(None)))
     put(file, "[\n" + lines[0] + "\n] []")
     with pytest.raises(InputError, match=r"line 3: not JSON objects \(text after the end"):
@@ -190,7 +190,7 @@ def test_queries_as_people_write_them(tmp_path: Path, name: str, text: str) -> N
 def test_plain_text_is_one_query_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = put(tmp_path / "q.txt", "why does glass break\n\n  what is a + b \r\n")
     assert read_queries(file) == [Query("1", "why does glass break"), Query("3", "what is a + b")]
-    assert capsys.readouterr().err == f"{file}: plain text, one query a line; their ids are the numbers of the lines\n"
+    assert capsys.readouterr().err == f"{file}: plain text, one query per line; their ids are the numbers of the lines\n"
     with pytest.raises(InputError, match=r"q\.txt: unknown kind of file; passages come as \.jsonl, \.json, "):
         list(read_passages(file))
 

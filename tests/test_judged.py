@@ -125,7 +125,7 @@ def test_a_zip_that_explodes_is_refused(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_a_damaged_zip_is_refused(tmp_path: Path) -> None:
     (tmp_path / "no.zip").write_bytes(b"PK\x03\x04 not a zip")
-    with pytest.raises(InputError, match=r"no\.zip: is no zip that can be read"):
+    with pytest.raises(InputError, match=r"no\.zip: is not a readable zip"):
         find_collections([str(tmp_path / "no.zip")])[0].open()
     file = packed(tmp_path / "toy.zip", "toy/")
     data = bytearray(file.read_bytes())
@@ -201,7 +201,7 @@ def test_names_are_looked_for_in_the_data_folder_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", LICENSED)
 def test_what_cannot_be_downloaded_says_where_to_put_it(name: str, tmp_path: Path) -> None:
     (candidate,) = find_collections([name], data=tmp_path)
-    with pytest.raises(InputError, match=f"{name}: its owners hand it out .*{tmp_path}.*--data"):
+    with pytest.raises(InputError, match=f"{name}: it cannot be downloaded, only its owners distribute it.*{tmp_path}.*--data"):
         candidate.open()
 
 

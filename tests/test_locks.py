@@ -199,7 +199,7 @@ def test_a_link_stays_and_what_it_names_is_replaced(tmp_path: Path) -> None:
 def test_a_file_replaces_only_a_file(tmp_path: Path, make: Callable[[Path], None]) -> None:
     """As root, writing a run to /dev/null would otherwise put a file in its place."""
     make(tmp_path / "out")
-    with pytest.raises(InputError, match="is no file, so it is not replaced by one"), atomic_file(tmp_path / "out"):
+    with pytest.raises(InputError, match="is not a regular file, refusing to overwrite it"), atomic_file(tmp_path / "out"):
         pytest.fail("it was opened")
     assert names(tmp_path) == ["out"]
 

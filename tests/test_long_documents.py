@@ -141,4 +141,4 @@ def test_from_documents_to_a_run(tiny: SpladeModel, tmp_path: Path, capsys: pyte
     assert list(read_vectors(tmp_path / "again")) == vectors
     with pytest.raises(SystemExit):
         main(["encode", str(corpus), out, "--model", "tiny", "--overlap", "5"])
-    assert "below --split-words" in capsys.readouterr().err
+    assert "less than --split-words" in capsys.readouterr().err

@@ -21,7 +21,7 @@ BAD = [
     (b'{"_id": "d1", "text": "again"}', "duplicate id 'd1'; ids must be unique, so rename or remove one"),
     ('{"_id": "x", "text": "é"}'.encode("latin-1"), "not UTF-8 (invalid continuation byte at byte 22); convert the file to UTF-8"),
     (b'{"_id": "x", "text": null}', "the field 'text' is null; make it a string"),
-    (b"x" * (MAX_LINE + 7), "longer than 32 MiB, which no passage is; write one passage a line, or split it"),
+    (b"x" * (MAX_LINE + 7), "longer than 32 MiB; write one passage per line, or split it"),
     (b'{"_id": "x", "text": "\\ud800"}', "the field 'text' holds half a surrogate pair, which is no character; write the whole character"),
 ]
 MODEL = ["--model", "tiny", "--max-length", "16", "--shard-size", "4"]
@@ -97,7 +97,7 @@ def test_bm25_leaves_them_out_and_lists_them(corpora: Path, tmp_path: Path, caps
     ("options", "sentence"),
     [
         ([], "line 3: not a JSON object (Expecting value at column 22); correct or remove the line\n"),
-        (["--skip-bad", "6"], "write the whole character (6 bad lines were left out before, which is all that --skip-bad allows)\n"),
+        (["--skip-bad", "6"], "write the whole character (6 bad lines were left out before, the most that --skip-bad allows)\n"),
     ],
     ids=["by default", "beyond the number"],
 )

@@ -134,7 +134,7 @@ def test_folders_have_a_name(arguments: str, capsys: pytest.CaptureFixture[str])
     with pytest.raises(SystemExit) as caught:
         build_parser().parse_args(arguments.split())
     assert caught.value.code == 2
-    assert "a folder is wanted here, which standard input or output cannot be; give its name" in capsys.readouterr().err
+    assert "expected a folder, not standard input or output; give its name" in capsys.readouterr().err
 
 
 CLOSED = ["index-stats {index}", "search {index} {queries} -", "evaluate {qrels} {run}", "--help"]

@@ -60,6 +60,6 @@ def test_a_full_temporary_folder_is_said_in_one_sentence(monkeypatch: pytest.Mon
     ids.add("d0")
     assert ids._file is not None
     ids._file.execute(f"PRAGMA max_page_count = {ids._file.execute('PRAGMA page_count').fetchone()[0]}")
-    with pytest.raises(SpladeLuceneError, match=r"could not be kept in the temporary folder \(.*full\); make room, or set TMPDIR"):
+    with pytest.raises(SpladeLuceneError, match=r"could not be kept in the temporary folder \(.*full\); free disk space, or set TMPDIR"):
         for number in range(10_000):
             ids.add(f"document-{number}")

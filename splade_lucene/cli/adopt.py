@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT_SCALE,
         help="impacts are round(weight × scale); floats are quantized with it (default: %(default)s)",
     )
-    parser.add_argument("--max-length", type=positive, help="tokens that passages were cut at, if it is known")
-    parser.add_argument("--query-max-length", type=positive, help="tokens queries will be cut at (default: as the model says, else 64)")
+    parser.add_argument("--max-length", type=positive, help="maximum length of a passage in tokens, if it is known")
+    parser.add_argument("--query-max-length", type=positive, help="maximum length of a query in tokens (default: the model's, else 64)")
     add_device(parser)
     add_java_heap(parser)
     add_overwrite(parser)

@@ -1,6 +1,6 @@
 """Evaluate zero-shot: both BM25s, SPLADE and their fusion on any number of data sets, quality and cost and significance side by side.
 
-Run the same command again to go on after an interruption. The exit status is 1 if a data set was skipped or a figure is not as expected.
+Run the same command again to resume after an interruption. The exit status is 1 if a data set was skipped or a figure is not as expected.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="BEIR folder or zip, name of a BEIR collection, ir_datasets id, or beir for the 13 public ones",
     )
     parser.add_argument("--all", action="store_true", help="all 18 of BEIR, cqadupstack as the mean of its 12")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="where BEIR folders and zips are looked for by name before ir_datasets is")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="folder where BEIR folders and zips are searched by name, before ir_datasets"
+    )
     parser.add_argument(
         "--max-unpacked", type=positive, metavar="GB", default=8, help="a zip that would unpack to more is refused (default: %(default)s)"
     )
@@ -78,10 +80,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=folder, default=Path("runs/beir"), help="folder to write (default: %(default)s)")
     parser.add_argument("--measures", help=f"names of ir_measures or trec_eval (default: {_MEASURES!r}; msmarco: {_MSMARCO_MEASURES!r})")
     parser.add_argument(
-        "--baseline", default="bm25-flat", metavar="SYSTEM", help="what the others are compared with (default: %(default)s)"
+        "--baseline", default="bm25-flat", metavar="SYSTEM", help="the system that the others are compared with (default: %(default)s)"
     )
-    parser.add_argument("--max-length", type=positive, help="tokens a passage is cut at (default: as each model says, else 256)")
-    parser.add_argument("--query-max-length", type=positive, help="tokens a query is cut at (default: likewise, else 64)")
+    parser.add_argument("--max-length", type=positive, help="maximum length of a passage in tokens (default: each model's, else 256)")
+    parser.add_argument("--query-max-length", type=positive, help="maximum length of a query in tokens (default: each model's, else 64)")
     parser.add_argument("--scale", type=scale, default=DEFAULT_SCALE, help="impacts are round(weight × scale) (default: %(default)s)")
     parser.add_argument(
         "--split-words",
@@ -90,18 +92,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="SPLADE encodes passages of N words and finds documents by the best of them (default: documents whole, cut at --max-length)",
     )
     parser.add_argument("--overlap", type=int, default=0, metavar="M", help="words that two passages of a document share (default: none)")
-    parser.add_argument("--hits", type=positive, default=1000, help="of each query (default: %(default)s)")
+    parser.add_argument("--hits", type=positive, default=1000, help="number of hits per query (default: %(default)s)")
     parser.add_argument(
         "--keep-same-id",
         action="store_true",
-        help="keep a passage with the query's id, which BEIR leaves out; for BEIR folders whose ids agree by chance",
+        help="keep a passage with the query's id, which BEIR leaves out; for folders where passages and queries share ids by chance",
     )
     parser.add_argument("--expect", type=Path, metavar="FILE", help="YAML of expected scores; exit status 1 with the rows that differ")
-    parser.add_argument("--write-expect", type=Path, metavar="FILE", help="write the scores as such a file")
+    parser.add_argument("--write-expect", type=Path, metavar="FILE", help="write the scores to such a file")
     parser.add_argument(
         "--index-threads", type=positive, default=1, help="more make the size of an index vary by some bytes (default: %(default)s)"
     )
-    parser.add_argument("--overwrite", action="store_true", help="throw away vectors of other passages or settings")
+    parser.add_argument("--overwrite", action="store_true", help="replace vectors of other passages or settings")
     add_threads(parser)
     add_device(parser)
     add_java_heap(parser)
@@ -117,7 +119,7 @@ def run(args: argparse.Namespace) -> None:
     if args.query_revision and not args.query_model:
         args.usage_error("--query-revision needs --query-model")
     if not 0 <= args.overlap < (args.split_words or 1):
-        args.usage_error("--overlap is a number of words from 0 and below --split-words")
+        args.usage_error("--overlap must be at least 0 and less than --split-words")
     from splade_lucene.collections.beir_names import ALL
     from splade_lucene.collections.catalogue import Candidate, find_collections
     from splade_lucene.encoding.model import SpladeModel

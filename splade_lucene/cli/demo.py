@@ -1,4 +1,4 @@
-"""The whole way, offline: BM25, SPLADE and their fusion on the docstrings of Python's standard library."""
+"""Run the full pipeline offline: BM25, SPLADE and their fusion on the docstrings of Python's standard library."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from splade_lucene.encoding.defaults import TINY
 if TYPE_CHECKING:
     from splade_lucene.evaluation.results import Row
 
-HELP = "the whole way on built-in data, offline"
+HELP = "run the full pipeline on built-in data, offline"
 
 _NEXT = """
 Next, with your own passages (JSONL lines {"id": …, "contents": …}, TSV, or a BEIR folder) and, where a hub is reachable, a full model:

@@ -1,4 +1,4 @@
-"""Show what is installed, what works, and what to do about the rest; paste it into a report of a problem."""
+"""Show what is installed, what works, and what to do about the rest; paste the output into a bug report."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SIGNS = {"works": "ok", "missing": "--", "broken": "!!"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument("--json", action="store_true", help="print a JSON object a line instead")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per line instead")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -37,11 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("vectors", type=folder, help="folder to write: vectors/*.jsonl and manifest.json")
     add_fields(parser)
     add_model(parser)
-    parser.add_argument("--max-length", type=positive, help="tokens a passage is cut at (default: as the model says, else 256)")
-    parser.add_argument("--query-max-length", type=positive, help="tokens queries will be cut at (default: likewise, else 64)")
+    parser.add_argument("--max-length", type=positive, help="maximum length of a passage in tokens (default: the model's, else 256)")
+    parser.add_argument("--query-max-length", type=positive, help="maximum length of a query in tokens (default: the model's, else 64)")
     parser.add_argument("--scale", type=scale, default=DEFAULT_SCALE, help="impacts are round(weight × scale) (default: %(default)s)")
-    parser.add_argument("--top-k", type=positive, metavar="K", help="keep only the K largest weights of a passage (default: all)")
-    parser.add_argument("--min-weight", type=weight, metavar="X", help="keep only weights from X on (default: all)")
+    parser.add_argument("--top-k", type=positive, metavar="K", help="keep only the K largest weights per passage (default: all)")
+    parser.add_argument("--min-weight", type=weight, metavar="X", help="keep only weights of at least X (default: all)")
     parser.add_argument(
         "--bits", type=bits, metavar="N", help="cap impacts at 2^N - 1, for tools that hold them in N bits (default: no cap)"
     )
@@ -73,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=positive,
         default=SHARD_SIZE,
         metavar="N",
-        help="passages in one file of vectors: what an interruption loses at most (default: %(default)s)",
+        help="number of passages per file of vectors, the most that an interruption loses (default: %(default)s)",
     )
     add_device(parser)
     add_skip_bad(parser)
@@ -83,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
     if not 0 <= args.overlap < (args.split_words or 1):
-        args.usage_error("--overlap is a number of words from 0 and below --split-words")
+        args.usage_error("--overlap must be at least 0 and less than --split-words")
     from splade_lucene.cli.summaries import print_vectors
     from splade_lucene.collections.passages import estimate_passages, read_passages
     from splade_lucene.core.rejects import RejectPolicy
@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> None:
     if args.ray is None and (args.gpus_per_worker or args.cpus_per_worker):
         args.usage_error("--gpus-per-worker and --cpus-per-worker need --ray")
     if args.ray is not None and args.part:
-        args.usage_error("--ray deals out the shards by itself; leave --part out")
+        args.usage_error("--ray distributes the shards itself; leave --part out")
     encode_here: Callable[..., Manifest]
     if args.ray is None:
         encode_here = partial(encode_collection, workers=args.workers or 1, part=Part(*args.part) if args.part else None)

@@ -20,15 +20,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument("text", nargs="?", help="the text")
     add_model(parser)
-    parser.add_argument("--max-length", type=positive, help="tokens the text is cut at (default: as for passages)")
+    parser.add_argument("--max-length", type=positive, help="maximum length of the text in tokens (default: as for passages)")
     parser.add_argument("--card", action="store_true", help="print exactly what the model card's snippet prints")
     parser.add_argument("--html", type=Path, metavar="FILE", help="draw the text and its expansion as an HTML page; - is stdout")
     hits = parser.add_argument_group("why a document got its score")
     hits.add_argument("--index", type=folder, help="impact index; it names the model")
     hits.add_argument("--bm25", type=folder, metavar="INDEX", help="BM25 index, explained beside it or alone")
     hits.add_argument("--query", help="the text of the query")
-    hits.add_argument("--doc", action="append", metavar="ID", help="docid; given twice, what sets the two apart")
-    hits.add_argument("--top", type=positive, help="show only the so many terms that count most (default: all)")
+    hits.add_argument("--doc", action="append", metavar="ID", help="docid; give two to compare them")
+    hits.add_argument("--top", type=positive, help="number of terms to show, those that contribute most (default: all)")
     add_device(parser)
     add_java_heap(parser)
 
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
         return
     of_texts = (args.text, args.max_length, args.html, args.revision, args.query_model, args.token)
     if any(each is not None for each in of_texts) or args.card or args.model != DEFAULT_MODEL:
-        args.usage_error("--index and --bm25 explain documents; a text and its options do not go with them")
+        args.usage_error("--index and --bm25 explain documents; leave out the text and its options")
     if (args.index is None and args.bm25 is None) or args.query is None or not 1 <= len(args.doc or ()) <= _MOST_DOCUMENTS:
         args.usage_error("to explain documents give --index, --bm25 or both, --query, and --doc once or twice")
     _explain_documents(args)

@@ -46,7 +46,7 @@ def print_documents(systems: Sequence[System], top: int | None) -> None:
 
     Args:
         systems: with the same documents.
-        top: show only the so many terms that count most; all if None.
+        top: the number of terms to show, those that contribute most; all if None.
     """
     for system in systems:
         for explanation, rank in system.documents:

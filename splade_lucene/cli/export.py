@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=folder, required=True, metavar="FOLDER", help="folder to make; NOTES.md in it says how to load it")
     parser.add_argument("--queries", type=Path, help=f"to write as search requests: {QUERIES_HELP}")
     parser.add_argument("--split", help="only the queries that qrels/SPLIT.tsv judges (default: test for a folder, else all queries)")
-    parser.add_argument("--query-max-length", type=positive, help="tokens a query is cut at (default: what the vectors say)")
+    parser.add_argument("--query-max-length", type=positive, help="maximum length of a query in tokens (default: that of the vectors)")
     parser.add_argument("--hits", type=positive, default=1000, help="hits that each request asks for (default: %(default)s)")
     parser.add_argument("--name", default="splade", help="collection or index to be made in the engine (default: %(default)s)")
     parser.add_argument("--bits", type=bits, help="ciff: cap impacts at 2^BITS - 1; 8 for tools that hold them in a byte (default: no cap)")
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also load the server there, with its vendor's client; for qdrant a folder and for milvus a "
         "file loads the client's local mode. Run again to resume a load of opensearch, elasticsearch or milvus",
     )
-    parser.add_argument("--connections", type=positive, help="with --load: batches under way at the same time (default: 4)")
+    parser.add_argument("--connections", type=positive, help="with --load: number of concurrent batches (default: 4)")
     add_query_fields(parser)
     add_device(parser)
     add_overwrite(parser)

@@ -15,7 +15,9 @@ HELP = "fuse TREC runs into one"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="run of TREC or MS MARCO; - is stdin")
-    parser.add_argument("--output", metavar="RUN", type=Path, required=True, help="run to write, - is stdout; RUN.json beside it says how")
+    parser.add_argument(
+        "--output", metavar="RUN", type=Path, required=True, help="run to write, - is stdout; RUN.json beside it says how it was made"
+    )
     parser.add_argument(
         "--method",
         choices=["rrf", "sum", "max"],
@@ -24,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--weights", metavar="W", type=from_0, nargs="+", help="one per run, in their order (default: all the same)")
     parser.add_argument("--rank-constant", type=positive, metavar="K", help="of rrf: a hit at rank r adds 1 / (K + r) (default: 60)")
-    parser.add_argument("--hits", type=positive, default=1000, help="hits of each query (default: %(default)s)")
+    parser.add_argument("--hits", type=positive, default=1000, help="number of hits per query (default: %(default)s)")
     parser.add_argument("--tag", type=run_tag, help="the run's name, its sixth column (default: the method)")
 
 

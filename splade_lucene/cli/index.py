@@ -21,13 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="lucene",
         help="lucene sets impacts directly; anserini runs IndexCollection, far slower, to the same postings (default: %(default)s)",
     )
-    parser.add_argument("--append", action="store_true", help="add the passages to an index that is there; their ids must be new to it")
-    parser.add_argument("--delete", metavar="IDS", type=Path, help="file of doc_ids, one a line, to delete first; - is stdin")
+    parser.add_argument("--append", action="store_true", help="add the passages to an existing index; their ids must be new")
+    parser.add_argument("--delete", metavar="IDS", type=Path, help="file of docids to delete first, one per line; - is stdin")
     parser.add_argument(
         "--optimize",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="merge the index into one segment, the fastest to search; without, adding a little to a large index is quick",
+        help="merge the index into one segment, the fastest to search; --no-optimize makes small additions to a large index fast",
     )
     parser.add_argument(
         "--parts",
@@ -38,14 +38,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--store-contents",
         action="store_true",
-        help="store the passages' text, which `encode` must have kept; an index keeps to its first choice",
+        help="store the passages' text, which `encode` must have kept; --append follows the index",
     )
     parser.add_argument(
         "--filter-field",
         action="append",
         default=[],
         metavar="NAME[:int|:float]",
-        help="field of the passages that searches can be filtered by, which `encode --store-contents` must have kept; several times for "
+        help="field of the passages that searches can be filtered by, which `encode --store-contents` must have kept; repeat for "
         "several; a field in an object as object.name",
     )
     parser.add_argument(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from splade_lucene.pipeline.pool import ModelSpec
 
 CORPUS_HELP = "passages: BEIR folder, dataset saved on disk, or JSONL, TSV, CSV or Parquet file or folder, plain or gzip; - is stdin"
-QUERIES_HELP = "BEIR folder, or file of queries: JSONL, TSV, CSV, TREC topics, Parquet, or one a line; - is stdin"
+QUERIES_HELP = "BEIR folder, or file of queries: JSONL, TSV, CSV, TREC topics, Parquet, or one per line; - is stdin"
 QRELS_HELP = "BEIR or TREC qrels, or a BEIR folder for its test split; - is stdin"
 
 
@@ -114,7 +114,7 @@ def run_tag(text: str) -> str:
 def folder(text: str) -> Path:
     """The name of a folder, for argparse."""
     if text == "-":
-        raise argparse.ArgumentTypeError("a folder is wanted here, which standard input or output cannot be; give its name")
+        raise argparse.ArgumentTypeError("expected a folder, not standard input or output; give its name")
     return Path(text)
 
 
@@ -229,7 +229,9 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 def add_threads(parser: argparse.ArgumentParser) -> None:
     """``--threads``, by default all cores."""
-    parser.add_argument("--threads", type=positive, default=os.cpu_count() or 1, help="default: one a core, here %(default)s")
+    parser.add_argument(
+        "--threads", type=positive, default=os.cpu_count() or 1, help="number of threads (default: one per core, %(default)s here)"
+    )
 
 
 def add_ray(parser: argparse.ArgumentParser, what: str, *, gpus: bool = False) -> None:
@@ -253,4 +255,4 @@ def add_java_heap(parser: argparse.ArgumentParser) -> None:
 
 def add_overwrite(parser: argparse.ArgumentParser) -> None:
     """``--overwrite``."""
-    parser.add_argument("--overwrite", action="store_true", help="replace what is there")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing output")

@@ -33,9 +33,7 @@ HELP = "search an index of either kind and write a TREC run"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument(
-        "index", nargs="*", type=folder, help="index folder, which says what encoder it needs; or several, searched as one index"
-    )
+    parser.add_argument("index", nargs="*", type=folder, help="index folder, which names its encoder; or several, searched as one index")
     parser.add_argument("queries", type=Path, help=QUERIES_HELP)
     parser.add_argument("output", metavar="RUN", type=Path, help="run to write, - is stdout; RUN.json beside it says how it was made")
     parser.add_argument(
@@ -50,16 +48,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="search there instead of in INDEX: opensearch://HOST:9200/NAME, elasticsearch://… or milvus://… that `export --load` loaded",
     )
-    parser.add_argument("--hits", type=positive, default=1000, help="hits of each query (default: %(default)s)")
+    parser.add_argument("--hits", type=positive, default=1000, help="number of hits per query (default: %(default)s)")
     parser.add_argument("--split", help="only the queries that qrels/SPLIT.tsv judges (default: test for a folder, else all queries)")
-    parser.add_argument("--query-max-length", type=positive, help="tokens a query is cut at (default: what the index says)")
-    parser.add_argument("--query-top-k", type=positive, help="search for so many tokens of a query, the heaviest: faster, no longer exact")
+    parser.add_argument("--query-max-length", type=positive, help="maximum length of a query in tokens (default: that of the index)")
+    parser.add_argument(
+        "--query-top-k",
+        type=positive,
+        metavar="K",
+        help="search for only the K query tokens with the largest weights: faster, no longer exact",
+    )
     parser.add_argument("--remove-query", action="store_true", help="leave out the document that has the query's id (BEIR's rule)")
-    parser.add_argument("--filter", metavar="DOCIDS", type=Path, help="file of docids, one a line: only these documents are found")
+    parser.add_argument("--filter", metavar="DOCIDS", type=Path, help="file of docids, one per line: only these documents are found")
     parser.add_argument(
         "--where",
         metavar="CONDITIONS",
-        help="only documents whose fields are so are found: 'lang=de,fr year>=2020'; fields that `index --filter-field` was given",
+        help="find only documents whose fields meet all conditions: 'lang=de,fr year>=2020'; fields as given to `index --filter-field`",
     )
     parser.add_argument(
         "--max-passage",
@@ -72,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--in-memory",
         action=argparse.BooleanOptionalAction,
         help="search postings decoded in Java's heap: faster, the same hits (default: where they fit into half of the heap and the queries "
-        "are many enough)",
+        "are enough to pay for decoding)",
     )
     add_ray(parser, "search the parts of an impact index")
     add_query_fields(parser)

@@ -39,7 +39,7 @@ FORUMS = tuple(
 """Those of cqadupstack, which count as one data set."""
 
 LICENSED = ("bioasq", "signal1m", "trec-news", "robust04")
-"""Not for download: their owners hand them out."""
+"""Cannot be downloaded: only their owners distribute them."""
 
 ALL = (*PUBLIC, *FORUMS, *LICENSED)
 """All 29 collections of the 18 data sets."""

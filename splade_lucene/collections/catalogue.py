@@ -21,7 +21,7 @@ class Candidate(NamedTuple):
 
     Attributes:
         name: of the collection.
-        open: makes it available, which may take a download; raises InputError where it cannot be had.
+        open: opens it, which may need a download; raises InputError if it is not available.
     """
 
     name: str
@@ -43,7 +43,7 @@ def find_collections(
 
     Args:
         specs: each a BEIR folder or zip, the name of a BEIR collection, ``beir`` for the 13 public ones, ``cqadupstack`` for its 12, or
-            an ir_datasets id. What lies on disk under the name goes before all others.
+            an ir_datasets id. What is on disk under the name takes precedence.
         split: of the judgments in folders and zips.
         data: a folder where BEIR collections are looked for by name before ir_datasets is asked: ``scifact/`` or ``scifact.zip``.
         max_unpacked: bytes; a zip that would unpack to more is refused when it is opened.
@@ -96,7 +96,7 @@ def _find_beir(name: str, places: _Places) -> Iterator[Candidate]:
         yield Candidate(name, lambda: IrDatasetsCollection(known, name))
     else:
         where = data or "a folder"
-        hint = f"its owners hand it out and it cannot be downloaded; put its BEIR folder or zip into {where} and name that with --data"
+        hint = f"it cannot be downloaded, only its owners distribute it; put its BEIR folder or zip into {where} and name that with --data"
         yield Candidate(name, _missing(name, hint))
 
 

@@ -151,7 +151,7 @@ class _Record:
         if value is None:
             return ""
         if not isinstance(value, str):
-            raise self._error(f"the field {name!r} is {_KINDS.get(type(value), 'no text')}; make it a string")
+            raise self._error(f"the field {name!r} is {_KINDS.get(type(value), 'not text')}; make it a string")
         return self._writable(name, value)
 
     def _id(self, name: str) -> str:

@@ -20,7 +20,7 @@ class IrDatasetsCollection(JudgedCollection):
         name: see :class:`JudgedCollection`; made from the id if None.
 
     Raises:
-        InputError: ir_datasets is not installed, does not know the id, or cannot have the data.
+        InputError: ir_datasets is not installed, does not know the id, or cannot download the data.
     """
 
     def __init__(self, id: str, name: str | None = None) -> None:
@@ -36,7 +36,7 @@ class IrDatasetsCollection(JudgedCollection):
             self._queries = [query for query in as_queries(self._dataset) if query.query_id in judged]
             next(iter(self._dataset.docs_iter()))
         except Exception as error:  # a download can fail in any way that requests, zipfile, gzip or a parser know
-            raise InputError(id, f"ir_datasets cannot have it ({type(error).__name__}: {_first_line(error)})") from error
+            raise InputError(id, f"ir_datasets cannot load it ({type(error).__name__}: {_first_line(error)})") from error
 
     def passages(self) -> Iterator[Passage]:
         """See :meth:`JudgedCollection.passages`."""
@@ -51,7 +51,7 @@ def _load(id: str) -> Any:
     try:
         import ir_datasets
     except ImportError:
-        hint = "install ir_datasets to have data sets by id: pip install 'splade_lucene[ir_datasets]'"
+        hint = "install ir_datasets to load data sets by id: pip install 'splade_lucene[ir_datasets]'"
         raise InputError(id, f"no such folder or zip; {hint}") from None
     try:
         return ir_datasets.load(id)

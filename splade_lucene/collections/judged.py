@@ -73,7 +73,7 @@ class BeirCollection(JudgedCollection):
         split: of the judgments.
 
     Raises:
-        InputError: the queries or the judgments of the split cannot be had.
+        InputError: the queries or the judgments of the split are missing or malformed.
     """
 
     def __init__(self, root: AnyPath, name: str, split: str) -> None:
@@ -180,7 +180,7 @@ def _in_zip(path: Path, max_unpacked: int) -> dict[str, AnyPath]:
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError) as error:
-        raise InputError(path, f"is no zip that can be read ({error}); fetch it again, or give a BEIR folder") from None
+        raise InputError(path, f"is not a readable zip ({error}); fetch it again, or give a BEIR folder") from None
     for member in archive.infolist():
         if member.filename.startswith("/") or ".." in PurePosixPath(member.filename).parts or "\\" in member.filename:
             raise InputError(path, f"names the file {member.filename!r}, which is outside the archive; do not trust it")

@@ -103,7 +103,7 @@ def passages_of(records: Iterable[Mapping[str, Any]], fields: Fields | None = No
         The passages in the order of the records.
 
     Raises:
-        InputError: a record is no passage, or its id was there before.
+        InputError: a record is no passage, or has a duplicate id.
     """
     seen, place = UniqueIds(), Path("the records")
     for number, record in enumerate(records, start=1):

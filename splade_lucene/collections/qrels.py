@@ -134,7 +134,7 @@ class _Reader:
             if len(values) not in (_BEIR, _TREC):
                 raise InputError(self._path, f"{len(values)} columns; qrels have {_BEIR} (BEIR) or {_TREC} (TREC)", line)
             self._columns = _Columns(0, len(values) - 2, len(values) - 1, len(values))
-            # No number anywhere: these are names, if not such as we know.
+            # No number anywhere: these are names, if unknown ones.
             if not any(character.isdigit() for value in values for character in value):
                 order = "query, document, relevance" if len(values) == _BEIR else "query, iteration, document, relevance"
                 notice(f"{self._path}: its first line ({' '.join(values)}) is taken for a header, and the columns for {order}")

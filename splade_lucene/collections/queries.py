@@ -40,7 +40,7 @@ def read_queries(path: AnyPath | str, *, split: str | None = None, fields: Query
 
     Args:
         path: a BEIR folder, or a file of JSONL or one JSON array (``_id``, ``id`` or ``qid``, and ``text``, ``query`` or
-            ``question``), TSV or CSV of id and text, TREC topics of either format, Parquet, or plain text, one query a line;
+            ``question``), TSV or CSV of id and text, TREC topics of either format, Parquet, or plain text, one query per line;
             ``-`` for standard input.
         split: keep only the queries that ``qrels/<split>.tsv`` beside the file judges; a BEIR folder defaults to ``test``, or to all
             its queries if it has no judgments.

@@ -1,1 +1,1 @@
-"""What every package stands on: files, locks, ids, records of other libraries."""
+"""The base of all other packages: files, locks, ids, adapters to the records of other libraries."""

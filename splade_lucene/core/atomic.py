@@ -1,4 +1,4 @@
-"""What replaces files and folders leaves behind when it is killed, and how one folder takes another's place in one step."""
+"""Atomic replacement of files and folders, and removal of what killed processes left behind."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WORKING_FOLDER = -100
 
 
 def prefix(path: Path) -> str:
-    """What the names of temporary files and folders for ``path`` begin with; ``tempfile`` adds eight characters."""
+    """The prefix of the names of temporary files and folders for ``path``; ``tempfile`` adds eight characters."""
     return f".{path.name}."
 
 
@@ -56,7 +56,7 @@ def remove_stale_folders(path: Path) -> None:
 
 
 def swap(first: Path, second: Path) -> bool:
-    """Lets two folders change names in one step.
+    """Swaps the names of two folders in one step.
 
     Returns:
         False, with nothing changed, where the operating or the file system cannot.
@@ -73,7 +73,7 @@ def swap(first: Path, second: Path) -> bool:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Lets errors of the operating system name ``path`` where they name its temporary file, or nothing."""
+    """Makes errors of the operating system name ``path`` in place of its temporary file, or of nothing."""
     try:
         yield
     except OSError as error:
@@ -83,14 +83,14 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def to_disk(folder: Path) -> None:
-    """Makes sure that all files of a folder are on the disk before its name says that they are whole."""
+    """Flushes all files of a folder to disk, so that they are whole before the folder gets its name."""
     for place, _, files in os.walk(folder):
         for name in [*(Path(place) / file for file in files), Path(place)]:
             handle = os.open(name, os.O_RDONLY)
             try:
                 os.fsync(handle)
             except OSError as error:
-                if error.errno != errno.EINVAL:  # a file system that cannot for folders
+                if error.errno != errno.EINVAL:  # a file system that cannot flush folders
                     raise
             finally:
                 os.close(handle)

@@ -1,4 +1,4 @@
-"""Text files line by line with their place known, and files that appear whole or not at all."""
+"""Text files read line by line with line numbers; files and folders that are written whole or not at all."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from splade_lucene.errors import InputError
 # Bytes of a line, its end included. A longer one is no passage but a mistake (a whole collection in one JSON array, a file of
 # zeros), and it would have to be held in memory several times over.
 MAX_LINE = 1 << 25
-# Which bad lines of a collection were left out, beside what was made of the others.
+# Lists the bad lines that were left out, beside what was made from the others.
 REJECTED = "rejected.jsonl"
 
 
@@ -75,7 +75,7 @@ class Lines:
         if len(raw) > MAX_LINE:
             while raw and not raw.endswith(b"\n"):
                 raw = stream.readline(MAX_LINE)
-            problem = f"longer than {MAX_LINE >> 20} MiB, which no passage is; write one passage a line, or split it"
+            problem = f"longer than {MAX_LINE >> 20} MiB; write one passage per line, or split it"
             self._bad.handle(InputError(self.path, problem, self.number))
             return None
         try:
@@ -138,7 +138,7 @@ def check_ids(names: Iterable[str], path: AnyPath, line: int) -> None:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[IO[str]]:
-    """Opens a text file that takes its name only when the block ends well; before that, ``path`` is as it was.
+    """Opens a text file that gets its name when the block succeeds; until then ``path`` is unchanged.
 
     ``-`` is standard output.
 
@@ -151,7 +151,7 @@ def atomic_file(path: Path) -> Iterator[IO[str]]:
             yield stream
         return
     if path.exists() and not path.is_file():
-        raise InputError(path, "is no file, so it is not replaced by one; give another name")
+        raise InputError(path, "is not a regular file, refusing to overwrite it; give another name")
     path.parent.mkdir(parents=True, exist_ok=True)
     with naming(path):
         remove_stale_files(path)
@@ -172,14 +172,14 @@ def atomic_file(path: Path) -> Iterator[IO[str]]:
 
 @contextmanager
 def atomic_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Yields a temporary folder beside ``path`` that takes its place only when the block ends well.
+    """Yields a temporary folder beside ``path`` that takes its place when the block succeeds.
 
     What killed processes left of the same folder is removed first.
 
     Args:
         path: the folder to make.
-        overwrite: replace an existing folder; it stays as it is until the new one is complete, and then goes in one step where the
-            system can swap names.
+        overwrite: replace an existing folder; it is unchanged until the new one is complete, and is then replaced in one step
+            where the system can swap names.
 
     Raises:
         InputError: ``path`` is ``-``, exists and is not a folder, or ``overwrite`` is false, or another process is writing it.

@@ -1,4 +1,4 @@
-"""What an examination of the installation finds."""
+"""What ``doctor`` finds."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Records of ir_datasets and ir_measures as ours, and ours as theirs. Neither library is loaded to take theirs in.
+"""Records of ir_datasets and ir_measures as ours, and ours as theirs. Reading theirs imports neither library.
 
-Functions that take passages, queries, judgments or runs pass them through here, so users may hand in what they have: our records,
+Functions that take passages, queries, judgments or runs pass them through here, so users may pass what they have: our records,
 iterables of the libraries' records, whole data sets of ir_datasets, or the nested dictionaries of pytrec_eval and BEIR.
 """
 

@@ -1,4 +1,4 @@
-"""What a user must know of the work and is no error: a line on stderr, once."""
+"""Notices that are no errors: a line on stderr, once."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from functools import lru_cache
 
 @lru_cache(maxsize=1024)
 def notice(text: str) -> None:
-    """Prints a line on stderr, the same one only once a process: collections are read several times."""
+    """Prints a line on stderr, each only once per process: collections are read several times."""
     print(text, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""What readers do with a line that they must refuse: stop, or note it and go on."""
+"""What readers do with a bad line: stop, or record it and continue."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Rejected(NamedTuple):
 
 
 class RejectPolicy:
-    """Stops at a bad line, or notes it and goes on. One object for one reading of a collection.
+    """Stops at a bad line, or records it and continues. Use one object for each reading of a collection.
 
     Args:
-        most: so many bad lines are left out and one more stops; None leaves out any number.
+        most: the number of bad lines that may be left out; reading stops at the next. None for any number.
 
     Attributes:
         rejected: those that were left out, in the order of reading.
@@ -46,5 +46,5 @@ class RejectPolicy:
         elif self._most == 0:
             raise error from None
         else:
-            problem = f"{error.problem} ({self._most} bad lines were left out before, which is all that --skip-bad allows)"
+            problem = f"{error.problem} ({self._most} bad lines were left out before, the most that --skip-bad allows)"
             raise InputError(error.path, problem, error.line) from None

@@ -79,4 +79,4 @@ def _key(name: str) -> bytes:
 
 
 def _full(error: sqlite3.Error) -> SpladeLuceneError:
-    return SpladeLuceneError(f"the ids seen so far could not be kept in the temporary folder ({error}); make room, or set TMPDIR")
+    return SpladeLuceneError(f"the ids seen so far could not be kept in the temporary folder ({error}); free disk space, or set TMPDIR")

@@ -1,4 +1,4 @@
-"""Makes sure that a folder of vectors is whole, and joins what several machines wrote into it."""
+"""Checks that a folder of vectors is complete, and joins the parts that several machines wrote into it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def check_shards(vectors: Path, shards: Iterable[Shard]) -> None:
 
 
 def merge_parts(vectors: Path) -> Manifest:
-    """Joins the parts that several machines wrote into a folder: from then on it is as if one had written it.
+    """Joins the parts that several machines wrote into a folder; the result is the same as from one machine.
 
     A folder that is whole already stays as it is.
 

@@ -15,7 +15,7 @@ from splade_lucene.records import EncoderRecord
 FORMAT = "splade_lucene vectors 1"
 FILE = "manifest.json"
 SHARDS = "vectors"
-# Passages in one file of vectors. Anserini indexes one file a thread; a larger shard loses more work when interrupted.
+# Passages in one file of vectors. Anserini indexes one file per thread; a larger shard loses more work when interrupted.
 SHARD_SIZE = 4096
 
 

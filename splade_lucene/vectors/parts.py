@@ -11,7 +11,7 @@ from splade_lucene.errors import InputError
 from splade_lucene.vectors.manifest import Manifest, manifest_from, read_manifest, read_record, write_manifest
 
 FORMAT = "splade_lucene part of vectors 1"
-# What manifests mean that do not say it, being from before there was a choice.
+# The value of manifests from before there was a choice.
 FIRST_KERNELS = "torch"
 
 
@@ -41,7 +41,7 @@ class Part(NamedTuple):
 
 
 class Collection(NamedTuple):
-    """What a writer found when it had read the whole collection, its own passages and those of the others.
+    """Totals of the whole collection, the passages of other parts included.
 
     Attributes:
         shards: the number of shards.
@@ -98,7 +98,7 @@ def parts_in(out: Path) -> list[Part]:
 
 
 def recorded_kernels(out: Path) -> str | None:
-    """The kernels of matrix products with which the vectors in a folder were begun, in all parts; None if none were.
+    """The kernels of matrix products that the vectors in a folder were started with, in all parts; None if there are none.
 
     Raises:
         InputError: a manifest is not one of ours.
@@ -109,7 +109,7 @@ def recorded_kernels(out: Path) -> str | None:
 
 
 def join_parts(out: Path) -> Manifest | None:
-    """What one writer would have recorded who made the shards of all parts.
+    """The manifest that a single writer of all parts would have made.
 
     Returns:
         The manifest, or None if the folder holds no parts.

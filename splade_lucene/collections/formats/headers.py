@@ -19,8 +19,8 @@ _NAME = re.compile(r"[\w.-]{1,40}")
 def header_columns(columns: Sequence[str], file: AnyPath) -> list[str] | None:
     """The names of columns if a first line is a header, which is said on stderr; None if it is a record.
 
-    A header names an id in its first column, in any case of letters, and in the others a text, or single words if the first is such
-    as nobody calls a record. What of those is the text can be named with ``--text-field``.
+    A header names an id in its first column, in any case of letters, and in the others a text, or single words if the first is no
+    plausible id. What of those is the text can be named with ``--text-field``.
     """
     names = [column.strip().lower() for column in columns]
     if names[0] not in _IDS or len(set(names)) < len(names):

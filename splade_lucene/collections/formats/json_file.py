@@ -111,7 +111,7 @@ class _Values:
                 item, end = _DECODER.raw_decode(self._text, self._at)
             except (json.JSONDecodeError, RecursionError) as error:
                 if len(self._text) - self._at > MAX_LINE:
-                    self._fail(f"an item is longer than {MAX_LINE >> 20} MiB, which no passage is")
+                    self._fail(f"an item is longer than {MAX_LINE >> 20} MiB")
                 if not self._more(wanted):
                     self._fail(error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply")
                 wanted *= 2
@@ -126,7 +126,7 @@ class _Values:
         return bool(new)
 
     def _fail(self, reason: str) -> NoReturn:
-        raise InputError(self._file, f"not JSON objects ({reason}); correct it, or write one object a line", self._line)
+        raise InputError(self._file, f"not JSON objects ({reason}); correct it, or write one object per line", self._line)
 
 
 FORMAT = Format("JSON", (".jsonl", ".json", ".ndjson"), _sniff, _read, estimate_lines)

@@ -1,4 +1,4 @@
-"""Names that fields have in the files that people have; the first of a tuple is the one that messages suggest."""
+"""Names of fields in common files; messages suggest the first of each tuple."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plain text: one query a line; the ids are the numbers of the lines."""
+"""Plain text: one query per line; the ids are the numbers of the lines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _read(file: AnyPath, bad: RejectPolicy, wanted: Collection[str] | None) -> I
     lines = Lines(file, bad)
     for line in lines:
         if line.strip():
-            notice(f"{file}: plain text, one query a line; their ids are the numbers of the lines")
+            notice(f"{file}: plain text, one query per line; their ids are the numbers of the lines")
             yield Row(lines.number, {ID: str(lines.number), TEXT: line.strip()})
 
 
