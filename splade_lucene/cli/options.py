@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from splade_lucene.core.ids import is_usable
+from splade_lucene.core.processors import usable_processors
 from splade_lucene.encoding.defaults import DEFAULT_MODEL, IDF, MAX_BITS, MAX_SCALE, TINY
 from splade_lucene.errors import EngineError
 from splade_lucene.integrations.engines.address import EngineAddress, parse_address
@@ -230,7 +230,7 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 def add_threads(parser: argparse.ArgumentParser) -> None:
     """``--threads``, by default all cores."""
     parser.add_argument(
-        "--threads", type=positive, default=os.cpu_count() or 1, help="number of threads (default: one per core, %(default)s here)"
+        "--threads", type=positive, default=usable_processors(), help="number of threads (default: one per core, %(default)s here)"
     )
 
 

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from splade_lucene.cli.options import add_device, add_java_heap, positive
+from splade_lucene.core.processors import usable_processors
 from splade_lucene.serving.settings import EncodingSettings, Limits, parse_sources
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def add_limits(parser: argparse._ArgumentGroup) -> None:
         help="requests that wait or run; more are answered with 503 and Retry-After (default: %(default)s)",
     )
     parser.add_argument(
-        "--threads", type=positive, default=os.cpu_count() or 1, help="searches at the same time (default: one per core, %(default)s here)"
+        "--threads", type=positive, default=usable_processors(), help="searches at the same time (default: one per core, %(default)s here)"
     )
     parser.add_argument(
         "--timeout", type=positive, default=round(limits.timeout), metavar="S", help="seconds for a request (default: %(default)s)"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
+from splade_lucene.core.processors import usable_processors
 from splade_lucene.errors import InputError, JavaError
 from splade_lucene.lucene.lucene_writer import OtherFormError, add_impacts, count_postings, delete_documents, impact_writer, merge
 from splade_lucene.lucene.normalize import Source, impact_stream
@@ -53,7 +53,7 @@ def write_impacts(
         advance(documents)
 
     if threads is None:
-        threads = 1 if postings < _BUFFERED else os.cpu_count() or 1
+        threads = 1 if postings < _BUFFERED else usable_processors()
 
     def work(files: AbstractContextManager[Sequence[Path]], *, checked: bool) -> None:
         with impact_writer(folder) as writer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import NamedTuple
 
 from splade_lucene.core.files import atomic_folder
 from splade_lucene.core.locks import locked
+from splade_lucene.core.processors import usable_processors
 from splade_lucene.errors import IndexMismatchError, InputError
 from splade_lucene.lucene import jvm
 from splade_lucene.lucene.card import IndexCard, part_folder, read_card
@@ -109,7 +109,7 @@ def build_impact_parts(
     if index.exists() and not overwrite:
         raise InputError(index, "exists already; give another name or --overwrite")
     staging = index.with_name(f".{index.name}.parts")
-    threads = threads or os.cpu_count() or 1
+    threads = threads or usable_processors()
     each = max(1, threads // parts)
     wanted = [
         IndexPart(

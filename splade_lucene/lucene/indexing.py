@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
@@ -13,6 +12,7 @@ from typing import Any, Literal
 
 from splade_lucene.core.files import atomic_folder, write_rejected
 from splade_lucene.core.ir_adapters import Passages, as_passages
+from splade_lucene.core.processors import usable_processors
 from splade_lucene.core.rejects import RejectPolicy
 from splade_lucene.errors import InputError, JavaError
 from splade_lucene.lucene import jvm
@@ -140,7 +140,7 @@ def index_vectors(
                 collection="JsonVectorCollection",
                 input=out / SHARDS,
                 index=temporary,
-                threads=threads or os.cpu_count() or 1,
+                threads=threads or usable_processors(),
                 impact=True,
                 store_raw=store_contents,
                 optimize=optimize,

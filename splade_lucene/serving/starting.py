@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from splade_lucene.core.processors import usable_processors
 from splade_lucene.errors import SpladeLuceneError
 from splade_lucene.serving.settings import EncodingSettings, Limits, Source
 
@@ -50,7 +50,7 @@ class ServiceSettings:
     sources: Sequence[Source]
     limits: Limits = dataclasses.field(default_factory=Limits)
     encoding: EncodingSettings = dataclasses.field(default_factory=EncodingSettings)
-    threads: int = os.cpu_count() or 1
+    threads: int = dataclasses.field(default_factory=usable_processors)
 
 
 def serve(settings: ServiceSettings, server: ServerSettings) -> None:
