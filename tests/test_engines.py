@@ -168,7 +168,7 @@ def test_what_a_server_refuses_is_one_sentence(
     server.indexes["other"] = {"mappings": {}}
     fails(["search", "--engine", f"{here}/other", *search[3:]], "does not say how it was made")
     fails(["search", "--engine", f"{vendor}://127.0.0.1:9/x", *search[3:]], f"{vendor}://127.0.0.1:9/x cannot be reached")
-    fails(load(encoded, tmp_path / "x", vendor, "localhost"), "'localhost' is no address of a server")
+    fails(load(encoded, tmp_path / "x", vendor, "localhost"), "'localhost' is not an address of a server")
     package = {"opensearch": "opensearchpy", "elasticsearch": "elasticsearch"}[vendor]
     with mock.patch.dict(sys.modules, {package: None}):
         fails(search, f"run: pip install 'splade_lucene[{vendor}]'")

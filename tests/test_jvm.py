@@ -69,7 +69,7 @@ def test_a_missing_jar_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_a_wrong_heap_is_refused() -> None:
     result = run("from splade_lucene.lucene import jvm; jvm.start(heap='lots')")
     assert result.returncode == 1
-    assert "no size of a Java heap" in result.stderr
+    assert "not a size of a Java heap" in result.stderr
 
 
 @pytest.mark.parametrize("heap", ["100000g", "99999999999g", "9999999999999999999999"])

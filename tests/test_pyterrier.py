@@ -167,8 +167,8 @@ def test_bad_rows_and_indexes_are_refused(encoder: Any, index: Path, tmp_path: P
         ([{"docno": 1.0, "toks": {"x": 1}}], "a row has the docno 1.0, which is no text"),
         ([{"docno": "a", "toks": None}], "the passage 'a' has None as toks"),
         ([{"docno": "a", "toks": math.nan}], "the passage 'a' has nan as toks"),
-        ([{"docno": "a", "toks": {"x": 1}}, {"docno": "a", "toks": {"y": 1}}], "the docno 'a' comes twice"),
-        ([{"docno": 1, "toks": {"x": 1}}, {"docno": "1", "toks": {"y": 1}}], "the docno '1' comes twice"),
+        ([{"docno": "a", "toks": {"x": 1}}, {"docno": "a", "toks": {"y": 1}}], "duplicate docno 'a'"),
+        ([{"docno": 1, "toks": {"x": 1}}, {"docno": "1", "toks": {"y": 1}}], "duplicate docno '1'"),
     ]
     for rows, sentence in refused:
         with pytest.raises(InputError, match=sentence):

@@ -145,8 +145,8 @@ def test_scores_within_the_tolerance_are_as_expected(tmp_path: Path) -> None:
         ("scores: {a: {b: {nDCG@10: high}}}", "the value 'high' for nDCG@10 of b of a is not"),
         ("scores: {a: [b]}", r"the value \['b'\] for a is not"),
         ("scores: {}\ntolerance: wide", "the value 'wide' for tolerance is not"),
-        ("a: [", "is no YAML"),
-        ("scores: !!python/object/apply:os.system [ls]", "is no YAML"),
+        ("a: [", "is not YAML"),
+        ("scores: !!python/object/apply:os.system [ls]", "is not YAML"),
     ],
 )
 def test_a_file_that_is_no_expectation_is_refused(text: str, reason: str, tmp_path: Path) -> None:

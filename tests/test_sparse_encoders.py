@@ -327,7 +327,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "modules that are none": (lambda folder: (folder / "modules.json").write_text("{}"), "is no sparse encoder that is supported"),
     "a list of what": (lambda folder: (folder / "modules.json").write_text("[1]"), "modules.json is no list of modules"),
-    "no JSON": (lambda folder: (folder / "modules.json").write_text("{"), "modules.json is no JSON"),
+    "no JSON": (lambda folder: (folder / "modules.json").write_text("{"), "modules.json is not JSON"),
     "a path outside": (
         lambda folder: (folder / "modules.json").write_text(
             (folder / "modules.json").read_text().replace("1_SpladePooling", "../../elsewhere")
@@ -438,7 +438,7 @@ def test_a_table_that_does_not_belong_to_its_tokenizer_is_refused(free: Path, tm
     save_file({"weight": torch.ones(50)}, folder / "query_0_SparseStaticEmbedding" / "model.safetensors")
     assert "has the shape (50,)" in refusal(folder)
     save_file({"weights": torch.ones(50)}, folder / "query_0_SparseStaticEmbedding" / "model.safetensors")
-    assert "is no table of token weights (there is no tensor 'weight')" in refusal(folder)
+    assert "is not a table of token weights (there is no tensor 'weight')" in refusal(folder)
 
 
 def test_route_mappings_are_followed(free: Path, tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_ids_that_are_there_are_refused_and_the_index_stays(tmp_path: Path, old:
     [
         (["d1", "nobody"], "line 2: no document 'nobody' in .*index; remove the line"),
         (["d1", "d2", "d1"], "line 3: duplicate id 'd1'; remove it"),
-        ([""], "names no document; write one id a line"),
+        ([""], "holds no docids; write one per line"),
     ],
 )
 def test_a_list_of_ids_that_does_not_fit_is_refused(tmp_path: Path, old: list[ImpactVector], lines: list[str], sentence: str) -> None:

@@ -34,7 +34,7 @@ class Cluster(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """What a worker answers where it failed and would fail again: exceptions of ours do not travel, their sentences do."""
+    """The answer of a worker that failed and would fail again: the sentence of the exception, which itself is not sent."""
 
     sentence: str
 
@@ -58,7 +58,7 @@ def import_ray() -> Any:
     Raises:
         SpladeLuceneError: it is not installed.
     """
-    # What a command line tool starts for itself reports nothing to anybody, unless its user wants it.
+    # No usage reports from a Ray that this command starts, unless its user wants them.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # A worker that was given no GPU sees none.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")

@@ -103,7 +103,7 @@ def encode_on_ray(
     """Encodes a collection as :func:`splade_lucene.pipeline.encode.encode_collection` does, with workers on a Ray cluster.
 
     The files are those that one process writes, byte for byte, and an interrupted run can be resumed with or without Ray. A worker that
-    dies loses the shards that it has, at most two, which others then encode; it comes back where the cluster has a place for it. The
+    dies loses the shards that it has, at most two, which others then encode; it is started again where the cluster has a place for it. The
     folder ``out`` is written by this process alone.
 
     Args:
@@ -112,7 +112,7 @@ def encode_on_ray(
         model: what every worker loads; the device ``auto`` is a GPU where workers have one.
         cluster: where to work.
         settings: how passages become vectors.
-        overwrite: throw away what is in ``out``.
+        overwrite: replace what is in ``out``.
         bad: what the reader of ``passages`` was told to skip; ``rejected.jsonl`` in ``out`` lists it.
         advance: told of each finished shard's passages.
         skip: told of passages that were finished before; ``advance`` if None.

@@ -19,7 +19,7 @@ from splade_lucene.encoding.threads import encoding_executor, encoding_threads, 
 from splade_lucene.encoding.words import Reading
 from splade_lucene.errors import ModelError
 
-# Tokens a batch, padding included: large enough for matrix products to run at speed, small enough for any machine; on a CPU small
+# Tokens per batch, padding included: large enough for matrix products to run at speed, small enough for any machine; on a CPU small
 # enough for its caches and for all threads to have some (docs/encoding.md).
 _TOKEN_BUDGET = 4096
 _TOKEN_BUDGETS = {"cpu": 1024}
@@ -60,7 +60,7 @@ class Network(Protocol):
 
 
 class BatchEncoder:
-    """Texts to what is made of their weights.
+    """Encodes texts in batches.
 
     Batches are cut before they are dealt out, and each is computed by one thread: results do not depend on the number of threads.
 
@@ -167,7 +167,7 @@ class BatchEncoder:
         return pooled
 
     def _shrink(self, tokens: int, *, alone: bool) -> None:
-        """Halves the budget after a batch of so many tokens was too much."""
+        """Halves the budget after a batch of ``tokens`` tokens was too large for memory."""
         if alone:
             raise ModelError(
                 f"the memory of the device is too small for {self._name} to read a text of {tokens} tokens; "
@@ -208,7 +208,7 @@ class _Window(Generic[Bag]):
         return [found[position] if position in found else self._empty() for position in range(self._texts)]
 
     def cancel(self) -> None:
-        """Takes back batches that no thread has begun."""
+        """Cancels the batches that no thread has started."""
         for result in self._results:
             result.cancel()
 

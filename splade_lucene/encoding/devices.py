@@ -1,4 +1,4 @@
-"""What each of several workers on one machine gets: processes a device, threads a share of the cores."""
+"""What each of several workers on one machine gets: a device for processes, a share of the cores for threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What models can run on here: processor, GPU, hub, and the models that are on disk."""
+"""What ``doctor`` says of models: processor, GPU, hub, and the models on disk."""
 
 from __future__ import annotations
 

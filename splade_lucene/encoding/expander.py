@@ -28,7 +28,7 @@ class Expander:
         precision: likewise.
 
     Raises:
-        ModelError: the model cannot be had, or cannot read ``max_length`` tokens.
+        ModelError: the model cannot be loaded, or cannot read ``max_length`` tokens.
 
     Example:
         >>> Expander("tiny", 128).expand("glass stress", outformat="lucene")[0]["glass"]
@@ -65,7 +65,7 @@ class Expander:
             progress: show a progress bar on stderr.
 
         Returns:
-            One dictionary a text, also for a single text. ``hybrid``: ``{"indices": […], "values": […]}``, entries of the vocabulary
+            One dictionary per text, also for a single text. ``hybrid``: ``{"indices": […], "values": […]}``, entries of the vocabulary
             in rising order and their unrounded weights. ``lucene``: token → weight rounded to two decimals, largest first.
 
         Raises:

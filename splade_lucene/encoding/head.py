@@ -98,7 +98,7 @@ def _pool_tokens(tokens: Tensor, mask: Tensor, weight: Tensor | PackedVocabulary
 
 
 def _multiply(rows: Tensor, weight: Tensor, buffer: Tensor) -> Iterator[tuple[int, Tensor]]:
-    """Products with one part of the vocabulary after the other, and the first entry of each; a part is gone when the next is there."""
+    """Products with one part of the vocabulary after the other, and the first entry of each; each part is valid until the next."""
     # A group of few tokens, such as a single query, can take more of the vocabulary at once.
     tile = len(buffer) // len(rows)
     for start in range(0, len(weight), tile):

@@ -327,13 +327,13 @@ def read_json(file: Path) -> Any:
     except FileNotFoundError:
         raise ModelError(f"{file} is missing; fetch the whole model") from None
     except ValueError as error:
-        raise ModelError(f"{file} is no JSON ({error}); fetch it again") from None
+        raise ModelError(f"{file} is not JSON ({error}); fetch it again") from None
 
 
 def _object(file: Path) -> Mapping[str, Any]:
     found = read_json(file)
     if not isinstance(found, dict):
-        raise ModelError(f"{file} is no JSON object; fetch it again")
+        raise ModelError(f"{file} is not a JSON object; fetch it again")
     return found
 
 

@@ -91,7 +91,7 @@ class SpladeModel:
             The model, ready to encode.
 
         Raises:
-            ModelError: the model cannot be had, is no sparse encoder, its configuration declares what is not computed here, or the
+            ModelError: the model cannot be loaded, is no sparse encoder, its configuration declares what is not computed here, or the
                 device or precision is unknown.
         """
         device, precision = _resolve(device, precision)
@@ -188,7 +188,7 @@ class SpladeModel:
         """Makes sure that passages can be cut at a length.
 
         Raises:
-            ModelError: the model cannot read so many tokens, or nothing would be left of a text.
+            ModelError: the model cannot read texts of that length, or nothing would be left of a text.
         """
         most = self._network.max_positions
         if not _MIN_LENGTH <= whole_number("max_length", max_length) <= most:
@@ -239,7 +239,7 @@ class SpladeModel:
             max_length: tokens a passage is cut at, special tokens included; the default is in :attr:`lengths`.
             scale: impacts are ``round(weight × scale)``; what rounds to 0 is left out.
             top_k: keep only the K largest weights of each passage; all by default.
-            min_weight: keep only weights from here on; all by default.
+            min_weight: keep only weights of at least this; all by default.
             bits: cap impacts at ``2^bits - 1``; no cap by default.
 
         Returns:

@@ -52,7 +52,7 @@ class NumpyModel:
         """Makes sure that texts can be cut at a length.
 
         Raises:
-            ModelError: the model cannot read so many tokens, or nothing would be left of a text.
+            ModelError: the model cannot read texts of that length, or nothing would be left of a text.
         """
         if not _MIN_LENGTH <= max_length <= self._most:
             name, least = self.files.name, _MIN_LENGTH

@@ -20,7 +20,7 @@ class Quantization(NamedTuple):
     Attributes:
         scale: impacts are ``round(weight × scale)``; what rounds to 0 is left out.
         top_k: of those, only the K largest weights are kept; None keeps all.
-        min_weight: of those, only weights from here on are kept; None keeps all.
+        min_weight: of those, only weights of at least this are kept; None keeps all.
         bits: larger impacts become ``2^bits - 1``; None leaves them as they are.
     """
 
@@ -56,7 +56,7 @@ class Quantization(NamedTuple):
         """Which weights are kept, before they are quantized.
 
         Args:
-            weights: non-negative, one an entry of the vocabulary, or of a part of it in the same order.
+            weights: non-negative, one per entry of the vocabulary, or of a part of it in the same order.
 
         Returns:
             Their positions, ascending.

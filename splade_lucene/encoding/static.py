@@ -159,7 +159,7 @@ def _read_weights(files: ModelFiles) -> NDArray[np.float32] | dict[str, float]:
             return read_tensor(file, "weight")
         return _read_json(file) if file.suffix == ".json" else _read_lines(file)
     except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
-        raise ModelError(f"{file} is no table of token weights ({first_sentence(error)}); fetch it again") from None
+        raise ModelError(f"{file} is not a table of token weights ({first_sentence(error)}); fetch it again") from None
 
 
 def read_tensor(file: Path, name: str) -> NDArray[np.float32]:

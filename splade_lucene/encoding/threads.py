@@ -22,7 +22,7 @@ _lock = threading.Lock()
 
 
 def encoding_threads() -> int:
-    """How many threads encode for a call: those that torch may use in the calling thread, as far as the process has processors.
+    """The number of threads that encode for a call: those that torch may use in the calling thread, at most one per processor.
 
     ``OMP_NUM_THREADS`` and ``torch.set_num_threads`` lower it, as does a CPU quota.
     """

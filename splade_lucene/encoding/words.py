@@ -25,7 +25,7 @@ class Reading(NamedTuple):
 
     Attributes:
         words: in the order of the text, without special tokens; the last may be cut.
-        cut: True if the text goes on after them.
+        cut: True if there is more text after them.
     """
 
     words: list[Word]

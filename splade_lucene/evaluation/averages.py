@@ -31,7 +31,7 @@ def averages(
             where all its members are.
 
     Returns:
-        One average a system for ``cqadupstack``, for the ``mean`` over all data sets if there are several, and for each group.
+        One average per system for ``cqadupstack``, for the ``mean`` over all data sets if there are several, and for each group.
     """
     scores: dict[tuple[str, str], Mapping[str, float]] = {(row.dataset, row.system): row.scores for row in rows}
     names = [name for name in dict.fromkeys(row.dataset for row in rows) if all((name, system.name) in scores for system in systems)]

@@ -1,4 +1,4 @@
-"""What a run costs: FLOPS, latency, index size. Stands beside quality in everything that is printed."""
+"""What a run costs: FLOPS, latency, index size. It is printed beside quality everywhere."""
 
 from __future__ import annotations
 

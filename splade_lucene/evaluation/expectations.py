@@ -84,7 +84,7 @@ def read_expectations(file: Path) -> Expectations:
     try:
         data: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(file, f"is no YAML ({' '.join(str(error).split())}); correct it") from None
+        raise InputError(file, f"is not YAML ({' '.join(str(error).split())}); correct it") from None
     except OSError as error:
         raise InputError(file, f"cannot be read ({error.strerror or error}); check its name") from None
     if not isinstance(data, dict) or not data.keys() <= {"tolerance", "scores"} or "scores" not in data:

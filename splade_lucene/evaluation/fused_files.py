@@ -1,4 +1,4 @@
-"""Fuses run files; the fused run costs what its parts cost together."""
+"""Fuses run files; the cost of the fused run is the sum of its parts'."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def fuse_files(
     Args:
         paths: TREC runs.
         method: ``rrf``, ``sum`` or ``max``.
-        weights: one a run.
+        weights: one per run.
         k: the number of hits of each query.
         rank_constant: of ``rrf``.
 

@@ -37,7 +37,7 @@ def fuse_runs(
         method: ``rrf``: the sum of weight / (rank constant + rank) over the runs; ``sum`` and ``max``: the sum or the largest of
             weight × score, where the scores of each run and query are min-max-normalised to 0…1 (CombSUM and CombMAX, Fox and Shaw,
             TREC-2).
-        weights: one a run; if None, all the same: 1 each, for ``sum`` 1 divided by the number of runs.
+        weights: one per run; if None, all the same: 1 each, for ``sum`` 1 divided by the number of runs.
         k: the number of hits of each query.
         rank_constant: of ``rrf``.
 
@@ -64,7 +64,7 @@ def fuse_runs(
     if weights is None:
         weights = [1 / len(runs) if method == "sum" else 1.0] * len(runs)
     if len(weights) != len(runs):
-        raise ValueError(f"{len(weights)} weights for {len(runs)} runs; give one a run")
+        raise ValueError(f"{len(weights)} weights for {len(runs)} runs; give one per run")
     if not all(0 <= weight < math.inf for weight in weights) or not any(weights):
         raise ValueError(f"the weights must be numbers from 0, not all of them 0, unlike {', '.join(map(str, weights))}")
 

@@ -1,4 +1,4 @@
-"""Published figures to hold measured ones against: ``data/beir.json`` and ``data/msmarco.json`` say where each comes from."""
+"""Published figures to compare measured ones with: ``data/beir.json`` and ``data/msmarco.json`` say where each comes from."""
 
 from __future__ import annotations
 

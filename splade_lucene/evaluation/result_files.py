@@ -23,7 +23,7 @@ QueryScores = dict[str, dict[str, dict[str, float]]]
 
 @dataclass(frozen=True)
 class Evidence:
-    """One query as a person looks at it.
+    """One query with what explains its scores.
 
     Attributes:
         query_id: its id.
@@ -88,7 +88,7 @@ def read_latency(path: Path) -> dict[str, dict[str, QueryTime]]:
 
 
 def write_evidence(path: Path, evidence: Iterable[Evidence]) -> None:
-    """Writes one line a query."""
+    """Writes one line per query."""
     with atomic_file(path) as stream:
         for each in evidence:
             line = {

@@ -258,7 +258,7 @@ class Results:
         baseline: the name of the system that the others are compared with.
         systems: in the order of rows.
         datasets: likewise.
-        rows: one a data set and system.
+        rows: one per data set and system.
         averages: over data sets.
         references: data set → published system (``bm25-flat``, ``splade-pp-ed``, …) → measure → published figure, for context.
         skipped: data sets that are missing.

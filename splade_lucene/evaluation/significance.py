@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Sign flips of the randomisation test: the smallest p that it can give is one in so many.
+# Sign flips of the randomisation test; its smallest p is 1 in this number.
 RESAMPLES = 99_999
 # Two scores of a query that are no further apart are a tie; floating point alone makes smaller differences.
 TIE = 1e-9

@@ -33,7 +33,7 @@ class Evaluated(NamedTuple):
 
 
 class DatasetEvaluation:
-    """Runs all systems on one data set; everything that is there and fits is taken as it is.
+    """Runs all systems on one data set; existing vectors, indexes and runs that fit are kept.
 
     Args:
         steps: on the data set.

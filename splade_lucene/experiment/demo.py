@@ -1,4 +1,4 @@
-"""The whole evaluation on text that every machine has: the docstrings of Python's standard library."""
+"""A full evaluation on text that every machine has: the docstrings of Python's standard library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gathers what a reader of a figure asks for: each query's text, what each system put first, and which terms did it."""
+"""Collects the details behind a figure: each query's text, the first hits of each system, and the terms that matched."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""BEIR zero-shot in one go: any number of data sets, both BM25s, SPLADE and their fusion, and what they cost."""
+"""BEIR zero-shot in one call: any number of data sets, both BM25s, SPLADE and their fusion, and what they cost."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def evaluate(
 ) -> Results:
     """Evaluates systems on data sets and writes ``results.json`` with everything that it sums up.
 
-    An interrupted evaluation goes on where it was when it is called again with the same arguments.
+    Call it again with the same arguments to resume an interrupted evaluation.
 
     Args:
         candidates: the data sets.
@@ -49,7 +49,7 @@ def evaluate(
         settings: what holds for all; the defaults if None.
 
     Returns:
-        The results. A data set that cannot be had or fails is in ``skipped`` with its reason.
+        The results. A data set that is not available or fails is in ``skipped`` with its reason.
 
     Raises:
         SpladeLuceneError: ``baseline`` is none of the systems, or no data set is left.
@@ -120,7 +120,7 @@ def _same_corpus(row: Row, dataset: Dataset, systems: Systems) -> bool:
 
 @contextmanager
 def _noting(name: str, skipped: list[Skipped]) -> Iterator[None]:
-    """A data set that fails is noted and left out, so that a long evaluation does not end with one damaged file."""
+    """A data set that fails is recorded and skipped, so that one damaged file does not end a long evaluation."""
     try:
         yield
     except SpladeLuceneError as error:

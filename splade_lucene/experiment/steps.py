@@ -1,4 +1,4 @@
-"""The steps of an evaluation on one data set. Each takes what is there when, and only when, it was made from the same."""
+"""The steps of an evaluation on one data set. Each keeps an existing output if, and only if, it was made from the same input."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class Settings(NamedTuple):
         hits: of each query.
         remove_query: leave the passage that has the query's id out of every run, as BEIR does, where a collection's queries and
             passages share their ids.
-        threads: that search at the same time; latencies are measured in one.
-        index_threads: that build an index; with one, the same passages always give an index of the same size.
-        overwrite: throw away vectors that were made from other passages or with other settings; without it they are an error.
+        threads: the number of search threads; latencies are measured in one.
+        index_threads: the number of indexing threads; with one, the same passages always give an index of the same size.
+        overwrite: replace vectors that were made from other passages or with other settings; without it they are an error.
     """
 
     hits: int = 1000

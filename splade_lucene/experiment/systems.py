@@ -40,7 +40,7 @@ class Lengths(NamedTuple):
         documents: tokens a passage is cut at; each model's default if None.
         queries: tokens a query is cut at; likewise.
         scale: impacts are ``round(weight × scale)``.
-        split_words: cut documents into passages of so many words, and find documents by the best of them.
+        split_words: cut documents into passages of this number of words, and find documents by the best of them.
         overlap: words that two passages of a document share.
     """
 

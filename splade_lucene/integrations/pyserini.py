@@ -33,10 +33,10 @@ class QueryEncoder(Protocol):
 
 
 class SpladeQueryEncoder:
-    """Stands in for ``pyserini.encode.SpladeQueryEncoder``: hand it to ``LuceneImpactSearcher(index, query_encoder)``.
+    """Stands in for ``pyserini.encode.SpladeQueryEncoder``: pass it to ``LuceneImpactSearcher(index, query_encoder)``.
 
     Quantizes as Pyserini does, for indexes made with its encoders or :class:`SpladeDocumentEncoder`; for an index of ours
-    there is :class:`IndexQueryEncoder`. Tokens that quantize to 0, which Pyserini hands on and Lucene ignores, are left out.
+    there is :class:`IndexQueryEncoder`. Tokens that quantize to 0, which Pyserini passes on and Lucene ignores, are left out.
 
     Args:
         model_name_or_path: as in :meth:`SpladeModel.load`.
@@ -48,7 +48,7 @@ class SpladeQueryEncoder:
         precision: as in :meth:`SpladeModel.load`.
 
     Raises:
-        ModelError: the model cannot be had, or another tokenizer was asked for.
+        ModelError: the model cannot be loaded, or another tokenizer was asked for.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class IndexQueryEncoder:
 
     Raises:
         IndexMismatchError: ``index`` is no impact index of ours, or the model is no longer the one that it was made with.
-        ModelError: the model cannot be had.
+        ModelError: the model cannot be loaded.
     """
 
     def __init__(self, index: Path | str, *, device: str = "auto", precision: str = "auto") -> None:
@@ -104,7 +104,7 @@ class IndexQueryEncoder:
 
 
 class SpladeDocumentEncoder:
-    """Stands in for ``pyserini.encode.SpladeDocumentEncoder``; batches by length itself, so hand it as many texts as you like.
+    """Stands in for ``pyserini.encode.SpladeDocumentEncoder``; batches by length itself, so pass as many texts as you like.
 
     Args:
         model_name: as in :meth:`SpladeModel.load`.
@@ -116,7 +116,7 @@ class SpladeDocumentEncoder:
         precision: as in :meth:`SpladeModel.load`.
 
     Raises:
-        ModelError: the model cannot be had, or another tokenizer was asked for.
+        ModelError: the model cannot be loaded, or another tokenizer was asked for.
     """
 
     def __init__(

@@ -41,11 +41,11 @@ class DocumentEncoder(pt.Transformer):
         max_length: tokens a passage is cut at; the model's default if None.
         query_max_length: tokens queries will be cut at, recorded in the index; the model's default if None.
         scale: impacts are ``round(weight × scale)``.
-        top_k: keep only the so many largest weights of a passage.
+        top_k: keep only the K largest weights per passage.
         fields: the columns with the text, joined by a space.
 
     Raises:
-        ModelError: the model cannot be had, or cannot read so many tokens.
+        ModelError: the model cannot be loaded, or cannot read texts of that length.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class QueryEncoder(pt.Transformer):
         scale: impacts are ``round(weight × scale)``; that of the index if its scores are to be compared.
 
     Raises:
-        ModelError: the model cannot be had, or cannot read so many tokens.
+        ModelError: the model cannot be loaded, or cannot read texts of that length.
     """
 
     def __init__(self, model: SpladeModel | str = DEFAULT_MODEL, *, max_length: int | None = None, scale: float = DEFAULT_SCALE) -> None:
@@ -158,7 +158,7 @@ class ImpactIndexer(pt.Indexer):
         except TypeError:
             raise InputError(self.path, f"a row has the docno {row['docno']!r}, which is no text; give each passage a docno") from None
         if not seen.add(doc_id):
-            raise InputError(self.path, f"the docno {doc_id!r} comes twice; docnos must be unique, so rename or remove one")
+            raise InputError(self.path, f"duplicate docno {doc_id!r}; docnos must be unique, so rename or remove one")
         if not isinstance(row["toks"], Mapping):
             raise InputError(self.path, f"the passage {doc_id!r} has {row['toks']!r:.80} as toks; put a DocumentEncoder before the indexer")
         return ImpactVector(doc_id, row["toks"])
@@ -194,7 +194,7 @@ class ImpactRetriever(pt.Transformer):
         """The searcher, opened now if it was not.
 
         Raises:
-            IndexMismatchError: the folder is no impact index, or was made with another model than the one handed in.
+            IndexMismatchError: the folder is no impact index, or was made with another model than ``model``.
         """
         if self._searcher is None:
             self._searcher = ImpactSearcher(self.index, model=self.model, query_max_length=self.query_max_length)

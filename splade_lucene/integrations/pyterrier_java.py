@@ -12,7 +12,7 @@ from splade_lucene.lucene import jvm
 
 
 class AnseriniJar(pt.java.JavaInitializer):
-    """Has PyTerrier put Anserini's jar beside Terrier's when it starts Java."""
+    """Makes PyTerrier add Anserini's jar to Terrier's when it starts Java."""
 
     def condition(self) -> bool:
         """Whether there is a Java that runs Anserini, and the jar; without them Terrier alone is started."""

@@ -1,1 +1,1 @@
-"""Index and search. The JVM lives only here."""
+"""Indexing and search. Only this package starts and calls the JVM."""

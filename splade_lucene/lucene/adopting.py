@@ -32,7 +32,7 @@ def adopt_index(
 
     Raises:
         IndexMismatchError: the folder is no Lucene index, not one of impacts, or has a card already.
-        InputError: a docid is there twice.
+        InputError: a docid is a duplicate.
     """
     if (index / FILE).is_file():
         raise IndexMismatchError(f"{index} has a card already ({FILE}); remove that file to adopt the index again")

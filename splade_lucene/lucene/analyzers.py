@@ -17,7 +17,7 @@ class Analysis(NamedTuple):
     Attributes:
         language: a two-letter code, one of :data:`~splade_lucene.lucene.defaults.LANGUAGES`.
         analyzer: ``language`` for Lucene's analyzer of that language; for English ``porter``, ``krovetz`` or ``nostem``: Anserini's, which
-            stems so and removes stop words; ``whitespace`` for text that is tokens already.
+            stem in that way and remove stop words; ``whitespace`` for text that is tokens already.
     """
 
     language: str

@@ -1,4 +1,4 @@
-"""Runs Anserini's ``IndexCollection`` inside this process and does not believe its exit status."""
+"""Runs Anserini's ``IndexCollection`` in this process and counts what it indexed, whatever its exit status."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ _RESOLUTION, _STEP = 1e-4, 1e-6
 class Bm25Searcher(LuceneSearcher[str]):
     """Searches a BM25 index as Anserini does: bag of words; analyzer, ``k1``, ``b`` and fields are those of the index's card.
 
-    Scores are Anserini's: rounded to four decimals, equal ones kept a hair apart (:func:`separate_ties`).
+    Scores are Anserini's: rounded to four decimals, equal ones kept apart by 1e-6 (:func:`separate_ties`).
 
     Args:
         index: the folder, or several that are searched as one.
@@ -81,7 +81,7 @@ class Bm25Searcher(LuceneSearcher[str]):
 
 
 def separate_ties(hits: Sequence[Hit]) -> list[Hit]:
-    """Writes equal BM25 scores a hair apart, so that trec_eval, which orders them its own way, keeps the order of the docids.
+    """Separates equal BM25 scores by 1e-6, so that trec_eval, which orders them its own way, keeps the order of the docids.
 
     Anserini does the same to every run (``ScoreTiesAdjusterReranker``), and its published figures depend on it: scores are rounded
     to four decimals, and each further hit of a tie loses another 1e-6.

@@ -1,4 +1,4 @@
-"""Puts vectors into an index: read in Java where they are as ``encode`` writes them, else by way of Python's reader."""
+"""Adds vectors to an index: Java reads the form that ``encode`` writes, Python's reader all others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from splade_lucene.errors import InputError, JavaError
 from splade_lucene.lucene.lucene_writer import OtherFormError, add_impacts, count_postings, delete_documents, impact_writer, merge
 from splade_lucene.lucene.normalize import Source, impact_stream
 
-# So many postings fit into Lucene's buffer.
+# Postings that fit into Lucene's buffer.
 _BUFFERED = 40_000_000
 
 
@@ -28,22 +28,22 @@ def write_impacts(
 ) -> None:
     """Deletes documents from an index, new or there already, then adds others.
 
-    That no docid comes twice is left to the caller to see to.
+    The caller makes sure that docids are unique.
 
     Args:
         folder: of the index.
         source: the vectors to add, if any.
-        postings: how many (term, document) pairs they have, as the manifest says.
-        threads: how many add at the same time; if None, one a core, but a single one if all fits into Lucene's buffer: then there is one
-            segment at once, while those of several threads would have to be merged.
+        postings: the number of their (term, document) pairs, from the manifest.
+        threads: the number of indexing threads; if None, one per core, but a single one if all fits into Lucene's buffer: it makes one
+            segment, where those of several threads would have to be merged.
         delete: docids.
         store_contents: store the text of each passage.
         optimize: merge all segments into one.
-        advance: told the number of documents added since the last call; a negative one where reading begins again.
+        advance: told the number of documents added since the last call; a negative one where reading starts again.
 
     Raises:
         InputError: a line is no vector, repeats an id, or lacks the text to store.
-        JavaError: Lucene failed, or does not hold so many postings.
+        JavaError: Lucene failed, or the index has another number of postings.
     """
     added = 0
 

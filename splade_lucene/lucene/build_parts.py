@@ -35,7 +35,7 @@ class IndexPart(NamedTuple):
         out: the folder of vectors.
         manifest: of the vectors that go into the part, and of them alone.
         folder: the index to make.
-        threads: how many threads add documents.
+        threads: the number of indexing threads.
         store_contents: store the text of each passage.
         optimize: merge all segments into one.
         filter_fields: fields to filter by, with their kinds.
@@ -84,8 +84,8 @@ def build_impact_parts(
     Args:
         out: what ``encode`` wrote.
         index: the folder to make; an existing one stays as it is until all parts are complete.
-        parts: how many; not more than there are shards.
-        threads: how many index at the same time, all parts together; if None, one per core.
+        parts: the number of parts, at most the number of shards.
+        threads: the number of indexing threads, all parts together; if None, one per core.
         store_contents: store the text of each passage, which ``encode`` must have kept.
         filter_fields: as for :func:`build_impact_index`.
         optimize: merge the segments of each part into one.

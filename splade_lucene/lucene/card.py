@@ -1,4 +1,4 @@
-"""The card of an index: which kind it is and what a query needs; written last, so an index without one is not finished."""
+"""The card of an index: its kind and what a query needs; written last, so an index without a card is not finished."""
 
 from __future__ import annotations
 

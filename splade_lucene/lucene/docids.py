@@ -18,12 +18,12 @@ def docids_of(reader: Any) -> list[str]:
 
 
 def docids_are_unique(reader: Any) -> bool:
-    """Whether no docid of an open index is there twice."""
+    """Whether the docids of an open index are unique."""
     return bool(call("docids are unique", reader=upcast("IndexReader", reader)))
 
 
 def read_docids(file: Path) -> dict[str, int]:
-    """Reads a file of docids, one a line, with the number of each line.
+    """Reads a file of docids, one per line, with the number of each line.
 
     Raises:
         InputError: a docid is there twice, or there is none.
@@ -36,5 +36,5 @@ def read_docids(file: Path) -> dict[str, int]:
             raise InputError(file, f"duplicate id {doc_id!r}; remove it", lines.number)
     found.pop("", None)
     if not found:
-        raise InputError(file, "names no document; write one id a line")
+        raise InputError(file, "holds no docids; write one per line")
     return found

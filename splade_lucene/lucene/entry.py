@@ -1,7 +1,7 @@
 """Calls our own Java classes (``java/``), which pyjnius cannot name, as their loader is not Java's own.
 
 The loader is one of their own so that they are found in a JVM that somebody else started, too. What comes back are proxies of Java's
-own interfaces: functions, or opaque objects to hand in again. See :mod:`~splade_lucene.lucene.java` for the rule of calls.
+own interfaces: functions, or opaque objects to pass back. See :mod:`~splade_lucene.lucene.java` for the rule of calls.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Searches restricted to some documents: by docid, and by fields that the index has for that."""
+"""Searches restricted to some documents: by docid, or by fields that the index was built with for that."""
 
 from __future__ import annotations
 

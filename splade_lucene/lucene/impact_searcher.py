@@ -19,7 +19,7 @@ from splade_lucene.lucene.threads import check_threads
 from splade_lucene.records import Hit
 from splade_lucene.vectors.reader import is_token
 
-# Queries that are handed to Java at a time: bounds what a batch takes up beside its result.
+# Queries per call into Java: bounds the memory of a batch beside its result.
 _BATCH = 1024
 
 
@@ -87,7 +87,7 @@ class ImpactIndexSearcher(LuceneSearcher[Mapping[str, int]]):
         Args:
             queries: query id → token → impact.
             k: the number of hits of each.
-            threads: how many search at the same time.
+            threads: the number of search threads.
             within: as for :meth:`search`.
             max_passage: likewise.
 
@@ -125,10 +125,10 @@ class ImpactIndexSearcher(LuceneSearcher[Mapping[str, int]]):
         """What encodes query texts.
 
         Raises:
-            IndexMismatchError: none was handed in.
+            IndexMismatchError: the searcher has none.
         """
         if self._encoder is None:
-            raise IndexMismatchError(f"{self.name} needs a query encoder to search for text; hand one in, or call search_impacts")
+            raise IndexMismatchError(f"{self.name} needs a query encoder to search for text; pass encoder=, or call search_impacts")
         return self._encoder
 
     def _similarity(self) -> Any:

@@ -1,4 +1,4 @@
-"""Builds the two kinds of index: impacts from encoded passages, BM25 from their text. Complete and counted, or not at all."""
+"""Builds the two kinds of index: impacts from encoded passages, BM25 from their text. An index is complete and counted, or not written."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def build_impact_index(
         out: what ``encode`` wrote.
         index: the folder to make; an existing one stays as it is until the new one is complete.
         engine: ``lucene`` sets term frequencies directly; ``anserini`` runs ``IndexCollection`` on tokens repeated ``impact`` times.
-        threads: how many index at the same time, each a shard at a time; if None, one a core, but for ``lucene`` a single one where that
-            is faster. With one thread of ``lucene`` documents keep their order.
+        threads: the number of indexing threads, each reading a shard at a time; if None, one per core, but for ``lucene`` a single one
+            where that is faster. With one thread of ``lucene`` documents keep their order.
         store_contents: store the text of each passage, which ``encode`` must have kept.
         filter_fields: fields of passages to filter by, each ``name``, ``name:int`` or ``name:float``; ``encode`` must have kept them, with
             the text.
@@ -135,7 +135,7 @@ def index_vectors(
             )
         else:
             for _ in read_vectors(out):
-                pass  # Anserini loses what it cannot read and says nothing: see to it that it can read everything
+                pass  # Anserini silently loses what it cannot read: make sure that it can read everything
             index_collection(
                 collection="JsonVectorCollection",
                 input=out / SHARDS,
@@ -184,9 +184,9 @@ def build_bm25_index(
         b: normalization by document length; recorded for the searcher.
         language: of the text, a two-letter code; its analyzer is recorded for the searcher, which analyzes queries with it.
         analyzer: ``porter``, ``krovetz`` or ``nostem`` for English, ``whitespace`` for text that is tokens already; the language's if None.
-        threads: the collection is split into so many files, each indexed by one thread.
+        threads: the number of indexing threads; the collection is split into as many files.
         overwrite: replace an existing index.
-        bad: what the reader of ``passages`` was told to go on past; ``rejected.jsonl`` in ``index`` lists it.
+        bad: the policy of the reader of ``passages``; ``rejected.jsonl`` in ``index`` lists the lines that were left out.
         source: checksums of what it is built from, for the card.
         advance: told the number of documents added since the last call.
 
@@ -273,7 +273,7 @@ def _frequencies(card: IndexCard, reader: Any) -> dict[str, int] | None:
 
 
 def finish(index: Path, card: IndexCard, source: Source | None = None) -> IndexCard:
-    """Counts the documents of an index, and at last writes the card.
+    """Counts the documents of an index, then writes its card.
 
     Args:
         index: the folder, still under its temporary name.
@@ -281,7 +281,7 @@ def finish(index: Path, card: IndexCard, source: Source | None = None) -> IndexC
         source: the vectors that were put into it.
 
     Raises:
-        InputError: a docid is there twice.
+        InputError: a docid is a duplicate.
         JavaError: it cannot be opened, or holds more or fewer documents.
     """
     try:

@@ -29,7 +29,7 @@ _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
 class _State:
-    """What is running in this process, at most once."""
+    """The JVM of this process, of which there is at most one."""
 
     lock = threading.Lock()
     jnius: Any = None
@@ -64,7 +64,7 @@ def start_jvm(*, heap: str = DEFAULT_HEAP) -> None:
             return
         size = re.fullmatch(r"(\d+)([kmg]?)", heap, re.IGNORECASE)
         if not size:
-            raise JavaError(f"{heap!r} is no size of a Java heap; write it like 512m or 4g")
+            raise JavaError(f"{heap!r} is not a size of a Java heap; write it like 512m or 4g")
         heap_bytes = int(size[1]) * _UNITS[size[2].lower()]
         if heap_bytes < _MIN_HEAP_MIB << 20:
             raise JavaError(f"a Java heap of {heap} is too small to start with; give at least --java-heap {_MIN_HEAP_MIB}m")

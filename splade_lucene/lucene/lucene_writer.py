@@ -17,7 +17,7 @@ from splade_lucene.lucene.filters import FilterKind, filter_words
 from splade_lucene.lucene.java import java_class, postings_of, upcast
 from splade_lucene.lucene.threads import check_threads, run_in_threads
 
-# Documents that are handed to Lucene at a time, and between two reports of progress.
+# Documents per call into Java, and between two reports of progress.
 _BLOCK = 1000
 # Megabytes of postings that Lucene holds before it writes a segment: an eighth of the default heap.
 _MEMORY_BUFFER = 256.0
@@ -31,7 +31,7 @@ class OtherFormError(Exception):
 
 @contextmanager
 def impact_writer(folder: Path) -> Iterator[Any]:
-    """Opens Lucene's ``IndexWriter`` on an impact index, new or there already; commits at the end of a block that ends well.
+    """Opens Lucene's ``IndexWriter`` on an impact index, new or existing; commits when the block succeeds.
 
     Raises:
         JavaError: Lucene failed in the block.

@@ -36,8 +36,8 @@ class MemoryUse(NamedTuple):
             return f"in memory ({self.held / 1e6:,.1f} of {megabytes} decoded)"
         if self.policy == "auto":
             return "from disk (too few queries to decode postings for)"
-        room = f"{self.allowed / 1e6:,.0f} MB of Java's heap"
-        return f"from disk (in memory the index takes {megabytes}, {'more than' if self.needed > self.allowed else 'of'} {room})"
+        allowed = f"{self.allowed / 1e6:,.0f} MB of Java's heap"
+        return f"from disk (in memory the index takes {megabytes}, {'more than' if self.needed > self.allowed else 'of'} {allowed})"
 
 
 def memory_use(reader: Any, in_memory: InMemory) -> MemoryUse:
@@ -48,7 +48,7 @@ def memory_use(reader: Any, in_memory: InMemory) -> MemoryUse:
         in_memory: yes, no, or ``auto``: if it fits into half of Java's heap together with what is there already.
 
     Raises:
-        JavaError: it shall be searched in memory and does not fit.
+        JavaError: ``in_memory`` is True and it does not fit.
     """
     needed = decoded_bytes(reader)
     heap, taken = map(int, call("heap").split())

@@ -72,7 +72,7 @@ class Source(NamedTuple):
                 yield vector
 
     def check(self) -> None:
-        """Reads the vectors for nothing but the sentence that says which line is wrong.
+        """Reads all vectors, to find the line that is wrong.
 
         Raises:
             InputError: as from :meth:`read`, or an id is in ``append_to``.

@@ -1,4 +1,4 @@
-"""What both kinds of searcher share: Lucene's own ``IndexSearcher``, equal scores in the order of docids."""
+"""The base of both kinds of searcher: Lucene's own ``IndexSearcher``, equal scores in the order of docids."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Batch(NamedTuple):
 
 
 class LuceneSearcher(ABC, Generic[Prepared]):
-    """What both kinds of searcher share. Objects are safe to use from several threads; close them or use ``with``.
+    """The base of both kinds of searcher. Objects are safe to use from several threads; close them or use ``with``.
 
     Args:
         index: the folder of an index, or several that are searched as one: hits, scores and their order are those of a single index
@@ -115,7 +115,7 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         Args:
             queries: query id → text.
             k: the number of hits of each.
-            threads: how many encode and search at the same time.
+            threads: the number of threads that encode and search.
             within: as for :meth:`search`.
             max_passage: likewise.
 
@@ -171,7 +171,7 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         )
 
     def filter(self, docids: Iterable[str] | None = None, *, where: str | None = None, max_passage: bool = False) -> DocumentFilter:
-        """Finds documents once that many searches shall be restricted to: ``within=`` of :meth:`search` takes it.
+        """Finds the documents that later searches are restricted to: pass it as ``within=`` to :meth:`search`.
 
         Args:
             docids: of the documents; those that the index does not have are left out; all documents if None.
@@ -233,7 +233,7 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         return [document.get("id") for document in found]
 
     def explain(self, text: str, doc_id: str) -> Explanation:
-        """Takes the score of a document for a query apart.
+        """Explains the score of a document for a query, term by term.
 
         Args:
             text: the query.
@@ -345,7 +345,7 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         return {}
 
     def cores_among(self, threads: int) -> AbstractContextManager[object]:
-        """In a block, each of so many threads has its share of the cores to prepare queries with."""
+        """In the block, each of ``threads`` threads has its share of the cores to prepare queries with."""
         return nullcontext()
 
     def _fields(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""What an index holds and where its bytes go."""
+"""What an index holds, and the size of its parts on disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changes an impact index: deletes documents and adds others, all of it or nothing."""
+"""Changes an impact index: deletes documents and adds others, as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def update_impact_index(
 ) -> IndexCard:
     """Deletes documents from an impact index, then adds others; to replace documents, do both.
 
-    The new index is made beside the old one, shares its files on disk where the file system can, and takes its place in the end. A
-    searcher that is open meanwhile goes on with the old one.
+    The new index is built beside the old one, shares its files on disk where the file system can, and then takes its place. A
+    searcher that is open meanwhile keeps the old one.
 
     Args:
         index: the folder.
         add: what ``encode`` wrote, with the same model and settings as what the index holds.
-        delete: a file of doc_ids, one a line.
-        threads: how many add at the same time, as for :func:`build_impact_index`.
+        delete: a file of docids, one per line.
+        threads: the number of indexing threads, as for :func:`build_impact_index`.
         optimize: merge all segments into one; else new documents stay in a segment of their own, and deleted ones take up space.
         advance: told the number of documents added since the last call.
 
@@ -118,7 +118,7 @@ def _to_delete(file: Path, index: Path, doc_ids: Iterable[str]) -> list[str]:
 
 
 def _share(index: Path, temporary: Path) -> None:
-    """Links the files of an index into another folder, or copies them where that cannot be."""
+    """Links the files of an index into another folder, or copies them where links do not work."""
     for file in index.iterdir():
         if file.name not in _NOT_SHARED:
             try:

@@ -1,1 +1,1 @@
-"""The steps joined: encode a collection, search a set of queries, the demo."""
+"""Encoding a collection, searching a set of queries, explanations: what joins the packages below."""

@@ -1,4 +1,4 @@
-"""Vectors and indexes that were made elsewhere, by Anserini, Pyserini, sentence-transformers or naver's code, get a record of ours."""
+"""Adds our records to vectors and indexes that Anserini, Pyserini, sentence-transformers or naver's code made."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def adopt_vectors(
         scale: impacts are ``round(weight × scale)``; floats are quantized with it.
         max_length: tokens that passages were cut at, if it is known.
         query_max_length: tokens that queries will be cut at; the model's default if None.
-        overwrite: throw away what is in ``out``.
+        overwrite: replace what is in ``out``.
         advance: told of each group of vectors.
 
     Raises:
@@ -75,7 +75,7 @@ def adopt_vectors(
     vocabulary, record = _record(model, scale, query_max_length, source)
     sample = list(islice(_lines(files), _SAMPLE))
     if not sample:
-        raise InputError(source, "holds no vectors; give a folder of JSONL files with an 'id' and a 'vector' a line")
+        raise InputError(source, "holds no vectors; give a folder of JSONL files with an 'id' and a 'vector' per line")
     floats = any(isinstance(weight, float) for _, _, item in sample for weight in _weights(item).values())
     texts = [item.get("contents") for _, _, item in sample]
     _check_scale(

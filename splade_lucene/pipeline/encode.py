@@ -72,7 +72,7 @@ def encode_collection(
         workers: the number of processes that encode; with 1 it is this one. They share the processors evenly, and where there are
             several GPUs each uses another one. More than one need a model that is not loaded yet.
         part: make only every ``part.of``-th shard; the other parts are made by other calls, at the same time or later.
-        overwrite: throw away what is in ``vectors``, or what there is of the part.
+        overwrite: replace what is in ``vectors``, or the shards of the part.
         bad: which lines the reader of ``passages`` may reject; ``rejected.jsonl`` in ``vectors`` lists them.
         advance: told of each finished group of passages.
         skip: told of passages that were finished before; ``advance`` if None.

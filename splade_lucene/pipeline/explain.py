@@ -1,4 +1,4 @@
-"""Explanations: what a model makes of a text, and why one document comes before another."""
+"""Explanations: how a model encodes a text, and why one document is ranked before another."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from splade_lucene.pipeline.search import ImpactSearcher
 if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel
 
-# Ranks are looked up among so many hits.
+# Hits among which ranks are looked up.
 RANKS = 1000
 
 

@@ -1,4 +1,4 @@
-"""Draws what a model makes of a text as one HTML page: no script, nothing fetched."""
+"""Renders the encoding of a text as one HTML page, without scripts or requests."""
 
 from __future__ import annotations
 

@@ -167,7 +167,7 @@ class _Worker:
 
 
 class _Dealer:
-    """Deals shards to workers and records what they finish; one thread a worker waits for its answers."""
+    """Deals shards to workers and records what they finish; one thread per worker waits for its answers."""
 
     def __init__(self, shards: Iterator[Task], folder: Path, record: Record, advance: Advance) -> None:
         self._shards, self._folder, self._record, self._advance = shards, folder, record, advance

@@ -20,13 +20,13 @@ Advance = Callable[[int], None]
 
 
 class Progress(Protocol):
-    """Told how a long work gets on; an ``Advance`` that also knows what was done before."""
+    """Reports the progress of long work; an ``Advance`` that also knows what was done before."""
 
     def __call__(self, count: int) -> None:
-        """So many more units are finished."""
+        """Adds ``count`` finished units."""
 
     def skip(self, count: int) -> None:
-        """So many more units were finished by an earlier run; they count, but not for the speed."""
+        """Adds ``count`` units that an earlier run finished; they count, but not for the speed."""
 
 
 @contextmanager
@@ -58,7 +58,7 @@ class _Bar:
         self._bar.update(count)
 
     def skip(self, count: int) -> None:
-        # As if the bar had been begun there: tqdm takes the speed from what comes after.
+        # As if the bar had started there: tqdm takes the speed from what comes after.
         self._bar.initial += count
         self._bar.last_print_n += count
         self._bar.n += count

@@ -1,4 +1,4 @@
-"""The encoder of queries that a folder of vectors or an index names, loaded and held against the record of what it was."""
+"""Loads the encoder of queries that a folder of vectors or an index names, and compares it with the record."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def bind_encoder(
         few: for a handful of queries, which are encoded before torch would be imported, if the model allows it.
 
     Raises:
-        ModelError: the model that the record names cannot be had, or cannot read so many tokens.
+        ModelError: the model that the record names cannot be loaded, or cannot read queries of that length.
         IndexMismatchError: its files are not those that the record speaks of.
     """
     if record.query.kind in ("idf", "static"):

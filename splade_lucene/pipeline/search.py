@@ -85,8 +85,8 @@ class ImpactSearcher(ImpactIndexSearcher):
         """The encoder, loaded if it is not yet.
 
         Raises:
-            ModelError: the model that the index names cannot be had.
-            IndexMismatchError: it can, but its files are no longer those that the index was made with.
+            ModelError: the model that the index names cannot be loaded.
+            IndexMismatchError: its files are no longer those that the index was made with.
         """
         if self._few is not None:
             return self._few
@@ -138,7 +138,7 @@ class ImpactSearcher(ImpactIndexSearcher):
         }
 
     def cores_among(self, threads: int) -> AbstractContextManager[object]:
-        """In a block, each of so many threads has its share of the cores to encode with."""
+        """In the block, each of ``threads`` threads has its share of the cores to encode with."""
         encoder = self.query_encoder()
         return encoder.cores_among(threads) if isinstance(encoder, BoundEncoder) else nullcontext()
 
@@ -225,7 +225,7 @@ def search_queries(
         searcher: of either kind.
         queries: our records, queries of ir_datasets, or one of its data sets.
         k: the number of hits of each.
-        threads: how many search at the same time.
+        threads: the number of threads that search.
         remove_query: leave out the document that has the query's id (the rule of BEIR, which matters for ArguAna and Quora).
         within: docids, or a filter of the searcher's: only these documents are found.
         max_passage: find documents by the best of their passages, whose docids are ``document#number``.
@@ -286,7 +286,7 @@ class Load(NamedTuple):
 
     Attributes:
         latency: of single queries, from the call to its hits, in milliseconds.
-        per_second: queries that were answered a second, all threads together.
+        per_second: queries answered per second, all threads together.
     """
 
     latency: Latency

@@ -1,4 +1,4 @@
-"""Long documents as passages of so many words, which models can read whole."""
+"""Splits long documents into passages of a number of words, which models can read whole."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _WORD = re.compile(r"\S+")
 
 
 def check_split(words: int | None, overlap: int) -> None:
-    """Makes sure that passages move on.
+    """Checks the size of passages and their overlap.
 
     Raises:
         ValueError: ``words`` is not positive, or ``overlap`` not below it; or there is an overlap of nothing.
@@ -33,7 +33,7 @@ def split_passages(documents: Iterable[Passage], words: int, overlap: int = 0) -
         overlap: words at the end of a passage with which the next one begins.
 
     Yields:
-        Passages with the docids ``document#0``, ``document#1`` and so on, at least one a document.
+        Passages with the docids ``document#0``, ``document#1`` and so on, at least one per document.
 
     Raises:
         InputError: a docid ends like that of a passage already.

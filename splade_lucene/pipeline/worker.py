@@ -2,7 +2,7 @@
 
 It is started as a module. Lines of JSON come on stdin: first the job, then shards of passages. Lines of JSON go out on stdout: first
 what the manifest needs to know, then the passages that are done and the shards that are written. When stdin ends, whatever the
-reason, the other process has no more use for this one, and it ends at once: nothing goes on writing behind its back.
+reason, the other process needs this one no more, and it ends at once: nothing is written after that.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Puts the page together: one file, nothing fetched, nothing executed but the script that its policy names by checksum."""
+"""Builds the page: one file that fetches nothing and runs only the script that its policy names by checksum."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def pareto_front(points: Sequence[Point]) -> list[Point]:
 
 
 def quality_against_cost(points: Sequence[Point], *, quality: str, cost: str) -> str:
-    """A scatter plot with a point a system; a line joins those that no other system beats.
+    """A scatter plot with a point per system; a line joins those that no other system beats.
 
     Args:
         points: the systems whose cost is known.
@@ -109,7 +109,7 @@ def differences(values: Sequence[float], *, width: str, label: str) -> str:
     """Differences to the baseline as bars without gaps.
 
     Args:
-        values: one a query, largest first; where there are more than bars can be told apart, evenly spaced ones stand for all.
+        values: one per query, largest first; where there are more than bars can be told apart, evenly spaced ones stand for all.
         width: a key of ``WIDTHS``.
         label: what is compared, for those who do not see the plot.
 
@@ -141,7 +141,7 @@ def differences(values: Sequence[float], *, width: str, label: str) -> str:
 
 
 def latencies(times: Mapping[int, tuple[str, Sequence[QueryTime]]], *, width: str) -> str:
-    """The distributions of latency, a pair of halves a system: without encoding above the line, with encoding below it.
+    """The distributions of latency, a pair of halves per system: without encoding above the line, with encoding below it.
 
     Args:
         times: number of the system → its label and the times of its queries; at least one.

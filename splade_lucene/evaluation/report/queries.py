@@ -14,7 +14,7 @@ from splade_lucene.evaluation.results import Dataset, Results, locate
 from splade_lucene.records import Passage
 
 DETAILED_QUERIES = 1500
-"""How many queries a page tells everything about, over all data sets: about 5 kB each. Those that differ most come first."""
+"""The number of queries that a page details, over all data sets: about 5 kB each. Those that differ most come first."""
 
 _DECIMALS = 4
 _DIGITS = 5  # of scores: those of reciprocal rank fusion are small
@@ -62,9 +62,9 @@ class Queries:
 
     Attributes:
         measure: what is compared.
-        differences: one a system other than the baseline.
+        differences: one per system other than the baseline.
         payload: for the script: ``ids``, ``scores`` by number of the system, and what is known of the queries and passages.
-        detailed: how many queries the payload tells everything about.
+        detailed: the number of queries that the payload details.
         kept: how many the evidence on disk does.
     """
 

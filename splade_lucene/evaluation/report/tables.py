@@ -43,7 +43,7 @@ class TableRow:
     Attributes:
         head: the first column.
         detail: below the head, in small letters.
-        cells: one a column.
+        cells: one per column.
         aside: not measured here: a published row.
     """
 
@@ -59,7 +59,7 @@ class Table:
 
     Attributes:
         columns: their heads, without that of the first column.
-        rows: each with a cell a column.
+        rows: each with a cell per column.
         starts: the numbers of the columns that begin a group, counted from 0.
     """
 
@@ -89,7 +89,7 @@ def number(value: float | None, digits: int = 4, *, sign: bool = False) -> str:
 
 
 def overview(results: Results) -> Table:
-    """The main measure of all data sets: a row a data set and a row an average, a column a system."""
+    """The main measure of all data sets: a row per data set and average, a column per system."""
     measure = main_measure(results)
     names = [system.name for system in results.systems]
     rows = []
@@ -110,7 +110,7 @@ def overview(results: Results) -> Table:
 
 
 def quality_and_cost(results: Results, dataset: Dataset) -> Table:
-    """A row a system: all measures, queries won and lost, and the costs that matter most; then the published rows."""
+    """A row per system: all measures, queries won and lost, and the costs that matter most; then the published rows."""
     rows = _rows(results, dataset)
     measure = main_measure(results)
     best = {each: _best(row.scores[each] for row in rows.values() if each in row.scores) for each in results.measures}
@@ -140,7 +140,7 @@ def quality_and_cost(results: Results, dataset: Dataset) -> Table:
 
 
 def costs(results: Results, dataset: Dataset) -> Table | None:
-    """All that a system costs, a row a system; None if nothing is known."""
+    """All costs, a row per system; None if nothing is known."""
     rows = {name: row for name, row in _rows(results, dataset).items() if row.cost or row.timings}
     columns = ("documents", "terms a query", "terms a document", "FLOPS", "index MB", "encoding s", "indexing s")
     latency = tuple(f"{what} {which}" for what in ("search ms,", "with encoding,") for which in ("mean", "p50", "p99"))
@@ -163,7 +163,7 @@ def costs(results: Results, dataset: Dataset) -> Table | None:
 
 
 def significance(results: Results, dataset: Dataset) -> Table | None:
-    """Every comparison with the baseline, a row a system and measure; None if there is none."""
+    """Every comparison with the baseline, a row per system and measure; None if there is none."""
     lines = []
     for name, row in _rows(results, dataset).items():
         for measure, comparison in row.comparisons.items():
@@ -178,7 +178,7 @@ def significance(results: Results, dataset: Dataset) -> Table | None:
 
 
 def remarks(results: Results, dataset: Dataset) -> list[str]:
-    """What a reader of a data set's figures should know, a sentence each."""
+    """Notes on a data set's figures, a sentence each."""
     said = list(dataset.notes)
     for name, row in _rows(results, dataset).items():
         label = labels(results)[name]

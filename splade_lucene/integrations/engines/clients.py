@@ -30,7 +30,7 @@ class RestClient:
         url: of the server, with user and password if it wants them; an API key is taken from ``OPENSEARCH_API_KEY`` or
             ``ELASTICSEARCH_API_KEY``.
         index: the name of the index.
-        connections: how many requests are under way at the same time.
+        connections: the number of concurrent requests.
 
     Raises:
         EngineError: the client is not installed.
@@ -87,7 +87,7 @@ class RestClient:
         self._call(lambda: self._client.indices.delete(index=self.index))
 
     def bulk(self, lines: Sequence[str]) -> list[dict[str, Any]]:
-        """Sends actions and documents, a line each; returns what became of each document."""
+        """Sends actions and documents, a line each; returns the outcome for each document."""
         if self.vendor == "opensearch":
             answer = self._call(lambda: self._client.bulk(index=self.index, body="".join(f"{line}\n" for line in lines)))
         else:
@@ -146,9 +146,9 @@ def _with_port(url: str) -> str:
     try:
         port = parts.port or (443 if parts.scheme == "https" else _PORT)
     except ValueError as error:
-        raise EngineError(f"{url!r} is no address of a server ({error})") from None
+        raise EngineError(f"{url!r} is not an address of a server ({error})") from None
     if parts.scheme not in {"http", "https"} or parts.hostname is None:
-        raise EngineError(f"{url!r} is no address of a server; write http://HOST:PORT or https://HOST:PORT")
+        raise EngineError(f"{url!r} is not an address of a server; write http://HOST:PORT or https://HOST:PORT")
     user = parts.netloc.rpartition("@")[0]
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{user + '@' if user else ''}{host}:{port}{parts.path}"

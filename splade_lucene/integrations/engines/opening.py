@@ -29,7 +29,7 @@ def load_engine(
         url: of the server, or a file for Milvus Lite. Keys are taken from ``OPENSEARCH_API_KEY``, ``ELASTICSEARCH_API_KEY`` and
             ``MILVUS_TOKEN``.
         overwrite: replace an index of this name.
-        connections: batches that are under way at the same time.
+        connections: the number of concurrent batches.
         advance: told the number of documents loaded since the last call.
 
     Returns:
@@ -62,7 +62,7 @@ def open_engine(address: EngineAddress, *, connections: int = 1) -> SearchEngine
 
     Args:
         address: where it is.
-        connections: searches that are under way at the same time.
+        connections: the number of concurrent searches.
 
     Raises:
         EngineError: the client is not installed, or the server cannot be reached.

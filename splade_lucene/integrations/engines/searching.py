@@ -39,7 +39,7 @@ def search_engine(
         engine: an open index.
         queries: our records, queries of ir_datasets, or one of its data sets.
         k: the number of hits of each.
-        threads: searches that are under way at the same time.
+        threads: the number of concurrent searches.
         remove_query: leave out the document that has the query's id.
         query_max_length: tokens a query is cut at; what the index says if None.
         query_top_k: search for this many tokens of a query, those of the largest weights; all if None.

@@ -49,7 +49,7 @@ class _Totals(NamedTuple):
 
 
 class CiffExporter(Exporter):
-    """Writes one ``.ciff`` file a shard.
+    """Writes one ``.ciff`` file per shard.
 
     Args:
         job: what is exported.

@@ -64,7 +64,7 @@ def _pool() -> Any:
 
 
 def encode_postings(gaps: NDArray[np.uint32], impacts: NDArray[np.uint32]) -> bytes:
-    """The field ``postings`` of a list, as protobuf would write it, without an object a posting: hundreds of times faster.
+    """The field ``postings`` of a list, as protobuf would write it, without an object per posting: hundreds of times faster.
 
     Args:
         gaps: of the docids.
@@ -91,7 +91,7 @@ def varint(value: int) -> bytes:
 
 
 def _varints(values: NDArray[np.uint32]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Seven bits a byte from the lowest on, the highest bit set on all but the last: five columns, and which of them are in use."""
+    """Seven bits per byte from the lowest on, the highest bit set on all but the last: five columns, and which of them are in use."""
     parts = values[:, None] >> np.arange(0, 35, 7, dtype=np.uint64)
     there = parts > 0
     there[:, 0] = True

@@ -103,7 +103,7 @@ def export_vectors(
     Raises:
         InputError: ``out`` is not complete or was changed, ``folder`` exists, ``name`` is not allowed, or an id is too long.
         EngineError: a package that the format needs is not installed.
-        ModelError: the model cannot be had.
+        ModelError: the model cannot be loaded.
         IndexMismatchError: its files are not those that the vectors were made with.
     """
     out, folder = Path(out), Path(folder)
@@ -133,7 +133,7 @@ def export_vectors(
     exporter: Exporter = exporter_class(engine)(job, **options)
     with atomic_folder(folder, overwrite=overwrite) as temporary:
         if records is not None:
-            encoder()  # a model that cannot be had should show before the long work
+            encoder()  # a model that cannot be loaded should fail before the long work
         facts = exporter.write_documents(temporary, _not_empty(out, advance))
         written = without_terms = 0
         if records is not None:

@@ -26,7 +26,7 @@ class FeatureExporter(Exporter):
     batches = "bulk/*.ndjson"
 
     def write_documents(self, folder: Path, vectors: Iterator[ImpactVector]) -> Mapping[str, Any]:
-        """As in the base class: a bulk request a file, two lines a document."""
+        """As in the base class: one bulk request per file, two lines per document."""
         rounded = 0
         largest = 0
 

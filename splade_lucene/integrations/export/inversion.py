@@ -33,7 +33,7 @@ class PostingsList(NamedTuple):
 class Inverter:
     """Collects vectors and gives them back as postings lists.
 
-    Needs 20 bytes of disk a posting while it is at work; memory for one block of postings and for the terms.
+    Needs 20 bytes of disk per posting while it works; memory for one block of postings and for the terms.
 
     Args:
         folder: for its files; made if it is not there.
@@ -94,7 +94,7 @@ class Inverter:
             yield PostingsList(term, some["document"], some["impact"])
 
     def _scatter(self, postings: NDArray[np.void], place: NDArray[np.int64], free: NDArray[np.int64]) -> None:
-        """Puts the postings where their lists have room; blocks come in the order of documents, so lists stay sorted."""
+        """Writes the postings to the free places of their lists; blocks come in the order of documents, so lists stay sorted."""
         with self._raw.open("rb") as stream:
             while len(block := np.fromfile(stream, _RAW, self._block)):
                 positions = place[block["term"]]

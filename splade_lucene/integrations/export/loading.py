@@ -99,7 +99,7 @@ def load_export(
         server: where to.
         engine: the engines that the export may be for, as ``--to`` names them, begin with this.
         overwrite: replace an index of this name, and load everything.
-        connections: batches that are under way at the same time.
+        connections: the number of concurrent batches.
         advance: told the number of documents loaded since the last call.
 
     Returns:

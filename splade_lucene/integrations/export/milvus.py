@@ -44,7 +44,7 @@ class MilvusExporter(Exporter):
     batches = "rows/*.json"
 
     def write_documents(self, folder: Path, vectors: Iterator[ImpactVector]) -> Mapping[str, Any]:
-        """As in the base class: the rows of a request a file."""
+        """As in the base class: the rows of one request per file."""
         vocabulary = self.job.vocabulary()
         cut = 0
 

@@ -1,4 +1,4 @@
-"""Parquet: a row a passage, with its docid, tokens and impacts, as Spark, DuckDB, Polars or Hugging Face datasets read it."""
+"""Parquet: one row per passage, with its docid, tokens and impacts, as Spark, DuckDB, Polars or Hugging Face datasets read it."""
 
 from __future__ import annotations
 

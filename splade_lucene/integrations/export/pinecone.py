@@ -48,7 +48,7 @@ class PineconeExporter(Exporter):
     notes = _NOTES
 
     def write_documents(self, folder: Path, vectors: Iterator[ImpactVector]) -> Mapping[str, Any]:
-        """As in the base class: a request body a file."""
+        """As in the base class: one request body per file."""
         vocabulary = self.job.vocabulary()
         serverless = {"serverless": {"cloud": "aws", "region": "us-east-1"}}
         write_json(folder / "index.json", {"name": self.job.name, "vector_type": "sparse", "metric": "dotproduct", "spec": serverless})

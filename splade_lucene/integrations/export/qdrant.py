@@ -45,7 +45,7 @@ class QdrantExporter(Exporter):
     notes = _NOTES
 
     def write_documents(self, folder: Path, vectors: Iterator[ImpactVector]) -> Mapping[str, Any]:
-        """As in the base class: a request body a file."""
+        """As in the base class: one request body per file."""
         vocabulary = self.job.vocabulary()
         write_json(folder / "collection.json", {"sparse_vectors": {FIELD: {}}})
         write_json(folder / "vocabulary.json", vocabulary)
