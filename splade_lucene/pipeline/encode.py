@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from splade_lucene.core.ir_adapters import Passages, as_passages
+from splade_lucene.core.notices import notice
 from splade_lucene.core.rejects import RejectPolicy
 from splade_lucene.errors import InputError
 from splade_lucene.pipeline.passage_encoder import EncodingSettings, PassageEncoder, ShardEncoder, Task
@@ -94,29 +94,33 @@ def encode_collection(
         return writer.finish(bad.rejected if bad else ())
 
 
+@contextmanager
 def _shard_encoder(
     model: SpladeModel | ModelSpec | str, settings: EncodingSettings, folder: Path, workers: int, overwrite: bool
-) -> AbstractContextManager[ShardEncoder]:
+) -> Iterator[ShardEncoder]:
     """A model with the arithmetic that the vectors which are there were made with, so that a run can be resumed on another machine."""
     spec = ModelSpec(model) if isinstance(model, str) else model
     kernels = None if overwrite else recorded_kernels(folder)
-    if isinstance(spec, ModelSpec):
-        spec = spec if kernels is None else spec._replace(kernels=kernels)
+    if not isinstance(spec, ModelSpec):
         if workers > 1:
-            return WorkerPool(spec, settings, workers)
-        from splade_lucene.encoding.model import SpladeModel
-
-        loaded = SpladeModel.load(**spec._asdict())
-        if spec.precision == "auto" and (gain := loaded.bf16_gain()) >= _WORTH_SAYING:
-            print(
-                f"this processor multiplies matrices {gain:.1f} times as fast in bf16: --precision bf16 encodes faster and changes nDCG@10 "
-                "by at most .002",
-                file=sys.stderr,
-            )
-        return nullcontext(PassageEncoder(loaded, settings))
+            raise ValueError("a loaded model encodes in this process; for several workers give the name of the model")
+        yield PassageEncoder(spec if kernels is None else spec.with_kernels(kernels), settings)
+        return
+    spec = spec if kernels is None else spec._replace(kernels=kernels)
     if workers > 1:
-        raise ValueError("a loaded model encodes in this process; for several workers give the name of the model")
-    return nullcontext(PassageEncoder(spec if kernels is None else spec.with_kernels(kernels), settings))
+        with WorkerPool(spec, settings, workers) as pool:
+            yield pool
+        return
+    from splade_lucene.encoding.model import SpladeModel
+
+    loaded = SpladeModel.load(**spec._asdict())
+    yield PassageEncoder(loaded, settings)
+    # After the work, so that a failure is one sentence.
+    if spec.precision == "auto" and (gain := loaded.bf16_gain()) >= _WORTH_SAYING:
+        notice(
+            f"this processor multiplies matrices {gain:.1f} times as fast in bf16: --precision bf16 encodes faster and changes nDCG@10 "
+            "by at most .002"
+        )
 
 
 def passages_to_encode(passages: Passages, folder: Path, settings: EncodingSettings) -> Iterator[Passage]:
