@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--every", type=int, default=10, help="the filtered search finds one document in so many")
+    parser.add_argument("--every", type=int, default=10, help="the filtered search finds one document in this number")
     parser.add_argument("--single", action="store_true", help="single queries only")
     args = parser.parse_args()
     jvm.start()

@@ -283,7 +283,7 @@ def tried(kind: Kind, data: bytes, packed: bool, folder: Path) -> str:
 
 
 def main() -> int:
-    """Tries so many inputs and prints what went wrong."""
+    """Tries a number of inputs and prints what went wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--inputs", type=int, default=120_000, help="how many (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=6, help="of the random mutations (default: %(default)s)")

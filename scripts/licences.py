@@ -60,7 +60,7 @@ def licence(package: importlib.metadata.Distribution) -> str:
 
 
 def audit(packages: dict[str, importlib.metadata.Distribution]) -> int | None:
-    """Runs pip-audit over exactly these versions; gives its exit status, None where it or its database cannot be had."""
+    """Runs pip-audit over exactly these versions; gives its exit status, None where it or its database is not available."""
     program = shutil.which("pip-audit") or str(Path(sys.executable).parent / "pip-audit")
     if not Path(program).is_file():
         print("vulnerabilities: not looked up, pip-audit is not installed; run: pip install pip-audit", file=sys.stderr)

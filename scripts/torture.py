@@ -305,7 +305,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help=f"{_QUICK_KILLS} kills on a small collection, about five minutes")
     parser.add_argument("--kills", type=int, help=f"how many (default: {_KILLS})")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no new round after so many (default: no limit)")
+    parser.add_argument(
+        "--minutes", type=float, default=float("inf"), help="start no new round after this number of minutes (default: no limit)"
+    )
     parser.add_argument("--seed", type=int, default=6, help="of the random moments (default: %(default)s)")
     parser.add_argument("--jobs", nargs="+", choices=[job.name for job in JOBS], help="only these steps")
     args = parser.parse_args()

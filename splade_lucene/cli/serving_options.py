@@ -58,19 +58,27 @@ def add_encoding(parser: argparse._ArgumentGroup) -> None:
         help="let a query wait for others to be encoded with it, even if the encoder is idle (default: %(default)g)",
     )
     parser.add_argument(
-        "--batch-size", type=positive, default=encoding.batch_size, help="the most queries encoded together (default: %(default)s)"
+        "--batch-size", type=positive, default=encoding.batch_size, help="maximum number of queries encoded together (default: %(default)s)"
     )
     parser.add_argument(
-        "--query-cache", type=positive, default=encoding.cache, metavar="N", help="encoded queries that are kept (default: %(default)s)"
+        "--query-cache",
+        type=positive,
+        default=encoding.cache,
+        metavar="N",
+        help="number of encoded queries that are kept (default: %(default)s)",
     )
 
 
 def add_limits(parser: argparse._ArgumentGroup) -> None:
     """What requests may ask for."""
     limits = Limits()
-    parser.add_argument("--max-hits", type=positive, default=limits.hits, metavar="N", help="the largest k (default: %(default)s)")
+    parser.add_argument("--max-hits", type=positive, default=limits.hits, metavar="N", help="maximum k (default: %(default)s)")
     parser.add_argument(
-        "--max-query-chars", type=positive, default=limits.query_chars, metavar="N", help="the longest query (default: %(default)s)"
+        "--max-query-chars",
+        type=positive,
+        default=limits.query_chars,
+        metavar="N",
+        help="maximum length of a query in characters (default: %(default)s)",
     )
     parser.add_argument(
         "--queue",
@@ -96,7 +104,7 @@ def add_server(parser: argparse._ArgumentGroup, port: int) -> None:
     parser.add_argument(
         "--api-key", metavar="KEY", help=f"what clients have to send; the variable {KEY_VARIABLE} keeps it out of the process list"
     )
-    parser.add_argument("--no-api-key", action="store_true", help="let everybody search, also beyond loopback")
+    parser.add_argument("--no-api-key", action="store_true", help="allow everybody to search, also beyond loopback")
     parser.add_argument(
         "--allow-host",
         action="append",

@@ -1,4 +1,4 @@
-"""How many requests are taken on at once."""
+"""Limits the number of concurrent requests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from splade_lucene.serving.problems import overloaded
 
 
 class Admission:
-    """Counts the requests that wait or run, and turns away what is too much. Use it from one thread.
+    """Counts the requests that wait or run, and refuses those beyond a limit. Use it from one thread.
 
     Args:
         most: how many there may be.

@@ -59,7 +59,7 @@ def explain_hits(index: OpenIndex, text: str, terms: Sequence[Term], candidates:
 
 
 def explain_scores(name: str, index: OpenIndex, text: str, doc_ids: Sequence[str]) -> ExplainAnswer:
-    """Takes the scores of one or two documents apart.
+    """Explains the scores of one or two documents.
 
     Raises:
         InputError: the index lacks one of them.

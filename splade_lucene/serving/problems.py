@@ -1,4 +1,4 @@
-"""What a request can fail with: an HTTP status and one sentence."""
+"""How requests fail: an HTTP status and one sentence."""
 
 from __future__ import annotations
 

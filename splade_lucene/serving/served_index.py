@@ -1,4 +1,4 @@
-"""An index that is served, and that changes under way without a request being lost."""
+"""An index that is served, and that is replaced without a request being lost."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ class ServedIndex:
             return False
 
     def reload(self) -> None:
-        """Opens what is in the folder now. Those who search go on with what they have, which is closed when the last of them is done.
+        """Opens what is in the folder now. Running searches keep the index that they have, which is closed when the last of them is done.
 
         Raises:
             SpladeLuceneError: it cannot be opened; the index before stays.

@@ -52,7 +52,7 @@ class SearchService:
     Args:
         catalog: the indexes.
         limits: what requests may ask for.
-        threads: how many search at the same time.
+        threads: the number of search threads.
     """
 
     def __init__(self, catalog: Catalog, limits: Limits, threads: int) -> None:
@@ -97,7 +97,7 @@ class SearchService:
         return DocumentAnswer(index=name, docid=doc_id, doc=doc)
 
     async def explain(self, name: str, body: ExplainBody) -> ExplainAnswer:
-        """Takes the score of a document apart, or compares two.
+        """Explains the score of a document, or compares two.
 
         Raises:
             RequestError: there is no such index or document.

@@ -44,7 +44,7 @@ class ServiceSettings:
         sources: the indexes.
         limits: what requests may ask for.
         encoding: how queries are encoded.
-        threads: how many search at the same time.
+        threads: the number of search threads.
     """
 
     sources: Sequence[Source]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _SAMPLES = 9
 _WORDS = range(4, 13)
 _MOST_WORDS = 9
-# Without texts: so many words of the vocabulary are looked up, and the share of documents in which one may be.
+# Without texts: how many words of the vocabulary are looked up, and the share of documents in which one may be.
 _MOST_LOOKED_UP, _RARE, _WORD_LENGTHS = 1000, 0.05, range(6, 13)
 
 

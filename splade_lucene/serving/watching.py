@@ -36,7 +36,7 @@ async def _watch(catalog: Catalog, reloaded: Callable[[str], None]) -> None:
         await asyncio.sleep(_PAUSE)
         try:
             names = await asyncio.to_thread(catalog.reload_changed)
-        except Exception:  # the watch goes on whatever a folder holds
+        except Exception:  # keep watching, whatever a folder holds
             log_event("watch failed", level=logging.ERROR, exc_info=True)
             continue
         for name in names:
