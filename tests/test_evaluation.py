@@ -31,6 +31,8 @@ NOTES: dict[str, Any] = {
     "search_ms": {"mean": 3.14159, "p50": 3.0, "p99": 9.0},
     "encode_ms": 7.26,
     "flops": 1.234,
+    "terms_per_query": 24.5,
+    "terms_per_document": 130.25,
     "settings": {"max_length": 128},
     "encoder": replace(ENCODER, query_max_length=24).to_json(),
 }
@@ -209,6 +211,11 @@ def test_the_cost_of_an_impact_run_names_its_lengths() -> None:
 def test_a_bm25_run_has_no_encoder_to_pay_for() -> None:
     notes = {key: value for key, value in NOTES.items() if key not in {"encoder", "encode_ms"}}
     assert cost_columns(notes) == {**cost_columns(NOTES), "encode ms": "0", "lengths": "-"}
+
+
+def test_what_is_not_known_of_another_engines_run_is_a_dash() -> None:
+    notes = {key: value for key, value in NOTES.items() if key not in {"index_bytes", "terms_per_document", "flops"}}
+    assert cost_columns(notes) == {**cost_columns(NOTES), "index MB": "-", "FLOPS": "-"}
 
 
 def test_without_notes_every_cost_is_a_dash() -> None:

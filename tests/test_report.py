@@ -11,10 +11,10 @@ import pytest
 
 from splade_lucene.errors import InputError, SpladeLuceneError
 from splade_lucene.evaluation.cost import QueryTime
+from splade_lucene.evaluation.numbers import DIFFERENCE, PAGE, SCORE, write
 from splade_lucene.evaluation.report import FILE, plots, write_report
 from splade_lucene.evaluation.report.queries import DETAILED_QUERIES, decisive_pair, read_queries
 from splade_lucene.evaluation.report.svg import axes, style, to_svg
-from splade_lucene.evaluation.report.tables import number
 from splade_lucene.evaluation.results import Comparison, write_results
 from tests.evaluation_sample import SYSTEMS, gain, write_sample
 
@@ -224,14 +224,14 @@ def test_figures_do_not_share_ids_and_take_the_colours_of_the_page() -> None:
 
 @pytest.mark.parametrize(("value", "text"), [(0.5, "0.5000"), (-0.25, "−0.2500"), (None, "–"), (float("nan"), "–"), (1234.5, "1,234.5000")])
 def test_numbers_are_written_alike(value: float | None, text: str) -> None:
-    assert number(value) == text
+    assert write(value, SCORE, PAGE) == text
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [(0.5, "+0.5000"), (-0.25, "−0.2500"), (0.00001, "±0.0000"), (-0.00001, "±0.0000"), (None, "–")]
 )
 def test_differences_have_a_sign(value: float | None, text: str) -> None:
-    assert number(value, sign=True) == text
+    assert write(value, DIFFERENCE, PAGE) == text
 
 
 def test_a_difference_is_marked_only_when_both_tests_find_it(tmp_path: Path) -> None:

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import csv
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 
 from splade_lucene.errors import InputError
+from splade_lucene.evaluation import tables
 from splade_lucene.evaluation.cost import QueryTime
+from splade_lucene.evaluation.figures import COSTS
+from splade_lucene.evaluation.numbers import DIFFERENCE, P_VALUE, PAGE, PLAIN, SCORE, Format, write
 from splade_lucene.evaluation.result_files import (
     Evidence,
     read_evidence,
@@ -18,6 +23,7 @@ from splade_lucene.evaluation.result_files import (
     write_passages,
     write_scores,
 )
+from splade_lucene.evaluation.result_tables import markdown_table, write_tables
 from splade_lucene.evaluation.results import (
     FILE,
     Average,
@@ -165,3 +171,69 @@ def test_files_of_queries_that_are_something_else_are_refused_with_their_line(tm
         list(read_evidence(tmp_path / "c.jsonl"))
     with pytest.raises(InputError, match=r"c\.jsonl, line 1: is no passage"):
         read_evidence_passages(tmp_path / "c.jsonl")
+
+
+def test_a_row_of_which_only_some_costs_are_known_has_dashes_for_the_others() -> None:
+    rows = [Row("scifact", "splade-tiny", "a.trec", "cd", {}, cost=COST), Row("scifact", "bm25-flat", "b.trec", "ef", {})]
+    lines = markdown_table(tables.costs(dataclasses.replace(RESULTS, rows=tuple(rows)))).splitlines()
+    heading, _, *cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert len(cells) == 1  # nothing at all is known of the other
+    assert dict(zip(heading, cells[0], strict=True)) == {
+        "data set": "scifact",
+        "system": "SPLADE tiny",
+        "documents": "5,183",
+        "FLOPS": "9.92",
+        "terms a query": "52.3",
+        "terms a document": "247.0",
+        "index MB": "2.97",
+        "encode s": "-",
+        "index s": "-",
+        "search ms": "-",
+        "with encoding": "-",
+    }
+
+
+def test_latencies_share_a_column_where_there_is_little_space() -> None:
+    table = tables.costs(RESULTS)
+    assert [column.name for column in table.columns][-6:-3] == ["search ms, mean", "search ms, p50", "search ms, p99"]
+    assert "| 9.00 / 8.50 / 20.25 | 13.00 / 12.50 / 30.00 |" in " ".join(markdown_table(table).split())
+
+
+def test_every_cost_is_in_every_table() -> None:
+    table = tables.costs(RESULTS, RESULTS.datasets[0])
+    assert table.names == [figure.name for figure in COSTS]
+    assert {field.name for field in dataclasses.fields(Cost)} <= {figure.key for figure in COSTS}
+
+
+def test_a_measure_that_one_system_lacks_is_a_dash_in_every_file(tmp_path: Path) -> None:
+    write_tables(tmp_path, RESULTS)  # R@100 was not measured
+    for name in ("table.md", "table.tex"):
+        assert any(".6436*" in line and line.rstrip(" |\\").endswith("-") for line in (tmp_path / name).read_text().splitlines())
+    assert [row["R@100"] for row in csv.DictReader((tmp_path / "table.csv").open())] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "plain", "page"),
+    [
+        (0.67891, SCORE, ".6789", "0.6789"),
+        (1.0, SCORE, "1.0000", "1.0000"),
+        (1234.5, SCORE, "1,234.5000", "1,234.5000"),
+        (-0.0353, DIFFERENCE, "-.0353", "−0.0353"),
+        (0.00001, DIFFERENCE, "0", "±0.0000"),
+        (0.00009, P_VALUE, "<.0001", "<0.0001"),
+        (0.0001, P_VALUE, ".0001", "0.0001"),
+        (0.25, Format(1), "0.2", "0.2"),
+        (None, SCORE, "-", "–"),
+        (float("nan"), SCORE, "-", "–"),
+        ("128/24", SCORE, "128/24", "128/24"),
+    ],
+)
+def test_numbers_look_alike_in_a_medium(value: float | str | None, form: Format, plain: str, page: str) -> None:
+    assert (write(value, form, PLAIN), write(value, form, PAGE)) == (plain, page)
+
+
+def test_a_fusion_costs_what_its_parts_cost_together() -> None:
+    assert Cost.together([COST, dataclasses.replace(COST, documents=9, flops=0.08)]) == Cost(5183, 10.0, 104.6, 494.0, 5945224)
+    assert Cost.together([COST, None]) is None
+    assert Cost.from_notes({**vars(COST), "hits": 1000}) == COST
+    assert Cost.from_notes({"documents": 5183}) is None

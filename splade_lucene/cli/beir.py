@@ -127,8 +127,8 @@ def run(args: argparse.Namespace) -> None:
     from splade_lucene.evaluation.expectations import find_unexpected, write_expectations
     from splade_lucene.evaluation.measures import parse_measures
     from splade_lucene.evaluation.report.page import write_report
-    from splade_lucene.evaluation.result_tables import markdown, unexpected_rows, write_tables
-    from splade_lucene.evaluation.table import markdown_table
+    from splade_lucene.evaluation.result_tables import markdown, markdown_table, write_tables
+    from splade_lucene.evaluation.tables import unexpected_scores
     from splade_lucene.experiment.run import evaluate
     from splade_lucene.experiment.steps import Settings
     from splade_lucene.experiment.systems import Lengths, plan_systems
@@ -164,7 +164,7 @@ def run(args: argparse.Namespace) -> None:
         write_expectations(args.write_expect, results)
     unexpected = find_unexpected(expectations, results) if expectations else []
     if unexpected:
-        print(f"Not as {args.expect} expects:\n\n{markdown_table(unexpected_rows(unexpected))}\n")
+        print(f"Not as {args.expect} expects:\n\n{markdown_table(unexpected_scores(unexpected))}\n")
     problems = [f"{len(results.skipped)} data sets were skipped"] if results.skipped else []
     problems += [f"{len(unexpected)} scores are not as expected"] if unexpected else []
     if problems:

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from splade_lucene.cli.options import add_threads, folder
 from splade_lucene.encoding.defaults import TINY
-
-if TYPE_CHECKING:
-    from splade_lucene.evaluation.results import Row
 
 HELP = "run the full pipeline on built-in data, offline"
 
@@ -36,9 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
+    from splade_lucene.evaluation.figures import DOCUMENTS, FLOPS, INDEX_MB, QUERY_MS
     from splade_lucene.evaluation.report.page import write_report
     from splade_lucene.evaluation.result_tables import write_tables
-    from splade_lucene.evaluation.table import markdown_table
+    from splade_lucene.evaluation.table import columns, markdown_table, score_columns
     from splade_lucene.experiment.demo import run_demo
     from splade_lucene.lucene import jvm
 
@@ -49,9 +46,11 @@ def run(args: argparse.Namespace) -> None:
     splade = report.systems[1].system
     lengths = f"passages cut at {splade.settings['max_length']} tokens, queries at {splade.record.query_max_length}"
     print(f"\n{report.results.datasets[0].queries} questions; SPLADE: {splade.record.model}, {lengths}\n")
-    print(markdown_table([{"system": each.name, **_figures(each.row)} for each in report.systems]))
+    costs = (DOCUMENTS, INDEX_MB, QUERY_MS, FLOPS)
+    rows = [{"system": each.name, **score_columns(each.row.scores), **columns(each.row, costs)} for each in report.systems]
+    print(markdown_table(rows))
     print(
-        f"\nquery ms: mean of single queries in one thread, {report.results.settings['hits']:,} hits each, encoding included, after a"
+        f"\nquery ms: median of single queries in one thread, {report.results.settings['hits']:,} hits each, encoding included, after a"
         "\nwarm-up round. FLOPS: mean multiplications to score one query against one document (arXiv 2107.05720). fusion: the sum of"
         "\nmin-max-normalised scores, half and half, not tuned; its cost is that of both."
     )
@@ -63,15 +62,3 @@ def run(args: argparse.Namespace) -> None:
                 print(f"  {each.name if rank == 1 else '':7} {rank}. {hit.doc_id}{f'  [{grade}]' if grade else ''}")
     print(f"\nAll figures, query by query: {page}")
     print(_NEXT, end="")
-
-
-def _figures(row: Row) -> dict[str, str]:
-    assert row.cost  # it was measured here
-    assert row.timings
-    return {
-        **{measure: f"{value:.4f}" for measure, value in row.scores.items()},
-        "documents": f"{row.cost.documents:,}",
-        "index MB": f"{row.cost.index_bytes / 1e6:.2f}",
-        "query ms": f"{row.timings.query_ms.mean:.1f}",
-        "FLOPS": f"{row.cost.flops:.2f}",
-    }

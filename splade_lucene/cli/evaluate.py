@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> None:
     from splade_lucene.evaluation.judging import judge
     from splade_lucene.evaluation.measures import parse_measures
     from splade_lucene.evaluation.runs import read_notes, read_run
-    from splade_lucene.evaluation.table import cost_columns, markdown_table, per_query_lines
+    from splade_lucene.evaluation.table import cost_columns, markdown_table, per_query_lines, score_columns
 
     parse_measures(args.measures)
     qrels = read_qrels(args.qrels)
@@ -42,7 +42,6 @@ def run(args: argparse.Namespace) -> None:
             print(f"{path}: {counts}", file=sys.stderr)
         if args.per_query:
             print("\n".join(per_query_lines(judged.scores, judged.queries)))
-        scores = {name: f"{value:.4f}" for name, value in judged.scores.items()}
-        rows.append({"run": str(path), **scores, **cost_columns(read_notes(path))})
+        rows.append({"run": str(path), **score_columns(judged.scores), **cost_columns(read_notes(path))})
     if not args.per_query:
         print(markdown_table(rows))

@@ -9,9 +9,8 @@ from typing import Any
 from splade_lucene.core.files import file_sha256
 from splade_lucene.errors import SpladeLuceneError
 from splade_lucene.evaluation.fusion import RANK_CONSTANT, Method, fuse_runs
+from splade_lucene.evaluation.results import Cost
 from splade_lucene.evaluation.runs import Run, read_notes, read_run
-
-_SUMS = ("flops", "terms_per_query", "terms_per_document", "index_bytes")
 
 
 def fuse_files(
@@ -55,6 +54,5 @@ def fuse_files(
 
 
 def _cost(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    if not all(part.keys() >= {"documents", *_SUMS} for part in parts):
-        return {}
-    return {"documents": max(part["documents"] for part in parts), **{key: sum(part[key] for part in parts) for key in _SUMS}}
+    cost = Cost.together(map(Cost.from_notes, parts))
+    return dict(vars(cost)) if cost else {}

@@ -20,8 +20,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -116,6 +116,22 @@ class Cost:
     terms_per_query: float
     terms_per_document: float
     index_bytes: int
+
+    @classmethod
+    def from_notes(cls, notes: Mapping[str, Any]) -> Cost | None:
+        """What ``search`` noted beside a run; None for runs made elsewhere."""
+        names = [each.name for each in fields(cls)]
+        return cls(**{name: notes[name] for name in names}) if notes.keys() >= set(names) else None
+
+    @classmethod
+    def together(cls, parts: Iterable[Cost | None]) -> Cost | None:
+        """What a fusion of these costs: the sum, but for the documents, of which most counts; None where one is not known."""
+        costs = list(parts)
+        known = [cost for cost in costs if cost]
+        if len(known) < len(costs):
+            return None
+        sums = {each.name: sum(getattr(part, each.name) for part in known) for each in fields(cls)}
+        return cls(**(sums | {"documents": max(part.documents for part in known)}))
 
 
 @dataclass(frozen=True)

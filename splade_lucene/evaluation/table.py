@@ -3,41 +3,87 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from tabulate import tabulate
 
+from splade_lucene.evaluation.figures import FLOPS, INDEX_MB, MILLISECONDS, Figure, lengths
+from splade_lucene.evaluation.numbers import COUNT, TEXT, Format, write
+from splade_lucene.evaluation.results import Cost, Timings
 from splade_lucene.records import EncoderRecord
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class RunCost:
+    """What the notes of a run know of its cost.
+
+    Attributes:
+        documents: in the index.
+        cost: sizes; None where one of them is not known, as of another engine's index.
+        search_ms: the median over the queries, which the first ones, run by a cold JVM, do not distort.
+        encode_ms: the mean of encoding the queries in batches; 0 for BM25.
+        lengths: of passages and queries in tokens.
+    """
+
+    documents: int | None
+    cost: Cost | None
+    search_ms: float | None
+    encode_ms: float | str | None
+    lengths: str | None
+    timings: Timings | None = None
+
+    @classmethod
+    def from_notes(cls, notes: Mapping[str, Any]) -> RunCost:
+        """Takes the cost from notes; a fusion has that of its parts and no times."""
+        documents, cost, times = notes.get("documents"), Cost.from_notes(notes), notes.get("search_ms")
+        search_ms = times["p50"] if times else None
+        if "encoder" not in notes:
+            return cls(documents, cost, search_ms, "0" if times else None, None)
+        cut = lengths(notes["settings"], EncoderRecord.from_json(notes["encoder"]))
+        return cls(documents, cost, search_ms, notes["encode_ms"], cut)
+
+
+RUN_COSTS = (
+    Figure[RunCost]("documents", lambda each: each.documents, COUNT),
+    INDEX_MB,
+    Figure[RunCost]("search ms", lambda each: each.search_ms, MILLISECONDS),
+    Figure[RunCost]("encode ms", lambda each: each.encode_ms, MILLISECONDS),
+    FLOPS,
+    Figure[RunCost]("lengths", lambda each: each.lengths, TEXT),
+)
+
+
+def columns(subject: T, figures: Sequence[Figure[T]]) -> dict[str, str]:
+    """Figures by their headings, a dash where nothing is known."""
+    return {figure.name: figure.text(subject) for figure in figures}
 
 
 def cost_columns(notes: Mapping[str, Any]) -> dict[str, str]:
-    """The cost of a run, from its notes; a dash where nothing is known.
+    """The cost of a run, from its notes; a dash where nothing is known."""
+    return columns(RunCost.from_notes(notes), RUN_COSTS)
 
-    *search ms* is the median over the queries, which the first ones, run by a cold JVM, do not distort; *encode ms* the mean of
-    encoding them in batches.
-    """
-    if not notes.keys() >= {"documents", "index_bytes", "flops"}:
-        return dict.fromkeys(("documents", "index MB", "search ms", "encode ms", "FLOPS", "lengths"), "-")
-    encoder = EncoderRecord.from_json(notes["encoder"]) if "encoder" in notes else None
-    return {
-        "documents": f"{notes['documents']:,}",
-        "index MB": f"{notes['index_bytes'] / 1e6:.2f}" if "index_bytes" in notes else "-",
-        "search ms": f"{notes['search_ms']['p50']:.1f}" if "search_ms" in notes else "-",
-        "encode ms": f"{notes['encode_ms']:.1f}" if encoder else "0" if "search_ms" in notes else "-",
-        "FLOPS": f"{notes['flops']:.2f}" if "flops" in notes else "-",
-        "lengths": f"{notes['settings']['max_length'] or '?'}/{encoder.query_max_length}" if encoder else "-",
-    }
+
+def score_columns(scores: Mapping[str, float]) -> dict[str, str]:
+    """Scores by their measures, with the zero before the point, as trec_eval prints them."""
+    return {measure: write(value, Format(4)) for measure, value in scores.items()}
 
 
 def markdown_table(rows: Sequence[Mapping[str, str]], *, left: int = 1) -> str:
     """Rows of equal keys as a Markdown table, the first ``left`` columns to the left, the others to the right."""
-    header = list(rows[0])
+    return pipe_table(list(rows[0]), [list(row.values()) for row in rows], left=left)
+
+
+def pipe_table(heading: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> str:
+    """The same from a heading and the texts of rows."""
     return tabulate(
-        [[cell.replace("|", "\\|") for cell in row.values()] for row in rows],
-        header,
+        [[cell.replace("|", "\\|") for cell in row] for row in rows],
+        list(heading),
         tablefmt="pipe",
         disable_numparse=True,
-        colalign=["left"] * left + ["right"] * (len(header) - left),
+        colalign=["left"] * left + ["right"] * (len(heading) - left),
     )
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from splade_lucene._version import __version__
 from splade_lucene.collections.queries import read_qrels
@@ -51,7 +50,7 @@ class RunComparison:
                 comparisons=comparisons.get(name, {}),
                 missing=self.judged[name].missing,
                 unjudged=self.judged[name].unjudged,
-                cost=_cost(read_notes(path)),
+                cost=Cost.from_notes(read_notes(path)),
             )
             for name, path in self._runs.items()
         ]
@@ -113,9 +112,3 @@ def _named(runs: Sequence[Path]) -> dict[str, Path]:
     if twice is not None:
         raise SpladeLuceneError(f"the run {twice} is named twice; name each run once")
     return dict(zip(names, runs, strict=True))
-
-
-def _cost(notes: Mapping[str, Any]) -> Cost | None:
-    """What `search` noted beside a run; None for runs made elsewhere."""
-    keys = ("documents", "flops", "terms_per_query", "terms_per_document", "index_bytes")
-    return Cost(**{key: notes[key] for key in keys}) if notes.keys() >= set(keys) else None

@@ -115,15 +115,8 @@ class DatasetEvaluation:
             self._notes.append(f"{system.label}: the index has {there:,} documents, the published one {known:,}, so they are not compared.")
         return known == there
 
-    def _cost(self, system: System) -> Cost:
-        parts = [self._runs[name].notes for name in self._parts(system)]
-        return Cost(
-            documents=max(each["documents"] for each in parts),
-            flops=sum(each["flops"] for each in parts),
-            terms_per_query=sum(each["terms_per_query"] for each in parts),
-            terms_per_document=sum(each["terms_per_document"] for each in parts),
-            index_bytes=sum(each["index_bytes"] for each in parts),
-        )
+    def _cost(self, system: System) -> Cost | None:
+        return Cost.together(Cost.from_notes(self._runs[name].notes) for name in self._parts(system))
 
     def _timings(self, system: System) -> Timings:
         times = list(self._runs[system.name].times().values())

@@ -13,9 +13,13 @@ from typing import Any
 
 from splade_lucene.core.files import atomic_file
 from splade_lucene.errors import SpladeLuceneError
+from splade_lucene.evaluation import tables
 from splade_lucene.evaluation.cost import QueryTime
-from splade_lucene.evaluation.report import plots, tables
+from splade_lucene.evaluation.figures import MAIN_COSTS
+from splade_lucene.evaluation.numbers import DIFFERENCE, PAGE, SCORE, write
+from splade_lucene.evaluation.report import plots
 from splade_lucene.evaluation.report.queries import DETAILED_QUERIES, Difference, Queries, read_queries
+from splade_lucene.evaluation.report.remarks import flat, remarks
 from splade_lucene.evaluation.report.templates import render
 from splade_lucene.evaluation.result_files import read_latency
 from splade_lucene.evaluation.results import Average, Dataset, Results, Row, locate, read_results
@@ -23,7 +27,7 @@ from splade_lucene.evaluation.results import Average, Dataset, Results, Row, loc
 FILE = "report.html"
 
 _OPEN_DATASETS = 3  # with more, their sections are folded
-_COSTS = ("median query latency, ms", "index size, MB", "FLOPS a query and document")
+_MARKS = {1: "▲", 0: "", -1: "▼"}
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,8 @@ class Section:
     dataset: Dataset
     quality: tables.Table
     remarks: Sequence[str]
-    costs: tables.Table | None
-    significance: tables.Table | None
+    costs: tables.Table
+    significance: tables.Table
     against_cost: Sequence[str]
     queries: Queries
     bars: Sequence[Bars]
@@ -82,7 +86,7 @@ def _section(results: Results, dataset: Dataset, folder: Path) -> Section:
         return Section(
             dataset=dataset,
             quality=tables.quality_and_cost(results, dataset),
-            remarks=tables.remarks(results, dataset),
+            remarks=remarks(results, dataset),
             costs=tables.costs(results, dataset),
             significance=tables.significance(results, dataset),
             against_cost=_panels(points, measure),
@@ -95,20 +99,16 @@ def _section(results: Results, dataset: Dataset, folder: Path) -> Section:
 
 
 def _points(number: int, label: str, row: Row, measure: str) -> Sequence[plots.Point | None]:
-    """The system in each of the planes of ``_COSTS``; None where its cost or its quality is not known."""
+    """The system in each of the planes of ``MAIN_COSTS``; None where its cost or its quality is not known."""
     quality = row.scores.get(measure)
-    costs = (
-        row.timings.query_ms.p50 if row.timings else None,
-        row.cost.index_bytes / 1e6 if row.cost else None,
-        row.cost.flops if row.cost else None,
-    )
-    return [None if cost is None or quality is None else plots.Point(label, number, cost, quality) for cost in costs]
+    costs = [figure.shown(row) for figure in MAIN_COSTS]
+    return [None if cost is None or quality is None else plots.Point(label, number, float(cost), quality) for cost in costs]
 
 
 def _panels(points: Sequence[Sequence[plots.Point | None]], measure: str) -> list[str]:
-    panels = zip(_COSTS, zip(*points, strict=True), strict=False)
-    known = [(cost, [point for point in panel if point]) for cost, panel in panels]
-    return [plots.quality_against_cost(panel, quality=measure, cost=cost) for cost, panel in known if panel]
+    panels = zip(MAIN_COSTS, zip(*points, strict=True), strict=False)
+    known = [(figure.axis, [point for point in panel if point]) for figure, panel in panels]
+    return [plots.quality_against_cost(panel, quality=measure, cost=axis) for axis, panel in known if panel]
 
 
 def _shared_datasets(results: Results) -> list[str]:
@@ -163,7 +163,13 @@ def _render(results: Results, sections: Sequence[Section]) -> str:
     ]
     return render(
         "page.html",
-        {"number": tables.number, "flat": tables.flat},
+        {
+            "flat": flat,
+            "number": lambda value: write(value, SCORE, PAGE),
+            "difference": lambda value: write(value, DIFFERENCE, PAGE),
+            "written": lambda cell: cell.text(PAGE),
+            "mark": lambda cell: _MARKS[cell.mark],
+        },
         results=results,
         sections=sections,
         systems=systems,
