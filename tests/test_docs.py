@@ -50,6 +50,7 @@ from splade_lucene.collections.passages import read_passages
 from splade_lucene.collections.queries import read_qrels, read_queries
 from splade_lucene.encoding.loading import find_model
 from splade_lucene.records import Passage, Qrel, Query
+from tests.stock_pyserini import PREPARE
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -152,7 +153,7 @@ def test_every_command_of_the_page_works(page: Path, material: Path, tmp_path: P
                 run_bash(block.code)
             elif "from pyserini" in block.code:
                 # Stock Pyserini hands relative paths to Java, whose working directory is the one that this process started it in.
-                run_program([sys.executable, "-c", block.code])
+                run_program([sys.executable, "-c", PREPARE + block.code])
             else:
                 with mock.patch.dict(os.environ):
                     exec(compile(block.code, f"{page.name}, line {block.line}", "exec"), names)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from splade_lucene.core.files import file_sha256
 from splade_lucene.errors import InputError, JavaError
 from splade_lucene.lucene.indexing import build_impact_index
-from splade_lucene.lucene.java import open_reader, stores
+from splade_lucene.lucene.java import lucene_version, open_reader, stores
 from splade_lucene.lucene.lucene_writer import OtherFormError, add_impacts, impact_writer
 from splade_lucene.records import ImpactVector
 from splade_lucene.vectors.reader import read_vectors
@@ -219,6 +219,8 @@ def javac_17() -> str:
 
 def test_the_compiled_classes_are_those_of_the_sources(tmp_path: Path) -> None:
     """Compiled again they are the same, byte for byte; other releases of javac may order things in another way."""
+    if not lucene_version().startswith("9."):
+        pytest.skip("the classes are compiled against Lucene 9, for both generations; the jar here has Lucene 10")
     root = Path(__file__).parents[1]
     environment = {**os.environ, "JAVAC": javac_17(), "PYTHON": sys.executable}
     subprocess.run([root / "scripts" / "build_java", tmp_path], check=True, capture_output=True, env=environment)

@@ -21,6 +21,7 @@ from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.pipeline.encode import encode_collection
 from splade_lucene.pipeline.search import ImpactSearcher
 from splade_lucene.records import Passage, Query
+from tests.stock_pyserini import PREPARE
 
 PASSAGES = [
     Passage("glass", "Thermal stress breaks a pane that gets hotter on one side.", "Glass"),
@@ -34,6 +35,8 @@ QUERIES = [Query("1", "why does glass break"), Query("2", "search engine library
 STOCK = {**os.environ, "OPENAI_API_KEY": "not-a-key", "CUDA_VISIBLE_DEVICES": ""}
 IN_PROCESS = """
 import json, sys
+from tests.stock_pyserini import without_catalogue
+without_catalogue()
 from splade_lucene.lucene import jvm
 jvm.start()
 from pyserini.encode import JsonlCollectionIterator, JsonlRepresentationWriter
@@ -42,7 +45,7 @@ from pyserini.search.lucene import LuceneImpactSearcher
 from splade_lucene.integrations.pyserini import IndexQueryEncoder, SpladeDocumentEncoder, SpladeQueryEncoder
 
 folder, index, model, passages, queries = json.loads(sys.argv[1])
-texts, titles = [text for _, text, _ in passages], [title for *_, title in passages]
+texts, titles = [text for _, text, *_ in passages], [title for _, _, title, *_ in passages]
 found = {"documents": {}, "queries": {}, "hits": {}}
 for name, document, query in (
     ("stock", StockDocumentEncoder(model, device="cpu"), StockQueryEncoder(model)),
@@ -139,7 +142,7 @@ def test_the_stock_command_takes_our_queries(folder: Path, tmp_path: Path, tiny:
     assert capsys.readouterr().out == f"{tmp_path / 'queries.jsonl'}: 3 queries\n"
     arguments = ["--index", folder / "index", "--topics", folder / "queries.tsv", "--encoder", tmp_path / "queries.jsonl", "--impact"]
     # What `python -m pyserini.search.lucene` runs, with the Java that we found.
-    code = (
+    code = PREPARE + (
         "from splade_lucene.lucene import jvm; jvm.start(); import runpy; runpy.run_module('pyserini.search.lucene', run_name='__main__')"
     )
     child = subprocess.run(

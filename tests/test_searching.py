@@ -210,6 +210,8 @@ def test_stock_pyserini_reads_the_index_with_the_same_scores(engine: Engine, fol
     queries = dict(zip([query.text for query in QUERIES], tiny.encode_queries([q.text for q in QUERIES], max_length=16), strict=True))
     code = """
 import json, sys
+from tests.stock_pyserini import without_catalogue
+without_catalogue()
 from splade_lucene.lucene import jvm
 jvm.start()
 from pyserini.search.lucene import LuceneImpactSearcher
