@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from splade_lucene.encoding.loading import find_model
 from splade_lucene.encoding.model import SpladeModel
@@ -82,7 +85,11 @@ def folder(tiny: SpladeModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def stock(folder: Path) -> Any:
     """What stock Pyserini finds, with its encoders and with ours."""
-    job = [str(folder), str(folder / "index"), str(find_model("tiny").folder), PASSAGES, QUERIES]
+    # Pyserini 2 reads no safetensors: beside them the same weights in the form that it reads.
+    model = folder / "model"
+    shutil.copytree(find_model("tiny").folder, model)
+    torch.save(load_file(model / "model.safetensors"), model / "pytorch_model.bin")
+    job = [str(folder), str(folder / "index"), str(model), PASSAGES, QUERIES]
     child = subprocess.run(
         [sys.executable, "-c", IN_PROCESS, json.dumps(job)], capture_output=True, text=True, env=STOCK, timeout=600, check=False
     )
