@@ -91,7 +91,7 @@ def write_impacts(
         try:
             work(_stream(source), checked=True)
         except OtherFormError:
-            raise InputError(source.out, "has a vector without the text to store; encode again with --store-contents") from None
+            raise InputError(source.folder, "has a vector without the text to store; encode again with --store-contents") from None
 
 
 @contextmanager

@@ -32,7 +32,7 @@ class IndexPart(NamedTuple):
     """One part of an index that is to be built.
 
     Attributes:
-        out: the folder of vectors.
+        vectors: the folder of vectors.
         manifest: of the vectors that go into the part, and of them alone.
         folder: the index to make.
         threads: the number of indexing threads.
@@ -41,7 +41,7 @@ class IndexPart(NamedTuple):
         filter_fields: fields to filter by, with their kinds.
     """
 
-    out: Path
+    vectors: Path
     manifest: Manifest
     folder: Path
     threads: int
@@ -64,7 +64,7 @@ Build = Callable[[Sequence[IndexPart], Callable[[int], None]], None]
 
 
 def build_impact_parts(
-    out: Path | str,
+    vectors: Path | str,
     index: Path | str,
     parts: int,
     *,
@@ -82,7 +82,7 @@ def build_impact_parts(
     one. Parts that an interrupted call finished are kept, beside ``index``, and the same call again builds the others.
 
     Args:
-        out: what ``encode`` wrote.
+        vectors: what ``encode`` wrote.
         index: the folder to make; an existing one stays as it is until all parts are complete.
         parts: the number of parts, at most the number of shards.
         threads: the number of indexing threads, all parts together; if None, one per core.
@@ -100,11 +100,11 @@ def build_impact_parts(
         InputError: as from :func:`build_impact_index`, or there are more parts than shards.
         JavaError: Lucene failed.
     """
-    out, index = Path(out), Path(index).resolve()
-    manifest = check_vectors(out, checksums=False)
+    vectors, index = Path(vectors), Path(index).resolve()
+    manifest = check_vectors(vectors, checksums=False)
     fields = parse_filter_fields(filter_fields)
     if store_contents or fields:
-        check_contents(out, manifest)
+        check_contents(vectors, manifest)
     check_target(index)
     if index.exists() and not overwrite:
         raise InputError(index, "exists already; give another name or --overwrite")
@@ -113,15 +113,21 @@ def build_impact_parts(
     each = max(1, threads // parts)
     wanted = [
         IndexPart(
-            out.absolute(), manifest._replace(shards=shards), staging / part_folder(number, parts), each, store_contents, optimize, fields
+            vectors.absolute(),
+            manifest._replace(shards=shards),
+            staging / part_folder(number, parts),
+            each,
+            store_contents,
+            optimize,
+            fields,
         )
-        for number, shards in enumerate(split_shards(out, manifest.shards, parts), start=1)
+        for number, shards in enumerate(split_shards(vectors, manifest.shards, parts), start=1)
     ]
     with locked(staging):
         staging.mkdir(exist_ok=True)
         missing = _missing(staging, wanted, advance)
         (build or partial(_build_in_threads, threads))(missing, advance)
-        card = _check_whole(out, wanted)
+        card = _check_whole(vectors, wanted)
         with atomic_folder(index, overwrite=overwrite) as temporary:
             for part in wanted:
                 part.folder.replace(temporary / part.folder.name)
@@ -139,9 +145,9 @@ def build_part(part: IndexPart, advance: Callable[[int], None] = lambda count: N
     if (card := _built(part)) is not None:
         advance(card.documents)
         return card
-    check_shards(part.out, part.manifest.shards)
+    check_shards(part.vectors, part.manifest.shards)
     return index_vectors(
-        Source(part.out, files=[shard.file for shard in part.manifest.shards], filter_fields=part.filter_fields),
+        Source(part.vectors, files=[shard.file for shard in part.manifest.shards], filter_fields=part.filter_fields),
         part.manifest,
         part.folder,
         threads=part.threads,
@@ -152,14 +158,14 @@ def build_part(part: IndexPart, advance: Callable[[int], None] = lambda count: N
     )
 
 
-def split_shards(out: Path, shards: Sequence[Shard], parts: int) -> list[tuple[Shard, ...]]:
+def split_shards(vectors: Path, shards: Sequence[Shard], parts: int) -> list[tuple[Shard, ...]]:
     """Splits shards into consecutive parts of about as many postings; each has at least one shard.
 
     Raises:
         InputError: there are more parts than shards.
     """
     if parts > len(shards):
-        raise InputError(out, f"has {len(shards)} shards, too few for {parts} parts; give at most {len(shards)} --parts")
+        raise InputError(vectors, f"has {len(shards)} shards, too few for {parts} parts; give at most {len(shards)} --parts")
     total = sum(shard.postings for shard in shards)
     found, start, before = [], 0, 0
     for number in range(1, parts + 1):
@@ -224,12 +230,12 @@ def _build_in_threads(threads: int, parts: Sequence[IndexPart], advance: Callabl
         run_in_threads([work] * min(threads, len(parts)), stop)
 
 
-def _check_whole(out: Path, wanted: Sequence[IndexPart]) -> IndexCard:
+def _check_whole(vectors: Path, wanted: Sequence[IndexPart]) -> IndexCard:
     """Each part was counted and compared when it was built; what is left is that no docid is in two of them."""
     folders = [part.folder for part in wanted]
     with closing(open_parts(folders).reader) as reader:
         unique = docids_are_unique(reader)
     if not unique:
-        Source(out).check()
-        raise InputError(out, "has an id twice; ids must be unique, so encode again with --overwrite")
+        Source(vectors).check()
+        raise InputError(vectors, "has an id twice; ids must be unique, so encode again with --overwrite")
     return combined_card(folders)

@@ -36,7 +36,7 @@ Engine = Literal["lucene", "anserini"]
 
 
 def build_impact_index(
-    out: Path | str,
+    vectors: Path | str,
     index: Path | str,
     *,
     engine: Engine = "lucene",
@@ -51,7 +51,7 @@ def build_impact_index(
     """Builds an impact index from a folder of vectors: term frequencies are the impacts.
 
     Args:
-        out: what ``encode`` wrote.
+        vectors: what ``encode`` wrote.
         index: the folder to make; an existing one stays as it is until the new one is complete.
         engine: ``lucene`` sets term frequencies directly; ``anserini`` runs ``IndexCollection`` on tokens repeated ``impact`` times.
         threads: the number of indexing threads, each reading a shard at a time; if None, one per core, but for ``lucene`` a single one
@@ -68,15 +68,15 @@ def build_impact_index(
         The card of the index.
 
     Raises:
-        InputError: ``out`` is not complete or was changed, ``index`` exists, or a vector is one that Anserini would corrupt, or has no
+        InputError: ``vectors`` is not complete or was changed, ``index`` exists, or a vector is one that Anserini would corrupt, or has no
             text to store or a field of another kind.
         ValueError: ``filter_fields`` cannot be read.
         JavaError: Lucene failed, or the index does not hold as many documents as there are non-empty vectors.
     """
-    out, index = Path(out), Path(index)
-    manifest = check_vectors(out)
+    vectors, index = Path(vectors), Path(index)
+    manifest = check_vectors(vectors)
     return index_vectors(
-        Source(out, filter_fields=parse_filter_fields(filter_fields)),
+        Source(vectors, filter_fields=parse_filter_fields(filter_fields)),
         manifest,
         index,
         engine=engine,
@@ -116,12 +116,12 @@ def index_vectors(
         source: see there.
         advance: see there.
     """
-    out = vectors.out
+    folder = vectors.folder
     if store_contents or vectors.filter_fields:
-        check_contents(out, manifest)
+        check_contents(folder, manifest)
     check_target(index)
     if vectors.filter_fields and engine != "lucene":
-        raise InputError(out, "is indexed with fields to filter by, which Anserini's engine does not know; use the engine lucene")
+        raise InputError(folder, "is indexed with fields to filter by, which Anserini's engine does not know; use the engine lucene")
     with atomic_folder(index, overwrite=overwrite) as temporary:
         if engine == "lucene":
             write_impacts(
@@ -134,11 +134,11 @@ def index_vectors(
                 advance=advance,
             )
         else:
-            for _ in read_vectors(out):
+            for _ in read_vectors(folder):
                 pass  # Anserini silently loses what it cannot read: make sure that it can read everything
             index_collection(
                 collection="JsonVectorCollection",
-                input=out / SHARDS,
+                input=folder / SHARDS,
                 index=temporary,
                 threads=threads or usable_processors(),
                 impact=True,
@@ -257,14 +257,14 @@ def _write_corpus(passages: Iterable[Passage], folder: Path, files: int) -> int:
     return total
 
 
-def check_contents(out: Path, manifest: Manifest) -> None:
+def check_contents(vectors: Path, manifest: Manifest) -> None:
     """Makes sure that vectors come with the text of their passages.
 
     Raises:
         InputError: they do not.
     """
     if not manifest.settings["contents"]:
-        raise InputError(out, "holds no text to store; encode with --store-contents")
+        raise InputError(vectors, "holds no text to store; encode with --store-contents")
 
 
 def _frequencies(card: IndexCard, reader: Any) -> dict[str, int] | None:
@@ -300,6 +300,6 @@ def finish(index: Path, card: IndexCard, source: Source | None = None) -> IndexC
         raise JavaError(f"{problem}; is the disk full, or Java's heap too small (--java-heap)?")
     if source is not None and not unique:
         source.check()
-        raise JavaError(f"{source.out} has an id twice; ids must be unique, so encode again with --overwrite")
+        raise JavaError(f"{source.folder} has an id twice; ids must be unique, so encode again with --overwrite")
     write_card(index, card)
     return card

@@ -30,14 +30,14 @@ class Source(NamedTuple):
     """Vectors that go into an index.
 
     Attributes:
-        out: what ``encode`` wrote.
+        folder: of vectors, as ``encode`` wrote it.
         append_to: an index whose docids must not come again.
         deleted: those of its docids that may.
         files: the names of the shards to take; all if None.
         filter_fields: fields to filter by, with their kinds.
     """
 
-    out: Path
+    folder: Path
     append_to: Path | None = None
     deleted: Sequence[str] = ()
     files: Sequence[str] | None = None
@@ -46,8 +46,8 @@ class Source(NamedTuple):
     def shards(self) -> list[Path]:
         """The files of vectors, in order."""
         if self.files is not None:
-            return [self.out / SHARDS / name for name in self.files]
-        return sorted((self.out / SHARDS).glob("*.jsonl"))
+            return [self.folder / SHARDS / name for name in self.files]
+        return sorted((self.folder / SHARDS).glob("*.jsonl"))
 
     def read(self, taken: Iterable[str] = ()) -> Iterator[ImpactVector]:
         """Reads the vectors, those that are empty too.
@@ -100,7 +100,7 @@ def impact_stream(source: Source) -> Iterator[Path]:
     """
     # As a module and not as a fork: the JVM does not survive one.
     job = {"files": source.files, "filter_fields": dict(source.filter_fields)}
-    command = [sys.executable, "-m", __name__, str(source.out), json.dumps(job)]
+    command = [sys.executable, "-m", __name__, str(source.folder), json.dumps(job)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         assert child.stdout is not None
         assert child.stderr is not None
@@ -113,7 +113,7 @@ def impact_stream(source: Source) -> Iterator[Path]:
     if child.returncode == 1 and failure.startswith("["):
         raise InputError(*json.loads(failure))
     if child.returncode:
-        raise SpladeLuceneError(f"reading {source.out} ended with status {child.returncode}: {failure.strip()[-500:]}")
+        raise SpladeLuceneError(f"reading {source.folder} ended with status {child.returncode}: {failure.strip()[-500:]}")
 
 
 def main() -> int:

@@ -58,12 +58,12 @@ def update_impact_index(
         JavaError: Lucene failed.
     """
     index = Path(index).resolve()
-    out, gone = (None if path is None else Path(path) for path in (add, delete))
-    manifest = None if out is None else check_vectors(out)
+    vectors, gone = (None if path is None else Path(path) for path in (add, delete))
+    manifest = None if vectors is None else check_vectors(vectors)
     with atomic_folder(index, overwrite=True) as temporary:
         card = read_card(index, "impact")
-        if out is not None and manifest is not None:
-            _check_same(index, card, out, manifest)
+        if vectors is not None and manifest is not None:
+            _check_same(index, card, vectors, manifest)
         _share(index, temporary)
         reader = open_index(index, card)
         try:
@@ -71,9 +71,9 @@ def update_impact_index(
             doc_ids = [] if gone is None else _to_delete(gone, index, docids_of(reader))
         finally:
             reader.close()
-        if out is not None and manifest is not None and (store_contents or card.filter_fields):
-            check_contents(out, manifest)
-        source = None if out is None else Source(out, index, doc_ids, filter_fields=card.filter_fields)
+        if vectors is not None and manifest is not None and (store_contents or card.filter_fields):
+            check_contents(vectors, manifest)
+        source = None if vectors is None else Source(vectors, index, doc_ids, filter_fields=card.filter_fields)
         write_impacts(
             temporary,
             source,
@@ -90,7 +90,7 @@ def update_impact_index(
         return finish(temporary, card, source)
 
 
-def _check_same(index: Path, card: IndexCard, out: Path, manifest: Manifest) -> None:
+def _check_same(index: Path, card: IndexCard, vectors: Path, manifest: Manifest) -> None:
     """Weights of different encoders do not add up to anything."""
     pairs = (
         ("encoder", card.encoder_values(), manifest.encoder.flat(), _FREE),
@@ -102,7 +102,7 @@ def _check_same(index: Path, card: IndexCard, out: Path, manifest: Manifest) -> 
                 continue
             if before.get(key) != now.get(key):
                 raise IndexMismatchError(
-                    f"{out} was encoded with the {what} value {key} = {now.get(key)}, {index} holds vectors with {before.get(key)}; "
+                    f"{vectors} was encoded with the {what} value {key} = {now.get(key)}, {index} holds vectors with {before.get(key)}; "
                     "encode with the same, or build an index of its own"
                 )
 

@@ -37,16 +37,16 @@ def idf_impacts(frequencies: Mapping[str, int], documents: int, scale: float) ->
     }
 
 
-def query_table(manifest: Manifest, out: Path) -> dict[str, int] | None:
+def query_table(manifest: Manifest, vectors: Path) -> dict[str, int] | None:
     """The table that an index of vectors will have; None where queries have another encoder.
 
     Args:
         manifest: of the vectors.
-        out: their folder.
+        vectors: their folder.
     """
     if manifest.encoder.query.kind != "idf":
         return None
     frequencies: Counter[str] = Counter()
-    for vector in read_vectors(out):
+    for vector in read_vectors(vectors):
         frequencies.update(vector.vector.keys())
     return idf_impacts(frequencies, manifest.passages - manifest.empty, manifest.encoder.scale)

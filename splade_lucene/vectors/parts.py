@@ -68,13 +68,13 @@ class PartManifest(NamedTuple):
     collection: Collection | None
 
 
-def read_part(out: Path, part: Part) -> PartManifest | None:
+def read_part(vectors: Path, part: Part) -> PartManifest | None:
     """Reads the manifest of a part, None if there is none.
 
     Raises:
         InputError: the file is not one of ours.
     """
-    file = out / part.file
+    file = vectors / part.file
     data = read_record(file, FORMAT)
     if data is None:
         return None
@@ -85,30 +85,30 @@ def read_part(out: Path, part: Part) -> PartManifest | None:
     return PartManifest(part, manifest_from(data, file), collection)
 
 
-def write_part(out: Path, part: PartManifest) -> None:
+def write_part(vectors: Path, part: PartManifest) -> None:
     """Replaces the manifest of a part atomically."""
     collection = None if part.collection is None else part.collection._asdict()
-    write_manifest(out / part.part.file, part.manifest, kind=FORMAT, collection=collection)
+    write_manifest(vectors / part.part.file, part.manifest, kind=FORMAT, collection=collection)
 
 
-def parts_in(out: Path) -> list[Part]:
+def parts_in(vectors: Path) -> list[Part]:
     """The parts that have a manifest in a folder."""
-    found = (re.fullmatch(r"manifest\.(\d+)-of-(\d+)\.json", file.name) for file in out.glob("manifest.*.json"))
+    found = (re.fullmatch(r"manifest\.(\d+)-of-(\d+)\.json", file.name) for file in vectors.glob("manifest.*.json"))
     return sorted(Part(int(match[1]), int(match[2])) for match in found if match)
 
 
-def recorded_kernels(out: Path) -> str | None:
+def recorded_kernels(vectors: Path) -> str | None:
     """The kernels of matrix products that the vectors in a folder were started with, in all parts; None if there are none.
 
     Raises:
         InputError: a manifest is not one of ours.
     """
-    parts = (read_part(out, part) for part in parts_in(out))
-    found = read_manifest(out) or next((part.manifest for part in parts if part is not None), None)
+    parts = (read_part(vectors, part) for part in parts_in(vectors))
+    found = read_manifest(vectors) or next((part.manifest for part in parts if part is not None), None)
     return None if found is None else found.encoder.kernels
 
 
-def join_parts(out: Path) -> Manifest | None:
+def join_parts(vectors: Path) -> Manifest | None:
     """The manifest that a single writer of all parts would have made.
 
     Returns:
@@ -117,32 +117,36 @@ def join_parts(out: Path) -> Manifest | None:
     Raises:
         InputError: a part is missing or not finished, or the parts do not belong together; the message says which.
     """
-    there = parts_in(out)
+    there = parts_in(vectors)
     if not there:
         return None
     of = there[0].of
     if {part.of for part in there} != {of}:
-        raise InputError(out, f"holds parts of different divisions ({', '.join(map(str, there))}); remove those that do not belong here")
-    found = [part for part in (read_part(out, each) for each in there) if part is not None]
-    _all_finished(out, of, found)
+        raise InputError(
+            vectors, f"holds parts of different divisions ({', '.join(map(str, there))}); remove those that do not belong here"
+        )
+    found = [part for part in (read_part(vectors, each) for each in there) if part is not None]
+    _all_finished(vectors, of, found)
     first = found[0]
     for part in found[1:]:
-        _belong_together(out, first, part)
+        _belong_together(vectors, first, part)
     shards = sorted((shard for part in found for shard in part.manifest.shards), key=lambda shard: shard.number)
     return first.manifest._replace(shards=tuple(shards), complete=True)
 
 
-def _all_finished(out: Path, of: int, found: Sequence[PartManifest]) -> None:
+def _all_finished(vectors: Path, of: int, found: Sequence[PartManifest]) -> None:
     missing = {*range(1, of + 1)} - {part.part.number for part in found}
     stopped = [part for part in found if not part.manifest.complete]
     if missing or stopped:
         reasons = [f"part {number}/{of} is missing" for number in sorted(missing)]
         reasons += [f"part {part.part} stopped after {part.manifest.passages} passages" for part in stopped]
         again = sorted([*missing, *(part.part.number for part in stopped)])
-        raise InputError(out, f"{', '.join(reasons)}; run encode with {', '.join(f'--part {number}/{of}' for number in again)} to finish")
+        raise InputError(
+            vectors, f"{', '.join(reasons)}; run encode with {', '.join(f'--part {number}/{of}' for number in again)} to finish"
+        )
 
 
-def _belong_together(out: Path, first: PartManifest, part: PartManifest) -> None:
+def _belong_together(vectors: Path, first: PartManifest, part: PartManifest) -> None:
     kinds: list[tuple[str, Mapping[str, Any], Mapping[str, Any]]] = [
         ("encoder", first.manifest.encoder.flat(), part.manifest.encoder.flat()),
         ("settings", first.manifest.settings, part.manifest.settings),
@@ -152,7 +156,7 @@ def _belong_together(out: Path, first: PartManifest, part: PartManifest) -> None
         for key in sorted({*one, *other}):
             if one.get(key) != other.get(key):
                 problem = f"part {first.part} has the {what} value {key} = {one.get(key)}, part {part.part} has {other.get(key)}"
-                raise InputError(out, f"{problem}; encode one of them again with --overwrite")
+                raise InputError(vectors, f"{problem}; encode one of them again with --overwrite")
 
 
 def _fields(part: PartManifest) -> dict[str, Any]:

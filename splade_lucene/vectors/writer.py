@@ -67,7 +67,7 @@ class VectorWriter:
         encoder: what encodes the passages, and what encodes queries for them.
         settings: how passages are encoded.
         part: which shards this writer makes; all by default. Several writers, each with its part, may work at the same time.
-        overwrite: throw away what is there; with a part, what belongs to it.
+        overwrite: replace what is there; with a part, what belongs to it.
 
     Attributes:
         part: which shards this writer makes.

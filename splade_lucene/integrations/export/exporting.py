@@ -64,7 +64,7 @@ class ExportRecord(NamedTuple):
 
 
 def export_vectors(
-    out: Path | str,
+    vectors: Path | str,
     folder: Path | str,
     engine: str,
     *,
@@ -82,7 +82,7 @@ def export_vectors(
     """Writes a collection of vectors in the bulk format of another engine.
 
     Args:
-        out: what ``encode`` wrote.
+        vectors: what ``encode`` wrote.
         folder: the folder to make; an existing export stays as it is until the new one is complete.
         engine: one of :data:`splade_lucene.integrations.export.registry.ENGINES`.
         name: of the collection or index to be made in the engine.
@@ -101,17 +101,17 @@ def export_vectors(
         What was written.
 
     Raises:
-        InputError: ``out`` is not complete or was changed, ``folder`` exists, ``name`` is not allowed, or an id is too long.
+        InputError: ``vectors`` is not complete or was changed, ``folder`` exists, ``name`` is not allowed, or an id is too long.
         EngineError: a package that the format needs is not installed.
         ModelError: the model cannot be loaded.
         IndexMismatchError: its files are not those that the vectors were made with.
     """
-    out, folder = Path(out), Path(folder)
+    vectors, folder = Path(vectors), Path(folder)
     if not _NAME.fullmatch(name):
         raise InputError(folder, f"the name {name!r} is not up to 45 lower-case letters, digits and hyphens, which all engines allow")
     if folder.is_dir() and not (folder / FILE).is_file() and any(folder.iterdir()):
         raise InputError(folder, "holds something that is no export of splade-lucene; give another name")
-    manifest = check_vectors(out)
+    manifest = check_vectors(vectors)
     records = None if queries is None else list(as_queries(queries))
     made_from = _made_from(manifest, records, {"query_max_length": query_max_length, "hits": hits, "options": options})
     before = _read_record(folder) if reuse and not overwrite else None
@@ -122,19 +122,19 @@ def export_vectors(
 
     @cache
     def encoder() -> BoundEncoder:
-        return bind_encoder(encoder_record, out, table=query_table(manifest, out), device=device, precision=precision)
+        return bind_encoder(encoder_record, vectors, table=query_table(manifest, vectors), device=device, precision=precision)
 
     @cache
     def vocabulary() -> Mapping[str, int]:
         return {token: number for number, token in enumerate(encoder().vocabulary)}
 
     documents = manifest.passages - manifest.empty
-    job = Job(out, name, documents, encoder_record.scale, encoder_record.model, hits, vocabulary)
+    job = Job(vectors, name, documents, encoder_record.scale, encoder_record.model, hits, vocabulary)
     exporter: Exporter = exporter_class(engine)(job, **options)
     with atomic_folder(folder, overwrite=overwrite) as temporary:
         if records is not None:
             encoder()  # a model that cannot be loaded should fail before the long work
-        facts = exporter.write_documents(temporary, _not_empty(out, advance))
+        facts = exporter.write_documents(temporary, _not_empty(vectors, advance))
         written = without_terms = 0
         if records is not None:
             written, without_terms = _write_queries(temporary / "queries.jsonl", exporter, records, encoder())
@@ -176,8 +176,8 @@ def _read_record(folder: Path) -> ExportRecord | None:
         return None  # whatever it is, it is not the same export
 
 
-def _not_empty(out: Path, advance: Callable[[int], None]) -> Iterator[ImpactVector]:
-    for vector in read_vectors(out):
+def _not_empty(vectors: Path, advance: Callable[[int], None]) -> Iterator[ImpactVector]:
+    for vector in read_vectors(vectors):
         if vector.vector:
             yield vector
         advance(1)
