@@ -22,6 +22,7 @@ from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
 from splade_lucene.lucene.indexing import build_bm25_index, build_impact_index
 from splade_lucene.lucene.updating import update_impact_index
 from splade_lucene.records import ImpactVector, Passage
+from tests.deleting import mark_deleted
 from tests.oracle import brute_force
 from tests.vector_factory import NASTY, made_up, write_vectors
 
@@ -33,12 +34,13 @@ TOKENS = [*NASTY, *(f"t{number}" for number in range(40)), "unknown"]
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[ImpactVector]]:
-    """Two segments, one with deleted documents."""
+    """Two segments with deleted documents."""
     folder, vectors = tmp_path_factory.mktemp("filters"), made_up(1000)
     build_impact_index(write_vectors(folder / "out", vectors[:800]), folder / "index")
     (folder / "gone").write_text("\n".join(vector.doc_id for vector in vectors[:100]))
     update_impact_index(folder / "index", add=write_vectors(folder / "more", vectors[800:]), delete=folder / "gone", optimize=False)
-    return folder / "index", vectors[100:]
+    mark_deleted(folder / "index", [vector.doc_id for vector in (*vectors[100:120], *vectors[900:910])])
+    return folder / "index", [*vectors[120:900], *vectors[910:]]
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["in memory", "from disk"])
@@ -65,9 +67,9 @@ def test_hits_are_those_of_an_index_of_these_documents(
 
 def test_a_filter_is_made_once_and_used_often(searcher: ImpactIndexSearcher, index: tuple[Path, list[ImpactVector]]) -> None:
     _, vectors = index
-    chosen = searcher.filter(["d101", "d102", "d900", "nobody", "d1"])
+    chosen = searcher.filter(["d121", "d122", "d950", "nobody", "d1", "d101", "d900"])
     assert chosen.documents == 3
-    left = [vector for vector in vectors if vector.doc_id in {"d101", "d102", "d900"}]
+    left = [vector for vector in vectors if vector.doc_id in {"d121", "d122", "d950"}]
     queries = {token: {token: 3, "t1": 1} for token in TOKENS}
     expected = {name: brute_force(left, query, 2) for name, query in queries.items()}
     assert searcher.search_impacts_batch(queries, 2, 2, within=chosen) == expected

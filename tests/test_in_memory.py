@@ -18,6 +18,7 @@ from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
 from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.lucene.updating import update_impact_index
 from splade_lucene.records import ImpactVector
+from tests.deleting import mark_deleted
 from tests.oracle import brute_force
 from tests.vector_factory import NASTY, made_up, write_vectors
 
@@ -51,6 +52,9 @@ def segments(made: Path) -> Iterator[tuple[ImpactIndexSearcher, ImpactIndexSearc
         (made / "gone").write_text("\n".join(gone))
         added = [ImpactVector(f"new{number}", vector.vector) for number, vector in enumerate(vectors[:200])]
         update_impact_index(made / "index", add=write_vectors(made / "more", added), delete=made / "gone", optimize=False)
+    marked = {vector.doc_id for vector in added[::9]} | {vector.doc_id for vector in vectors[1::11]} - gone
+    mark_deleted(made / "index", marked)
+    gone |= marked
     left = [vector for vector in [*vectors, *added] if vector.doc_id not in gone]
     with (
         ImpactIndexSearcher(made / "index", in_memory=True) as memory,

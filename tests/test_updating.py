@@ -14,6 +14,7 @@ from splade_lucene.lucene.statistics import index_statistics
 from splade_lucene.lucene.updating import update_impact_index
 from splade_lucene.records import EncoderRecord, ImpactVector, Passage
 from splade_lucene.vectors.writer import VectorWriter
+from tests.deleting import mark_deleted
 from tests.oracle import brute_force
 from tests.vector_factory import ENCODER, SIDE, made_up, write_vectors
 
@@ -71,6 +72,20 @@ def test_documents_are_replaced(tmp_path: Path, old: list[ImpactVector], optimiz
     for _ in range(2):  # once more: what was deleted before is no hindrance
         update_impact_index(tmp_path / "index", add=tmp_path / "out2", delete=gone, optimize=optimize)
         assert agree(tmp_path / "index", old[:10] + changed + old[20:])
+
+
+def test_documents_that_are_only_marked_as_deleted_are_gone(tmp_path: Path, old: list[ImpactVector]) -> None:
+    index, gone = tmp_path / "index", [vector.doc_id for vector in old[:30]]
+    mark_deleted(index, gone)
+    assert agree(index, old[30:])
+    with ImpactIndexSearcher(index) as searcher:
+        assert searcher.sample(3) == ["d35", "d45", "d55"]
+        assert searcher.sample(1000) == [vector.doc_id for vector in old[30:]]
+    with pytest.raises(InputError, match="line 2: no document 'd7' in"):
+        update_impact_index(index, delete=ids_file(tmp_path / "gone", ["d40", "d7"]))
+    again = [ImpactVector("d7", {"t1": 3})]
+    update_impact_index(index, add=write_vectors(tmp_path / "out2", again), optimize=False)
+    assert agree(index, old[30:] + again)
 
 
 def test_an_open_searcher_keeps_its_view(tmp_path: Path, old: list[ImpactVector], new: list[ImpactVector]) -> None:

@@ -36,6 +36,7 @@ public final class Entry {
   private static Object answer(String name, Map<String, Object> given) throws IOException {
     return switch (name) {
       case "docids" -> Docids.all((IndexReader) given.get("reader"));
+      case "some docids" -> Docids.some((IndexReader) given.get("reader"), Integer.parseInt(text(given, "most")));
       case "docids are unique" -> Docids.unique((IndexReader) given.get("reader")) ? 1 : 0;
       case "read documents" -> {
         boolean checked = flag(given, "checked");

@@ -17,6 +17,12 @@ def docids_of(reader: Any) -> list[str]:
     return doc_ids.split("\n")[:-1]
 
 
+def some_docids(reader: Any, most: int) -> list[str]:
+    """Docids of documents that are spread evenly over an open index; all if it has no more."""
+    doc_ids: str = call("some docids", reader=upcast("IndexReader", reader), most=most)
+    return doc_ids.split("\n")[:-1]
+
+
 def docids_are_unique(reader: Any) -> bool:
     """Whether the docids of an open index are unique."""
     return bool(call("docids are unique", reader=upcast("IndexReader", reader)))

@@ -15,6 +15,7 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar
 from splade_lucene.errors import IndexMismatchError, InputError, JavaError
 from splade_lucene.lucene import jvm
 from splade_lucene.lucene.card import Kind, folder_bytes
+from splade_lucene.lucene.docids import some_docids
 from splade_lucene.lucene.entry import call
 from splade_lucene.lucene.explanation import Explanation, Match, document_number, explain_tree
 from splade_lucene.lucene.filters import DocumentFilter, Within, parse_where
@@ -226,11 +227,7 @@ class LuceneSearcher(ABC, Generic[Prepared]):
     def sample(self, count: int) -> list[str]:
         """The ids of some documents, spread evenly over the index; all if it has no more."""
         jvm.check_process()
-        every = self._reader.maxDoc()
-        fields = self._reader.storedFields()
-        numbers = dict.fromkeys(every * (2 * place + 1) // (2 * count) for place in range(count)) if every else ()
-        found = [fields.document(number) for number in numbers]
-        return [document.get("id") for document in found]
+        return some_docids(self._reader, count)
 
     def explain(self, text: str, doc_id: str) -> Explanation:
         """Explains the score of a document for a query, term by term.
