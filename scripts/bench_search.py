@@ -29,6 +29,7 @@ from splade_lucene.evaluation.cost import latency
 from splade_lucene.evaluation.table import markdown_table
 from splade_lucene.lucene import jvm
 from splade_lucene.lucene.docids import docids_of
+from splade_lucene.lucene.java import lucene_version
 from splade_lucene.pipeline.search import ImpactSearcher
 from splade_lucene.records import Hit, Query
 
@@ -44,6 +45,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--every", type=int, default=10, help="the filtered search finds one document in this number")
     parser.add_argument("--single", action="store_true", help="single queries only")
+    parser.add_argument("--lucene", action="store_true", help="ours and LuceneImpactSearcher only")
     args = parser.parse_args()
     jvm.start()
     os.environ.setdefault("OPENAI_API_KEY", "pyserini.search wants one to be imported")
@@ -62,19 +64,17 @@ def main() -> None:
             return encoded[text]
 
     stock = LuceneImpactSearcher(str(args.index), Cached())
-    exhaustive = Exhaustive(args.encoded)
     others: dict[str, Any] = {}
-    for kind in (Seismic, Bmp):
+    for name, kind in () if args.lucene else (("numpy, exhaustive", Exhaustive), ("Seismic", Seismic), ("Bmp", Bmp)):
         try:
-            others[kind.__name__] = kind(args.encoded)
+            others[name] = kind(args.encoded)
         except ImportError as error:
-            print(f"without {kind.__name__}: {error}", file=sys.stderr)
+            print(f"without {name}: {error}", file=sys.stderr)
     systems: dict[str, Callable[[str, int], list[Hit]]] = {
         "splade_lucene": lambda text, k: ours.search_impacts(encoded[text], k),
         "splade_lucene, from disk": lambda text, k: disk.search_impacts(encoded[text], k),
         f"splade_lucene, within 1 of {args.every} documents": lambda text, k: ours.search_impacts(encoded[text], k, within=some),
         "LuceneImpactSearcher": lambda text, k: [Hit(hit.docid, round(hit.score)) for hit in stock.search(text, k)],
-        "numpy, exhaustive": lambda text, k: exhaustive.search(encoded[text], k),
         **{name: lambda text, k, other=other: other.search(encoded[text], k) for name, other in others.items()},
     }
     settle()
@@ -104,7 +104,7 @@ def main() -> None:
                 "ratio": f"{np.mean(processor['LuceneImpactSearcher']) / np.mean(processor[name]):.2f}",
                 "same hits": f"{same[name]}/{len(encoded) * args.rounds}", "recall": f"{recalled[name]:.3f}",
             })  # fmt: skip
-    print(markdown_table(rows))
+    print(f"Lucene {lucene_version()}", markdown_table(rows), sep="\n\n")
     if not args.single:
         openers = {
             "splade_lucene": lambda: ImpactSearcher(args.index),
