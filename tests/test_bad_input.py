@@ -52,7 +52,7 @@ PASSAGES = {
     "plain text named gz": Case({"corpus.jsonl.gz": GOOD}, "corpus.jsonl.gz", "damaged gzip data .*; fetch the file again"),
     "Latin-1": second('{"_id": "d2", "text": "é"}'.encode("latin-1"), r"not UTF-8 \(.*\); convert the file to UTF-8"),
     "UTF-16": Case({"corpus.jsonl": GOOD.decode().encode("utf-16")}, "corpus.jsonl, line 1", "not UTF-8 .*; convert the file"),
-    "a line of 50 MB": second(b'{"_id": "d2", "text": "' + b"a" * 50_000_000 + b'"}', "longer than 32 MiB.*; write one passage a line"),
+    "a line of 50 MB": second(b'{"_id": "d2", "text": "' + b"a" * 50_000_000 + b'"}', "longer than 32 MiB.*; write one passage per line"),
     "an array": second('[{"_id": "d2", "text": "two"}]', "not a JSON object"),
     "no id": second('{"text": "two"}', "is missing; add it, name another with --id-field, or remove the line"),
     "an id that is a number": second('{"_id": 2.5, "text": "two"}', "the field '_id' is a number; make it a string"),

@@ -146,7 +146,7 @@ def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
     [
         (["ix"], "the folder that `encode` wrote is missing"),
         (["out", "ix", "--delete", "ids"], "say --append"),
-        (["out", "ix", "--append", "--overwrite"], "leave --overwrite, --store-contents and --engine out"),
+        (["out", "ix", "--append", "--overwrite"], "leave --overwrite, --store-contents, --filter-field and --engine out"),
         (["ix", "--delete", "ids", "--threads", "2"], "--threads is for passages to index"),
     ],
 )

@@ -278,7 +278,7 @@ def test_an_id_that_nothing_knows_is_refused(ir_datasets: Any) -> None:
 def test_a_download_that_fails_is_one_sentence(registered: Callable[..., str], tmp_path: Path) -> None:
     id = registered()
     (tmp_path / "source" / "queries.jsonl").unlink()
-    with pytest.raises(InputError, match=f"^{id}: ir_datasets cannot have it \\(FileNotFoundError: [^\\n]*\\)$"):
+    with pytest.raises(InputError, match=f"^{id}: ir_datasets cannot load it \\(FileNotFoundError: [^\\n]*\\)$"):
         IrDatasetsCollection(id)
 
 
