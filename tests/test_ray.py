@@ -108,7 +108,7 @@ def test_what_ray_lacks_is_one_sentence(cluster: Nodes, tmp_path: Path, capsys: 
     command = ["encode", "corpus.jsonl", str(tmp_path / "out"), "--model", "tiny"]
     for more, message in (
         (["--gpus-per-worker", "1"], "need --ray"),
-        (["--ray", "auto", "--part", "1/2"], "deals out the shards by itself"),
+        (["--ray", "auto", "--part", "1/2"], "distributes the shards itself"),
     ):
         with pytest.raises(SystemExit) as status:
             main([*command, *more])
