@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -41,7 +40,7 @@ class Letters:
 def test_a_large_collection_is_added_by_a_thread_for_each_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lucene_writer, "_MEMORY_BUFFER", 0.05)
     monkeypatch.setattr(build_impacts, "_BUFFERED", 10_000)
-    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    monkeypatch.setattr(build_impacts, "usable_processors", lambda: 3)
     adding = set[int]()
     counts: list[int] = []
 
