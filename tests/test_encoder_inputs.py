@@ -21,6 +21,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoTokeni
 from splade_lucene.cli.main import main
 from splade_lucene.encoding.expander import Expander
 from splade_lucene.encoding.model import SpladeModel
+from splade_lucene.encoding.quantization import Quantization
 from splade_lucene.errors import ModelError
 from tests.test_model_loading import TEXTS, card_recipe, distance
 
@@ -346,3 +347,12 @@ def test_the_sparse_head_of_bge_m3_gives_the_largest_weight_of_each_token(random
     save_file({"weight": torch.ones(1, 5), "bias": torch.ones(1)}, folder / "sparse_linear.safetensors")
     with pytest.raises(ModelError, match=r"has the shape \(1, 5\), not one weight for each of 32 dimensions"):
         SpladeModel.load(folder, device="cpu")
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_weight_that_overflowed_is_an_error_and_no_empty_text(bad: float) -> None:
+    weights = np.array([0, 1.5, bad], np.float32)
+    for quantization in (Quantization(), Quantization(bits=8)):
+        with pytest.raises(ModelError, match="not a finite number"):
+            quantization.apply(weights)
+    assert Quantization(bits=8).bag({"a": 1e30, "b": 0.5}) == {"a": 255, "b": 50}

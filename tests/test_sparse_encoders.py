@@ -483,3 +483,59 @@ def test_a_query_side_that_is_a_table_needs_neither_torch_nor_transformers(tmp_p
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout in {"[{'stress': 125, 'glass': 250}]\n\n", "[{'glass': 250, 'stress': 125}]\n\n"}
+
+
+def test_a_router_whose_passages_have_a_table_encodes_queries_alone(random_model: Folder, tmp_path: Path) -> None:
+    tokenizer, weight = table(random_model("bert"))
+    network = [transformer(random_model("bert")), SpladePooling("sum")]
+    folder = save(
+        tmp_path / "model",
+        [Router.for_query_document(document_modules=[SparseStaticEmbedding(tokenizer, weight=weight)], query_modules=network)],
+    )
+    assert refusal(folder).startswith(f"{folder} has for passages a table of token weights")
+    pair = SpladeModel.load(random_model("bert"), query_model=folder, device="cpu")
+    assert pair.record().query.pooling == "sum"
+    _, expected = oracle(folder)
+    for ours, theirs in zip(pair.query_weights(TEXTS), expected, strict=True):
+        assert all(abs(ours.get(token, 0) - theirs.get(token, 0)) < 1e-4 for token in ours.keys() | theirs.keys())
+
+
+def test_a_model_as_its_own_query_model_is_the_model(plain: Path) -> None:
+    pair = SpladeModel.load(plain, query_model=plain, device="cpu")
+    assert pair.record() == SpladeModel.load(plain, device="cpu").record()
+
+
+def test_modules_without_their_list_are_refused(copy: Path) -> None:
+    edit(copy / "1_SpladePooling" / "config.json", {"pooling_strategy": "sum"})
+    (copy / "modules.json").unlink()
+    assert "1_SpladePooling/config.json is a module" in refusal(copy)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_a_table_with_a_weight_that_is_no_number_is_refused(free: Path, random_model: Folder, tmp_path: Path, bad: float) -> None:
+    folder = Path(shutil.copytree(free, tmp_path / "free"))
+    file = folder / "query_0_SparseStaticEmbedding" / "model.safetensors"
+    weight = load_file(file)["weight"].clone()
+    weight[40] = bad
+    save_file({"weight": weight}, file)
+    assert "not a finite number" in refusal(folder)
+    other = Path(shutil.copytree(random_model("bert"), tmp_path / "other"))
+    (other / "idf.json").write_text(json.dumps({"text": 1.0, "a": bad}), encoding="utf-8")
+    assert "must be a finite number" in refusal(other)
+
+
+def test_an_empty_table_or_one_of_another_vocabulary_is_refused(free: Path, random_model: Folder, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(random_model("bert"), tmp_path / "other"))
+    (other / "idf.json").write_text("{}", encoding="utf-8")
+    assert "idf.json has no token weights" in refusal(other)
+    folder = Path(shutil.copytree(free, tmp_path / "free"))
+    save_file({"weight": torch.ones(5000)}, folder / "query_0_SparseStaticEmbedding" / "model.safetensors")
+    assert "they do not belong together" in refusal(folder)
+
+
+def test_a_weight_too_large_for_an_impact_is_refused_and_not_lost(free: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(free, tmp_path / "free"))
+    file = folder / "query_0_SparseStaticEmbedding" / "model.safetensors"
+    save_file({"weight": load_file(file)["weight"] * 1e30}, file)
+    with pytest.raises(ModelError, match="give a smaller --scale"):
+        SpladeModel.load(folder, device="cpu").encode_queries(["a word"])

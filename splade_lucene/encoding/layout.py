@@ -97,7 +97,14 @@ def read_layout(folder: Path) -> Layout:
 
 
 def _bare(folder: Path) -> Layout:
-    """A folder without sentence-transformers' files: a masked language model, a table, or both."""
+    """A folder without ``modules.json``: a masked language model, a table, or both.
+
+    Raises:
+        ModelError: it has the other files of a layout of which ``modules.json`` is the key.
+    """
+    for pattern in (f"*{_POOLING}/config.json", "router_config.json", "*SparseStaticEmbedding/config.json"):
+        if (left := next(folder.glob(pattern), None)) is not None:
+            raise ModelError(f"{left} is a module of sentence-transformers, but {folder / MODULES} is missing; fetch the whole model")
     found = next((folder / name for name in TABLES if (folder / name).is_file()), None)
     is_model = (folder / "config.json").is_file()
     table = None if found is None else Side(folder, "static", table=found, max_length=_tokenizer_length(folder))
@@ -302,7 +309,7 @@ def _tokenizer_length(folder: Path) -> int | None:
 
 
 def _length(file: Path, key: str, value: Any) -> int | None:
-    if value is not None and (not isinstance(value, int) or value < 1):
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
         _refuse(file, key, value)
     return value if value is not None and value < _NO_LIMIT else None
 

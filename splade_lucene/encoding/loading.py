@@ -100,7 +100,8 @@ def find_model(name: str | Path, *, revision: str | None = None, subfolder: str 
     place = _locate(name, revision, subfolder, token)
     layout = read_layout(place.folder)
     if layout.document is None:
-        raise ModelError(f"{place.name} is a table of token weights, which encodes only queries; give it as --query-model")
+        where = "is" if layout.query.kind == "static" else "has for passages"
+        raise ModelError(f"{place.name} {where} a table of token weights, which encodes only queries; give it as --query-model")
     document = _checked(place, layout.document, layout.top_k)
     return document if layout.query == layout.document else document._replace(query=_checked(place, layout.query, layout.top_k))
 
@@ -114,8 +115,9 @@ def find_query_model(name: str | Path, *, revision: str | None = None, subfolder
     layout = read_layout(place.folder)
     side = layout.query
     if side.kind != "static":
-        files = find_model(name, revision=revision, subfolder=subfolder, token=token)
-        return files.query or files
+        place = _locate(name, revision, subfolder, token)
+        layout = read_layout(place.folder)
+        return _checked(place, layout.query, layout.top_k)
     if place.revision is not None and side.table is None:
         inner = side.folder.relative_to(place.root).as_posix().removeprefix(".")
         weights = f"{inner}/*.safetensors".removeprefix("/")

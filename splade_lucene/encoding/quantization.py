@@ -60,8 +60,13 @@ class Quantization(NamedTuple):
 
         Returns:
             Their positions, ascending.
+
+        Raises:
+            ModelError: a weight is not a finite number.
         """
         (positions,) = weights.nonzero()
+        if not np.isfinite(weights[positions]).all():
+            raise ModelError("a weight of a text is not a finite number; in half precision that is an overflow, so try --precision fp32")
         if self.min_weight is not None:
             positions = positions[weights[positions].astype(np.float64) >= self.min_weight]
         if self.top_k is not None and len(positions) > self.top_k:
@@ -79,17 +84,19 @@ class Quantization(NamedTuple):
             The positions that are kept, ascending, and their impacts, from 1.
 
         Raises:
-            ModelError: an impact is too large for Lucene, and not capped.
+            ModelError: an impact is too large for Lucene, and not capped; or a weight is not a finite number.
         """
         positions = self.prune(weights)
-        impacts = np.rint(weights[positions].astype(np.float64) * self.scale).astype(np.int64)
-        positions, impacts = positions[impacts > 0], impacts[impacts > 0]
-        if self.bits is None and len(impacts) and impacts.max() >= 1 << MAX_BITS:
+        rounded = np.rint(weights[positions].astype(np.float64) * self.scale)
+        positions, rounded = positions[rounded > 0], rounded[rounded > 0]
+        if self.limit is not None:
+            rounded = np.minimum(rounded, self.limit)
+        elif len(rounded) and rounded.max() >= 1 << MAX_BITS:
             raise ModelError(
-                f"a weight of {float(weights.max()):.4g} at the scale {self.scale} is an impact of {impacts.max():,}, and Lucene's scores "
-                "are exact only below 2^24; give a smaller --scale"
+                f"a weight of {float(weights.max()):.4g} at the scale {self.scale} is an impact of {rounded.max():,.0f}, and Lucene's "
+                "scores are exact only below 2^24; give a smaller --scale"
             )
-        return positions, impacts if self.limit is None else np.minimum(impacts, self.limit)
+        return positions, rounded.astype(np.int64)
 
     def bag(self, weights: Mapping[str, float]) -> dict[str, int]:
         """Prunes and quantizes what ``document_weights`` gave for a text: the impacts that it gives with these values.

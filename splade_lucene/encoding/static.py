@@ -7,6 +7,7 @@ transformers is needed, so a query costs no more than its tokenization.
 from __future__ import annotations
 
 import json
+import math
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from splade_lucene.encoding.defaults import DEFAULT_SCALE, Lengths, default_lengths
+from splade_lucene.encoding.defaults import DEFAULT_SCALE, MOST_UNUSED, Lengths, default_lengths
 from splade_lucene.encoding.loading import ModelFiles
 from splade_lucene.encoding.pairs import check_query_length
 from splade_lucene.encoding.quantization import Quantization
@@ -52,6 +53,8 @@ class StaticQueryEncoder:
             if isinstance(table_or_weights, np.ndarray):
                 self._weights = self._fitted(table_or_weights)
                 return
+            if not table_or_weights:
+                raise ModelError(f"{files.weights[0]} has no token weights; fetch it again")
             table = table_or_weights
         self._weights = self._from_table(table)
 
@@ -130,10 +133,12 @@ class StaticQueryEncoder:
 
     def _fitted(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
         size = len(self._tokenizer.tokens)
-        if weights.ndim != 1 or len(weights) < size:
+        if weights.ndim != 1 or not 0 <= len(weights) - size <= MOST_UNUSED:
             raise ModelError(
                 f"the table of {self.name} has the shape {weights.shape}, its tokenizer {size} tokens; they do not belong together"
             )
+        if not np.isfinite(weights).all():
+            raise ModelError(f"{self._files.weights[0]} has a weight that is not a finite number; fetch it again")
         # An impact is never negative.
         return np.maximum(weights[:size], 0)
 
@@ -147,6 +152,10 @@ class StaticQueryEncoder:
                 f"({', '.join(unknown[:3])}); they do not belong together"
             )
         for token, weight in table.items():
+            if not math.isfinite(weight):
+                raise ModelError(
+                    f"the table of {self.name} has the weight {weight} for {token!r}; it must be a finite number, so fetch it again"
+                )
             if token in entries:
                 weights[entries[token]] = max(weight, 0)
         return weights
