@@ -290,7 +290,11 @@ def test_if_nothing_is_left_there_are_no_results(tmp_path: Path, capsys: pytest.
         (["beir", "scifact", "--measures", "foo"], 1, "unknown measure 'foo'"),
         (["beir", "scifact", "--expect", "absent.yaml"], 1, "absent.yaml: cannot be read"),
         (["beir", "scifact", "--model", "tiny", "--systems", "splade", "fusion"], 1, "fusion joins bm25-flat and splade"),
-        (["beir", "scifact", "--model", "tiny", "--systems", "splade"], 1, "the baseline 'bm25-flat' is none of the systems"),
+        (
+            ["beir", "scifact", "--model", "tiny", "--systems", "splade", "--baseline", "bm25-flat"],
+            1,
+            "the baseline 'bm25-flat' is none of the systems",
+        ),
         (["beir", "scifact", "--model", "tiny", "--model", "tiny"], 1, "two models would both be called splade-tiny"),
         (["beir", "scifact", "--model", "tiny", "--max-length", "9999"], 1, "9999"),
     ],

@@ -233,3 +233,13 @@ def test_idf_has_no_weights_before_there_is_an_index(random_model: Callable[[str
         model.encode_queries(["a word"])
     with pytest.raises(ModelError, match="leave --query-revision out"):
         SpladeModel.load(random_model("bert"), query_model="idf", query_revision="x", device="cpu")
+
+
+def test_beir_s_table_names_the_other_query_model_and_needs_no_bm25(tiny: SpladeModel) -> None:
+    from splade_lucene.experiment.systems import Lengths, plan_systems
+
+    free = SpladeModel.load("tiny", query_model="idf", device="cpu")
+    labels = [plan_systems(["splade"], [model], Lengths(None, None, 100)).all[0].label for model in (tiny, free)]
+    assert labels == ["SPLADE tiny", "SPLADE tiny, queries idf"]
+    assert plan_systems(["splade"], [tiny], Lengths(None, None, 100)).baseline == "splade-tiny"
+    assert plan_systems(["splade", "bm25-flat"], [tiny], Lengths(None, None, 100)).baseline == "bm25-flat"

@@ -80,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=folder, default=Path("runs/beir"), help="folder to write (default: %(default)s)")
     parser.add_argument("--measures", help=f"names of ir_measures or trec_eval (default: {_MEASURES!r}; msmarco: {_MSMARCO_MEASURES!r})")
     parser.add_argument(
-        "--baseline", default="bm25-flat", metavar="SYSTEM", help="the system that the others are compared with (default: %(default)s)"
+        "--baseline", metavar="SYSTEM", help="the system that the others are compared with (default: bm25-flat, or the first of --systems)"
     )
     parser.add_argument("--max-length", type=positive, help="maximum length of a passage in tokens (default: each model's, else 256)")
     parser.add_argument("--query-max-length", type=positive, help="maximum length of a query in tokens (default: each model's, else 64)")
@@ -155,7 +155,7 @@ def run(args: argparse.Namespace) -> None:
         index_threads=args.index_threads,
         overwrite=args.overwrite,
     )
-    results = evaluate(candidates, args.output, systems, measures=measures, baseline=args.baseline, settings=settings)
+    results = evaluate(candidates, args.output, systems, measures=measures, baseline=args.baseline or systems.baseline, settings=settings)
     write_tables(args.output, results)
     page = write_report(args.output)
     print(markdown(results))

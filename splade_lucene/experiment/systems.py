@@ -32,6 +32,11 @@ class Systems(NamedTuple):
     all: tuple[System, ...]
     models: Mapping[str, SpladeModel]
 
+    @property
+    def baseline(self) -> str:
+        """What the others are compared with unless the user says otherwise: BM25 flat, or the first where that is not among them."""
+        return next((system.name for system in self.all if system.name == BASELINE), self.all[0].name)
+
 
 class Lengths(NamedTuple):
     """How all models encode.
@@ -92,7 +97,8 @@ def _splade(name: str, model: SpladeModel, lengths: Lengths) -> System:
     settings: dict[str, Any] = {"max_length": documents}
     if lengths.split_words is not None:
         settings |= {"split_words": lengths.split_words, "overlap": lengths.overlap}
-    return System(name, f"SPLADE {name.removeprefix('splade-')}", "impact", settings, record)
+    other_queries = "" if record.query.model == record.document.model else f", queries {Path(record.query.model).name}"
+    return System(name, f"SPLADE {name.removeprefix('splade-')}{other_queries}", "impact", settings, record)
 
 
 def _fusions(system: System) -> list[System]:
