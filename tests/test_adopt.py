@@ -69,6 +69,13 @@ def test_floats_are_quantized_and_counted(tiny: SpladeModel, tmp_path: Path, cap
     assert [dict(vector.vector) for vector in read_vectors(tmp_path / "out")] == tiny.encode_documents(TEXTS.values())
 
 
+def test_whole_numbers_written_as_floats_are_impacts(tiny: SpladeModel, tmp_path: Path) -> None:
+    impacts = tiny.encode_documents(TEXTS.values())
+    source = write(tmp_path / "theirs", [{token: float(impact) for token, impact in bag.items()} for bag in impacts])
+    assert main(["adopt", str(source), "--output", str(tmp_path / "out"), "--model", "tiny", "--scale", "100", "--device", "cpu"]) == 0
+    assert [dict(vector.vector) for vector in read_vectors(tmp_path / "out")] == impacts
+
+
 def test_a_table_for_queries_can_be_named_when_vectors_are_adopted(tiny: SpladeModel, tmp_path: Path) -> None:
     source = write(tmp_path / "theirs", tiny.encode_documents(TEXTS.values()))
     options = ["--model", "tiny", "--query-model", "idf", "--device", "cpu"]

@@ -143,6 +143,7 @@ def test_lengths_are_those_of_the_configuration(copy: Path) -> None:
     model = check(copy)
     assert model.lengths == (12, 12)
     assert model.record().query_max_length == 12
+    assert SpladeModel.load(copy, query_model="idf", device="cpu").record().query_max_length == 12
 
 
 def test_without_a_length_of_its_own_the_tokenizers_counts(copy: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from splade_lucene.encoding.defaults import IDF, Lengths, default_lengths
+from splade_lucene.encoding.defaults import CARD_LENGTHS, IDF, Lengths, default_lengths
 from splade_lucene.encoding.loading import ModelFiles
 from splade_lucene.encoding.texts import whole_number
 from splade_lucene.errors import ModelError
@@ -24,8 +24,10 @@ class IdfQueries:
 
     @property
     def lengths(self) -> Lengths:
-        """Tokens that texts are cut at by default."""
-        return default_lengths(self._files.name)
+        """Tokens that texts are cut at by default: what the encoder of passages says, else ours."""
+        ours = default_lengths(self._files.name)
+        declared = None if ours == CARD_LENGTHS else self._files.max_length
+        return ours if declared is None else Lengths(declared, declared)
 
     def check_length(self, max_length: int) -> None:
         """Makes sure that something is left of a query.

@@ -76,7 +76,8 @@ def adopt_vectors(
     sample = list(islice(_lines(files), _SAMPLE))
     if not sample:
         raise InputError(source, "holds no vectors; give a folder of JSONL files with an 'id' and a 'vector' per line")
-    floats = any(isinstance(weight, float) for _, _, item in sample for weight in _weights(item).values())
+    # Whole numbers are impacts, however they are written.
+    floats = any(isinstance(weight, float) and not weight.is_integer() for _, _, item in sample for weight in _weights(item).values())
     texts = [item.get("contents") for _, _, item in sample]
     _check_scale(
         source, model, 1.0 if floats else scale, [(text, _weights(item)) for text, (_, _, item) in zip(texts, sample, strict=True)]
@@ -151,6 +152,8 @@ class _Reader:
                     raise InputError(file, f"document {item.get('id')!r} has a weight that is no number from 0; correct or remove it", line)
                 self.quantized += len(weights)
                 item = {**item, "vector": self._quantization.bag(weights)}  # noqa: PLW2901
+            elif any(isinstance(weight, float) for weight in _weights(item).values()):
+                item = {**item, "vector": {token: _whole(weight) for token, weight in _weights(item).items()}}  # noqa: PLW2901
             vector = check_vector({**item, "id": str(item.get("id", ""))}, good, file, line)
             self.unknown |= vector.vector.keys() - self._vocabulary
             self.known |= vector.vector.keys() & self._vocabulary
@@ -174,6 +177,11 @@ def _lines(files: Sequence[Path]) -> Iterator[tuple[Path, int, dict[str, Any]]]:
     for file in files:
         for line, item in read_objects(file):
             yield file, line, item
+
+
+def _whole(weight: Any) -> Any:
+    """``151.0`` as 151; what is no whole number stays and is refused as an impact."""
+    return int(weight) if isinstance(weight, float) and weight.is_integer() else weight
 
 
 def _weights(item: dict[str, Any]) -> dict[str, Any]:
