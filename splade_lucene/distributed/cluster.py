@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from splade_lucene.distributed.signals import keep_signal_handlers
 from splade_lucene.errors import SpladeLuceneError
 
 LOCAL = "local"
@@ -86,13 +87,15 @@ def connected(cluster: Cluster) -> Iterator[Any]:
     if cluster.address == LOCAL:
         options["include_dashboard"] = False
     try:
-        ray.init(address=cluster.address, **options)
+        with keep_signal_handlers():
+            ray.init(address=cluster.address, **options)
     except Exception as error:  # Ray raises ConnectionError, RuntimeError, ValueError and those of its RPC library
         raise SpladeLuceneError(f"Ray at {cluster.address!r} cannot be joined ({first_line(error)}); is it running there?") from None
     try:
         yield ray
     finally:
-        ray.shutdown()
+        with keep_signal_handlers():
+            ray.shutdown()
 
 
 def shares(ray: Any, cluster: Cluster) -> Shares:
