@@ -21,6 +21,7 @@ import yaml
 from splade_lucene.cli.main import main
 from splade_lucene.collections.passages import read_passages
 from splade_lucene.collections.queries import read_qrels, read_queries
+from splade_lucene.core.processors import usable_processors
 from splade_lucene.encoding.model import SpladeModel
 from splade_lucene.evaluation.fusion import fuse, fuse_ranks
 from splade_lucene.evaluation.measures import score_run
@@ -96,6 +97,10 @@ def test_every_system_has_its_row_with_its_cost(results: Results) -> None:
         assert row.timings
         assert row.timings.queries == 4
         assert row.timings.query_ms.mean >= row.timings.search_ms.mean > 0
+        assert row.timings.under_load
+        assert row.timings.under_load.threads == usable_processors()
+        assert row.timings.under_load.per_second > 0
+        assert row.timings.under_load.query_ms.p99 >= row.timings.under_load.query_ms.p50 > 0
         assert row.timings.index_seconds
     assert results.rows[2].timings and (results.rows[2].timings.encode_seconds or 0) > 0
     assert results.rows[0].timings and results.rows[0].timings.encode_seconds == 0

@@ -37,6 +37,7 @@ from splade_lucene.evaluation.results import (
     Skipped,
     System,
     Timings,
+    UnderLoad,
     locate,
     place,
     read_results,
@@ -46,7 +47,8 @@ from splade_lucene.records import Hit, Passage
 from tests.vector_factory import ENCODER
 
 COST = Cost(documents=5183, flops=9.92, terms_per_query=52.3, terms_per_document=247.0, index_bytes=2972612)
-TIMINGS = Timings(None, 2.5, Milliseconds(9.0, 8.5, 20.25), Milliseconds(13.0, 12.5, 30.0), 300)
+LOAD = UnderLoad(2, 123.46, Milliseconds(16.0, 15.5, 40.0))
+TIMINGS = Timings(None, 2.5, Milliseconds(9.0, 8.5, 20.25), Milliseconds(13.0, 12.5, 30.0), 300, LOAD)
 RESULTS = Results(
     name="main",
     created="2026-11-23T10:00:00+00:00",
@@ -190,13 +192,33 @@ def test_a_row_of_which_only_some_costs_are_known_has_dashes_for_the_others() ->
         "index s": "-",
         "search ms": "-",
         "with encoding": "-",
+        "under load": "-",
+        "threads": "-",
+        "queries/s": "-",
     }
 
 
 def test_latencies_share_a_column_where_there_is_little_space() -> None:
     table = tables.costs(RESULTS)
-    assert [column.name for column in table.columns][-6:-3] == ["search ms, mean", "search ms, p50", "search ms, p99"]
-    assert "| 9.00 / 8.50 / 20.25 | 13.00 / 12.50 / 30.00 |" in " ".join(markdown_table(table).split())
+    assert [column.name for column in table.columns][-11:-8] == ["search ms, mean", "search ms, p50", "search ms, p99"]
+    line = " ".join(markdown_table(table).split())
+    assert "| 9.00 / 8.50 / 20.25 | 13.00 / 12.50 / 30.00 | 16.00 / 15.50 / 40.00 | 2 | 123.5 |" in line
+
+
+def test_results_from_before_latency_under_load_was_measured_have_dashes_for_it(tmp_path: Path) -> None:
+    data = json.loads(write_results(tmp_path, RESULTS).read_text())
+    del data["rows"][1]["timings"]["under_load"]
+    (tmp_path / FILE).write_text(json.dumps(data))
+    old = read_results(tmp_path)
+    assert old.rows[1].timings == dataclasses.replace(TIMINGS, under_load=None)
+    assert "13.00 / 12.50 / 30.00 | - | - | - |" in " ".join(markdown_table(tables.costs(old)).split())
+
+
+def test_the_csv_has_the_figures_under_load_in_full(tmp_path: Path) -> None:
+    write_tables(tmp_path, RESULTS)
+    (row,) = [row for row in csv.DictReader((tmp_path / "table.csv").open()) if row["load_threads"]]
+    assert [row[key] for key in ("load_ms mean", "load_ms p50", "load_ms p99")] == ["16.0", "15.5", "40.0"]
+    assert (row["load_threads"], row["queries_per_second"]) == ("2", "123.46")
 
 
 def test_every_cost_is_in_every_table() -> None:

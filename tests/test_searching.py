@@ -199,6 +199,7 @@ def test_latency_is_measured_over_single_queries(folder: Path) -> None:
         found = query_load(searcher, QUERIES, k=2, threads=2)
         assert sorted(asked) == sorted([query.text for query in QUERIES] * 2)
         assert found.per_second > 0
+        assert (found.threads, set(found.times)) == (2, {query.query_id for query in QUERIES})
         assert found.latency.p99 >= found.latency.p50 > 0
 
 

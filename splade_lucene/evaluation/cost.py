@@ -21,6 +21,25 @@ class QueryTime(NamedTuple):
     search_ms: float
 
 
+class Load(NamedTuple):
+    """What queries that arrive from several threads at once cost, encoding included.
+
+    Attributes:
+        threads: each asks for a query when it has the hits of the one before.
+        per_second: queries answered per second, all threads together.
+        times: query id → milliseconds from the call to its hits.
+    """
+
+    threads: int
+    per_second: float
+    times: Mapping[str, float]
+
+    @property
+    def latency(self) -> Latency:
+        """Of single queries."""
+        return latency([each / 1e3 for each in self.times.values()])
+
+
 def latency(seconds: Sequence[float]) -> Latency:
     """Summarizes times given in seconds; zeros if there are none."""
     import numpy as np

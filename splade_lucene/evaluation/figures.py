@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from splade_lucene.evaluation.numbers import COUNT, DIFFERENCE, P_VALUE, PLAIN, Format, Style, write
-from splade_lucene.evaluation.results import Comparison, Cost, Milliseconds, Timings
+from splade_lucene.evaluation.results import Comparison, Cost, Milliseconds, Timings, UnderLoad
 from splade_lucene.records import EncoderRecord
 
 S_contra = TypeVar("S_contra", contravariant=True)
@@ -79,9 +79,13 @@ def _timings(field: Callable[[Timings], float | None]) -> Callable[[HasCost], fl
     return lambda subject: None if subject.timings is None else field(subject.timings)
 
 
-def _latency(name: str, key: str, times: Callable[[Timings], Milliseconds]) -> tuple[Figure[HasCost], ...]:
+def _load(field: Callable[[UnderLoad], float]) -> Callable[[HasCost], float | None]:
+    return _timings(lambda timings: None if timings.under_load is None else field(timings.under_load))
+
+
+def _latency(name: str, key: str, times: Callable[[Timings], Milliseconds | None]) -> tuple[Figure[HasCost], ...]:
     def figure(which: str, field: Callable[[Milliseconds], float], *, start: bool = False) -> Figure[HasCost]:
-        value = _timings(lambda timings: field(times(timings)))
+        value = _timings(lambda timings: None if (known := times(timings)) is None else field(known))
         return Figure(f"{name}, {which}", value, Format(2), f"{key} {which}", start=start, shared=Shared(name))
 
     return (
@@ -111,6 +115,9 @@ TIMES = (
     INDEX_SECONDS,
     *_latency("search ms", "search_ms", lambda timings: timings.search_ms),
     *_latency("with encoding", "query_ms", lambda timings: timings.query_ms),
+    *_latency("under load", "load_ms", lambda timings: None if timings.under_load is None else timings.under_load.query_ms),
+    Figure[HasCost]("threads", _load(lambda load: load.threads), COUNT, "load_threads"),
+    Figure[HasCost]("queries/s", _load(lambda load: load.per_second), Format(1), "queries_per_second"),
 )
 COSTS = (*SIZES, *TIMES)
 """All that is known; the tables of costs and the CSV have it."""

@@ -144,6 +144,21 @@ class Milliseconds:
 
 
 @dataclass(frozen=True)
+class UnderLoad:
+    """Queries that arrive from several threads at once, encoding included.
+
+    Attributes:
+        threads: each asks for a query when it has the hits of the one before: as many as there are processors.
+        per_second: queries answered per second, all threads together.
+        query_ms: of single queries.
+    """
+
+    threads: int
+    per_second: float
+    query_ms: Milliseconds
+
+
+@dataclass(frozen=True)
 class Timings:
     """How long it took; the only figures beside ``Results.created`` that differ when an evaluation is run again.
 
@@ -153,6 +168,7 @@ class Timings:
         search_ms: of a query without encoding, one thread, after a warm-up.
         query_ms: likewise with encoding.
         queries: how many queries the latencies were measured on.
+        under_load: of the same queries from several threads; None where it was not measured.
     """
 
     encode_seconds: float | None
@@ -160,6 +176,7 @@ class Timings:
     search_ms: Milliseconds
     query_ms: Milliseconds
     queries: int
+    under_load: UnderLoad | None = None
 
 
 @dataclass(frozen=True)

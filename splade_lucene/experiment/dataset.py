@@ -14,7 +14,7 @@ from splade_lucene.evaluation.cost import latency
 from splade_lucene.evaluation.judging import Judged, compare_with_baseline, judge, without_relevant
 from splade_lucene.evaluation.reference import published, published_documents, settings_match
 from splade_lucene.evaluation.result_files import write_evidence, write_latency, write_passages, write_scores
-from splade_lucene.evaluation.results import Cost, Dataset, Milliseconds, Row, System, Timings, place
+from splade_lucene.evaluation.results import Cost, Dataset, Milliseconds, Row, System, Timings, UnderLoad, place
 from splade_lucene.experiment.query_details import MOST_QUERIES, beginnings, gather, pick_queries
 from splade_lucene.experiment.steps import Searched, Settings, Steps
 from splade_lucene.experiment.systems import Systems
@@ -119,7 +119,7 @@ class DatasetEvaluation:
         return Cost.together(Cost.from_notes(self._runs[name].notes) for name in self._parts(system))
 
     def _timings(self, system: System) -> Timings:
-        times = list(self._runs[system.name].times().values())
+        times, load = list(self._runs[system.name].times().values()), self._runs[system.name].load()
         encode = [self._encode_seconds(name) for name in self._parts(system)]
         index = [self._steps.index_seconds(self._named(name)) for name in self._parts(system)]
         return Timings(
@@ -128,6 +128,7 @@ class DatasetEvaluation:
             search_ms=_milliseconds([each.search_ms for each in times]),
             query_ms=_milliseconds([each.encode_ms + each.search_ms for each in times]),
             queries=len(times),
+            under_load=load and UnderLoad(load.threads, load.per_second, Milliseconds(*load.latency)),
         )
 
     def _encode_seconds(self, name: str) -> float | None:

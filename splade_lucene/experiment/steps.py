@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from splade_lucene.collections.judged import JudgedCollection
 from splade_lucene.core.files import atomic_file
+from splade_lucene.core.processors import usable_processors
 from splade_lucene.errors import IndexMismatchError, InputError
-from splade_lucene.evaluation.cost import QueryTime
+from splade_lucene.evaluation.cost import Load, QueryTime
 from splade_lucene.evaluation.fusion import fuse, fuse_ranks
 from splade_lucene.evaluation.results import System
 from splade_lucene.evaluation.runs import Run, read_notes, read_run, write_run
@@ -23,7 +24,7 @@ from splade_lucene.lucene.indexing import build_bm25_index, build_impact_index
 from splade_lucene.lucene.java import lucene_version
 from splade_lucene.pipeline.encode import encode_collection
 from splade_lucene.pipeline.progress import Advance, progress
-from splade_lucene.pipeline.search import ImpactSearcher, query_times, search_queries
+from splade_lucene.pipeline.search import ImpactSearcher, query_load, query_times, search_queries
 from splade_lucene.records import Query
 from splade_lucene.vectors.manifest import Manifest, read_manifest
 
@@ -72,6 +73,11 @@ class Searched(NamedTuple):
     def times(self) -> dict[str, QueryTime]:
         """Query id → times, of the queries that were timed."""
         return {query_id: QueryTime(*each) for query_id, each in self.notes["times"].items()}
+
+    def load(self) -> Load | None:
+        """The same queries from several threads; None for a run from before this was measured."""
+        known = self.notes.get("load")
+        return Load(**known) if known else None
 
 
 class Steps:
@@ -156,8 +162,10 @@ class Steps:
                     remove_query=self.remove_query,
                     max_passage=split,
                 )
-                times = query_times(searcher, sample(self.queries), k=self._settings.hits, max_passage=split)
-            return run, {**info.notes(), "times": times}
+                timed = sample(self.queries)
+                times = query_times(searcher, timed, k=self._settings.hits, max_passage=split)
+                load = query_load(searcher, timed, k=self._settings.hits, threads=usable_processors(), max_passage=split)
+            return run, {**info.notes(), "times": times, "load": load._asdict()}
 
         return self._run(system, made_from, search)
 
@@ -168,8 +176,9 @@ class Steps:
         def search() -> tuple[Run, dict[str, Any]]:
             first, second = (part.run() for part in parts)
             times: dict[str, QueryTime] = {}
+            loaded: dict[str, float] = {}
             run: Run = {}
-            before = [part.times() for part in parts]
+            before, loads = [part.times() for part in parts], [part.load() for part in parts]
             for query_id in dict.fromkeys([*first, *second]):
                 start = time.perf_counter()
                 one = {query_id: first.get(query_id, [])}, {query_id: second.get(query_id, [])}
@@ -182,7 +191,12 @@ class Steps:
                     times[query_id] = QueryTime(
                         sum(each[query_id].encode_ms for each in before), sum(each[query_id].search_ms for each in before) + milliseconds
                     )
-            return run, {"times": times}
+                if all(load and query_id in load.times for load in loads):
+                    loaded[query_id] = sum(load.times[query_id] for load in loads if load) + milliseconds
+            threads = min((load.threads for load in loads if load), default=1)
+            per_second = threads * len(loaded) * 1e3 / sum(loaded.values()) if loaded else 0.0
+            load = Load(threads, per_second, loaded)._asdict() if loaded else None
+            return run, {"times": times, "load": load}
 
         return self._run(system, made_from, search)
 

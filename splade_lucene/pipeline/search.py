@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from splade_lucene.core.ir_adapters import Queries, as_queries, scored_docs
 from splade_lucene.errors import IndexMismatchError
-from splade_lucene.evaluation.cost import Latency, QueryTime, flops, latency
+from splade_lucene.evaluation.cost import Load, QueryTime, flops, latency
 from splade_lucene.evaluation.run_info import RunInfo
 from splade_lucene.evaluation.runs import Run
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher
@@ -281,19 +281,9 @@ def search_queries(
     return SearchResult(run, info)
 
 
-class Load(NamedTuple):
-    """What queries that arrive from several threads at once cost, encoding included.
-
-    Attributes:
-        latency: of single queries, from the call to its hits, in milliseconds.
-        per_second: queries answered per second, all threads together.
-    """
-
-    latency: Latency
-    per_second: float
-
-
-def query_load(searcher: ImpactSearcher | Bm25Searcher, queries: Queries, *, k: int = 1000, threads: int = 1) -> Load:
+def query_load(
+    searcher: ImpactSearcher | Bm25Searcher, queries: Queries, *, k: int = 1000, threads: int = 1, max_passage: bool = False
+) -> Load:
     """The time that single queries take while each of several threads asks for one after the other, after a round to warm up.
 
     Args:
@@ -301,22 +291,22 @@ def query_load(searcher: ImpactSearcher | Bm25Searcher, queries: Queries, *, k: 
         queries: the queries; each is asked for once a round.
         k: the number of hits of each.
         threads: from which queries arrive; each has its share of the cores to encode with.
+        max_passage: find documents by the best of their passages.
     """
     check_threads(threads)
-    texts = [query.text for query in as_queries(queries)]
-    seconds: list[float] = []
+    texts = dict(as_queries(queries))
+    times: dict[str, float] = {}
     whole = 0.0
     for _ in range(2):
-        seconds.clear()
-        waiting = iter(texts)
+        waiting = iter(texts.items())
 
-        def ask(waiting: Iterator[str] = waiting) -> None:
-            for text in waiting:
+        def ask(waiting: Iterator[tuple[str, str]] = waiting) -> None:
+            for query_id, text in waiting:
                 start = time.perf_counter()
-                searcher.search(text, k)
-                seconds.append(time.perf_counter() - start)
+                searcher.search(text, k, max_passage=max_passage)
+                times[query_id] = (time.perf_counter() - start) * 1e3
 
-        def stop(waiting: Iterator[str] = waiting) -> None:
+        def stop(waiting: Iterator[tuple[str, str]] = waiting) -> None:
             for _ in waiting:
                 pass
 
@@ -324,7 +314,7 @@ def query_load(searcher: ImpactSearcher | Bm25Searcher, queries: Queries, *, k: 
         with searcher.cores_among(threads):
             run_in_threads([ask] * threads, stop)
         whole = time.perf_counter() - begin
-    return Load(latency(seconds), len(seconds) / whole if whole else 0.0)
+    return Load(threads, len(times) / whole if whole else 0.0, {query_id: times[query_id] for query_id in texts})
 
 
 def query_times(
