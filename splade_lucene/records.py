@@ -119,6 +119,7 @@ class EncoderRecord:
         precision: of the arithmetic of the forward pass; ``unknown`` for what was encoded elsewhere.
         origin: ``encoded`` by us, or ``adopted from`` a folder: encoded elsewhere, and this record is what its owner said.
         query_top_k: tokens of a query that are kept, those of the largest weights; None for all.
+        query_idf: query weights are multiplied by idf to this power; None leaves them as the model gives them.
         kernels: that computed matrix products, ``torch`` or ``onednn``; they round differently.
     """
 
@@ -130,6 +131,7 @@ class EncoderRecord:
     origin: str = "encoded"
     query_top_k: int | None = None
     kernels: str = FIRST_KERNELS
+    query_idf: float | None = None
 
     @property
     def model(self) -> str:
@@ -162,6 +164,7 @@ class EncoderRecord:
             data["precision"],
             query_top_k=data.get("query_top_k"),
             kernels=data.get("kernels", FIRST_KERNELS),
+            query_idf=data.get("query_idf"),
         )
 
     def flat(self) -> dict[str, Any]:
@@ -170,7 +173,11 @@ class EncoderRecord:
         sides = {side: data.pop(side) for side in ("document", "query")}
         return {f"{side}.{name}": value for side, values in sides.items() for name, value in values.items()} | data
 
-    def with_queries(self, *, max_length: int | None = None, top_k: int | None = None) -> EncoderRecord:
+    def with_queries(self, *, max_length: int | None = None, top_k: int | None = None, idf: float | None = None) -> EncoderRecord:
         """The same with other settings of queries; None leaves a setting as it is."""
-        max_length = self.query_max_length if max_length is None else max_length
-        return replace(self, query_max_length=max_length, query_top_k=self.query_top_k if top_k is None else top_k)
+        return replace(
+            self,
+            query_max_length=self.query_max_length if max_length is None else max_length,
+            query_top_k=self.query_top_k if top_k is None else top_k,
+            query_idf=self.query_idf if idf is None else idf,
+        )

@@ -18,6 +18,7 @@ from splade_lucene.cli.options import (
     add_device,
     add_fields,
     add_java_heap,
+    add_query_idf,
     add_query_model,
     add_threads,
     add_topic_field,
@@ -84,6 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--max-length", type=positive, help="maximum length of a passage in tokens (default: each model's, else 256)")
     parser.add_argument("--query-max-length", type=positive, help="maximum length of a query in tokens (default: each model's, else 64)")
+    add_query_idf(parser)
     parser.add_argument("--scale", type=scale, default=DEFAULT_SCALE, help="impacts are round(weight × scale) (default: %(default)s)")
     parser.add_argument(
         "--split-words",
@@ -146,7 +148,7 @@ def run(args: argparse.Namespace) -> None:
     wanted = models if {"splade", "fusion"} & set(args.systems) else []
     loaded = [SpladeModel.load(**model_spec(args, name)._asdict()) for name in wanted]
     systems = plan_systems(
-        args.systems, loaded, Lengths(args.max_length, args.query_max_length, args.scale, args.split_words, args.overlap)
+        args.systems, loaded, Lengths(args.max_length, args.query_max_length, args.scale, args.split_words, args.overlap, args.query_idf)
     )
     settings = Settings(
         hits=args.hits,

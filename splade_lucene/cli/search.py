@@ -14,6 +14,7 @@ from splade_lucene.cli.options import (
     add_device,
     add_java_heap,
     add_query_fields,
+    add_query_idf,
     add_ray,
     add_threads,
     engine_address,
@@ -57,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="K",
         help="search for only the K query tokens with the largest weights: faster, no longer exact",
     )
+    add_query_idf(parser)
     parser.add_argument("--remove-query", action="store_true", help="leave out the document that has the query's id (BEIR's rule)")
     parser.add_argument("--filter", metavar="DOCIDS", type=Path, help="file of docids, one per line: only these documents are found")
     parser.add_argument(
@@ -94,6 +96,8 @@ def run(args: argparse.Namespace) -> None:
         )
     if (args.engine and args.ray) or (args.cpus_per_worker and not args.ray):
         args.usage_error("--ray is for an INDEX, and --cpus-per-worker needs --ray")
+    if args.engine and args.query_idf:
+        args.usage_error("--query-idf needs document frequencies, which --engine does not tell; leave one of the two out")
     to_stdout = is_standard(args.output)
     if args.show and to_stdout:
         args.usage_error("--show prints to stdout; give the run the name of a file")
@@ -125,6 +129,7 @@ def _search_index(args: argparse.Namespace, queries: Sequence[Query]) -> SearchR
         args.index[0] if len(args.index) == 1 else args.index,
         query_max_length=args.query_max_length,
         query_top_k=args.query_top_k,
+        query_idf=args.query_idf,
         device=args.device,
         precision=args.precision,
         in_memory="auto" if args.in_memory is None else args.in_memory,
@@ -171,6 +176,7 @@ def _search_on_ray(args: argparse.Namespace, queries: Sequence[Query]) -> Search
         Cluster(args.ray, cpus_per_worker=args.cpus_per_worker),
         query_max_length=args.query_max_length,
         query_top_k=args.query_top_k,
+        query_idf=args.query_idf,
         device=args.device,
         precision=args.precision,
         heap=args.java_heap,

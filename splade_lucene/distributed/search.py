@@ -88,6 +88,7 @@ class RayImpactSearcher(ImpactSearcher):
         model: as for :class:`~splade_lucene.pipeline.search.ImpactSearcher`, and so all others.
         query_max_length: see there.
         query_top_k: see there.
+        query_idf: see there; the nodes count the documents of a token in their parts.
         device: see there.
         precision: see there.
         heap: of each part's JVM; the default of :func:`splade_lucene.lucene.jvm.start` if None.
@@ -105,6 +106,7 @@ class RayImpactSearcher(ImpactSearcher):
         model: SpladeModel | None = None,
         query_max_length: int | None = None,
         query_top_k: int | None = None,
+        query_idf: float | None = None,
         device: str = "auto",
         precision: str = "auto",
         heap: str | None = None,
@@ -124,7 +126,9 @@ class RayImpactSearcher(ImpactSearcher):
         self._size: int = sum(each.size for each in opened)
         self._postings: float = sum(each.postings for each in opened)
         self._everything = DocumentFilter(self.card.documents, None)
-        self.bind(model, query_max_length=query_max_length, query_top_k=query_top_k, device=device, precision=precision)
+        self.bind(
+            model, query_max_length=query_max_length, query_top_k=query_top_k, query_idf=query_idf, device=device, precision=precision
+        )
 
     def size(self) -> int:
         """The bytes of all parts on disk."""

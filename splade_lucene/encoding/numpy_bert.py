@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,18 +62,30 @@ class NumpyModel:
         self, texts: Iterable[str], *, max_length: int | None, scale: float, top_k: int | None = None
     ) -> list[dict[str, int]]:
         """Encodes queries one by one, as :meth:`SpladeModel.encode_queries` does."""
-        length = default_lengths(self.files.name).queries if max_length is None else max_length
-        self.check_length(length)
-        quantization, given = Quantization(scale, top_k), list(texts)
+        quantization = Quantization(scale, top_k)
         quantization.check()
-        bags = []
+        return [self._bag(*quantization.apply(weights)) for weights in self._weigh(texts, max_length)]
+
+    def query_weights(self, texts: Iterable[str], *, max_length: int | None = None, top_k: int | None = None) -> list[dict[str, float]]:
+        """The same with floats: token → weight."""
+        quantization = Quantization(top_k=top_k)
+        quantization.check()
+        found = []
+        for weights in self._weigh(texts, max_length):
+            entries = quantization.prune(weights)
+            found.append(self._bag(entries, weights[entries]))
+        return found
+
+    def _weigh(self, texts: Iterable[str], max_length: int | None) -> Iterator[Array]:
+        length, given = default_lengths(self.files.name).queries if max_length is None else max_length, list(texts)
+        self.check_length(length)
         for ids in self._tokenizer.token_ids(given, length) if given else []:
             weights = self._network.pool(ids, len(self.vocabulary)) if ids else np.zeros(len(self.vocabulary), np.float32)
             weights[self._unused] = 0
-            entries, impacts = quantization.apply(weights)
-            tokens = (self.vocabulary[entry] for entry in entries.tolist())
-            bags.append(dict(zip(tokens, impacts.tolist(), strict=True)))
-        return bags
+            yield weights
+
+    def _bag(self, entries: NDArray[np.intp], values: NDArray[Any]) -> dict[str, Any]:
+        return dict(zip((self.vocabulary[entry] for entry in entries.tolist()), values.tolist(), strict=True))
 
 
 class NumpyBert:

@@ -72,7 +72,12 @@ def published_system(system: System) -> str | None:
     """
     if system.kind == "bm25" and (system.settings["k1"], system.settings["b"]) == _BM25_SETTINGS:
         return {"contents": "bm25-flat", "contents title": "bm25-multifield"}.get(" ".join(sorted(system.settings["fields"])))
-    return _CHECKPOINTS.get(system.encoder.model if system.encoder else "")
+    return _CHECKPOINTS.get(_checkpoint(system))
+
+
+def _checkpoint(system: System) -> str:
+    """The model of a system whose weights are as that gives them; empty for others."""
+    return system.encoder.model if system.encoder and system.encoder.query_idf is None else ""
 
 
 def published_lengths(system: System) -> str:
@@ -118,7 +123,7 @@ def published_average(group: str, datasets: Sequence[str], system: System, score
         system: the system.
         scores: measure → measured.
     """
-    quoted = _data()["published_averages"]["models"].get(system.encoder.model if system.encoder else "", {}).get(group)
+    quoted = _data()["published_averages"]["models"].get(_checkpoint(system), {}).get(group)
     if quoted is not None:
         return _beside(scores, {"nDCG@10": quoted / 100}, system)
     name = published_system(system)

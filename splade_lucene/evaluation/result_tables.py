@@ -14,6 +14,7 @@ from splade_lucene.evaluation.figures import SIGNIFICANCE, SIZES, TIMES
 from splade_lucene.evaluation.results import Results, Row
 from splade_lucene.evaluation.table import pipe_table
 from splade_lucene.evaluation.tables import ALPHA, Table
+from splade_lucene.records import EncoderRecord
 
 MARK = "*"
 
@@ -88,6 +89,7 @@ def _texts(table: Table) -> tuple[list[str], list[list[str]]]:
 def _settings(results: Results) -> str:
     lengths = [
         f"{system.label}: passages cut at {system.settings['max_length']} tokens, queries at {system.record.query_max_length}, "
+        f"{_query_idf(system.record)}"
         f"scale {system.record.scale}, {system.record.precision}, weights {system.record.document.weights_sha256[:12]}"
         for system in results.systems
         if system.kind == "impact"
@@ -96,6 +98,10 @@ def _settings(results: Results) -> str:
     where = f"{machine['cores']} cores, {machine['cpu']}" if machine else ""
     hits = f"{results.settings['hits']:,} hits a query" if "hits" in results.settings else ""
     return "; ".join(part for part in (*lengths, hits, where) if part) + f". {results.created}."
+
+
+def _query_idf(record: EncoderRecord) -> str:
+    return "" if record.query_idf is None else f"query weights times idf^{record.query_idf:g}, "
 
 
 def _in_full(results: Results, row: Row) -> dict[str, str]:

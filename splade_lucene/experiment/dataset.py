@@ -77,7 +77,13 @@ class DatasetEvaluation:
         else:
             model = self._systems.models[system.name]
             self._cards[system.name] = self._steps.impact_index(system, model)
-            self._openers[system.name] = partial(ImpactSearcher, index, model=model, query_max_length=system.record.query_max_length)
+            self._openers[system.name] = partial(
+                ImpactSearcher,
+                index,
+                model=model,
+                query_max_length=system.record.query_max_length,
+                query_idf=system.record.query_idf,
+            )
         return self._steps.search(system, self._openers[system.name], self._cards[system.name])
 
     def _rows(self) -> list[Row]:

@@ -148,6 +148,7 @@ class Steps:
             "queries_sha256": self._queries_sha256,
             "hits": self._settings.hits,
             "remove_query": self.remove_query,
+            "query_idf": system.encoder.query_idf if system.encoder else None,
         }
 
         split = system.settings.get("split_words") is not None

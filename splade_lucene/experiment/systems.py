@@ -47,6 +47,7 @@ class Lengths(NamedTuple):
         scale: impacts are ``round(weight × scale)``.
         split_words: cut documents into passages of this number of words, and find documents by the best of them.
         overlap: words that two passages of a document share.
+        query_idf: multiply query weights by idf to this power; not if None.
     """
 
     documents: int | None
@@ -54,6 +55,7 @@ class Lengths(NamedTuple):
     scale: float
     split_words: int | None = None
     overlap: int = 0
+    query_idf: float | None = None
 
 
 def plan_systems(kinds: Sequence[str], models: Sequence[SpladeModel], lengths: Lengths) -> Systems:
@@ -91,14 +93,15 @@ def _bm25(name: str, label: str, fields: Mapping[str, float]) -> System:
 
 def _splade(name: str, model: SpladeModel, lengths: Lengths) -> System:
     documents = model.lengths.documents if lengths.documents is None else lengths.documents
-    record = model.record(query_max_length=lengths.queries, scale=lengths.scale)
+    record = model.record(query_max_length=lengths.queries, scale=lengths.scale).with_queries(idf=lengths.query_idf)
     model.check_length(documents)
     model.check_query_length(record.query_max_length)
     settings: dict[str, Any] = {"max_length": documents}
     if lengths.split_words is not None:
         settings |= {"split_words": lengths.split_words, "overlap": lengths.overlap}
     other_queries = "" if record.query.model == record.document.model else f", queries {Path(record.query.model).name}"
-    return System(name, f"SPLADE {name.removeprefix('splade-')}{other_queries}", "impact", settings, record)
+    idf = "" if lengths.query_idf is None else f", queries × idf^{lengths.query_idf:g}"
+    return System(name, f"SPLADE {name.removeprefix('splade-')}{other_queries}{idf}", "impact", settings, record)
 
 
 def _fusions(system: System) -> list[System]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -84,6 +85,7 @@ class IndexQueryEncoder:
 
     Args:
         index: the index; it names the model, the query length and the scale.
+        query_idf: multiply query weights by idf to this power, as :class:`~splade_lucene.pipeline.search.ImpactSearcher` does.
         device: as in :meth:`SpladeModel.load`.
         precision: likewise.
 
@@ -92,11 +94,14 @@ class IndexQueryEncoder:
         ModelError: the model cannot be loaded.
     """
 
-    def __init__(self, index: Path | str, *, device: str = "auto", precision: str = "auto") -> None:
+    def __init__(self, index: Path | str, *, query_idf: float | None = None, device: str = "auto", precision: str = "auto") -> None:
+        from splade_lucene.pipeline.query_encoder import BoundEncoder
         from splade_lucene.pipeline.search import ImpactSearcher
 
-        with ImpactSearcher(index, device=device, precision=precision) as searcher:
+        with ImpactSearcher(index, query_idf=query_idf, device=device, precision=precision) as searcher:
             self._encoder = searcher.query_encoder()
+            if isinstance(self._encoder, BoundEncoder):
+                self._encoder.detach()
 
     def encode(self, text: str) -> dict[str, int]:
         """Encodes a query: token → impact, integers from 1."""
@@ -221,12 +226,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("index", type=Path, help="impact index that `splade-lucene index` made; it names the model")
     parser.add_argument("queries", type=Path, help="BEIR folder, queries.jsonl, or TSV topics")
     parser.add_argument("output", metavar="FILE.jsonl", type=Path, help="file to write")
+    parser.add_argument("--query-idf", type=float, metavar="X", help="multiply query weights by idf to the power X, from the index")
     args = parser.parse_args(arguments)
+    if args.query_idf is not None and not 0 < args.query_idf < math.inf:
+        parser.error(f"--query-idf {args.query_idf} is not a number above 0")
     from splade_lucene.collections.queries import read_queries
 
     try:
         queries = read_queries(args.queries)
-        count = write_encoded_queries(queries, IndexQueryEncoder(args.index), args.output)
+        count = write_encoded_queries(queries, IndexQueryEncoder(args.index, query_idf=args.query_idf), args.output)
     except (SpladeLuceneError, OSError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 1

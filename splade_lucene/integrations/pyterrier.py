@@ -174,6 +174,8 @@ class ImpactRetriever(pt.Transformer):
         num_results: hits of each query.
         model: the encoder, if it is loaded already.
         query_max_length: tokens a query is cut at; what the index says if None.
+        query_idf: multiply query weights by idf to this power, with the index's own document frequencies; not those of ``query_toks``,
+            which are searched for as they are.
         max_passage: ``docno`` is of documents, by the best of their passages, as ``encode --split-words`` cuts them.
     """
 
@@ -184,10 +186,11 @@ class ImpactRetriever(pt.Transformer):
         num_results: int = 1000,
         model: SpladeModel | None = None,
         query_max_length: int | None = None,
+        query_idf: float | None = None,
         max_passage: bool = False,
     ) -> None:
         self.index, self.num_results, self.model, self.query_max_length = Path(index), num_results, model, query_max_length
-        self.max_passage = max_passage
+        self.query_idf, self.max_passage = query_idf, max_passage
         self._searcher: ImpactSearcher | None = None
 
     def searcher(self) -> ImpactSearcher:
@@ -197,7 +200,7 @@ class ImpactRetriever(pt.Transformer):
             IndexMismatchError: the folder is no impact index, or was made with another model than ``model``.
         """
         if self._searcher is None:
-            self._searcher = ImpactSearcher(self.index, model=self.model, query_max_length=self.query_max_length)
+            self._searcher = ImpactSearcher(self.index, model=self.model, query_max_length=self.query_max_length, query_idf=self.query_idf)
         return self._searcher
 
     def transform(self, inp: pd.DataFrame) -> pd.DataFrame:

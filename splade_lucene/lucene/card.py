@@ -53,11 +53,11 @@ class IndexCard(NamedTuple):
         """All values of the encoder by name; empty for ``bm25``."""
         return {} if self.encoder is None else self.encoder.flat()
 
-    def query_table(self) -> dict[str, int] | None:
-        """Token → impact of the query model ``idf``; None where queries have another encoder."""
+    def query_table(self, query_idf: float | None = None) -> dict[str, int] | None:
+        """Token → impact of the query model ``idf``, its weights times idf to the power ``query_idf``; None for another query encoder."""
         if self.encoder is None or self.frequencies is None:
             return None
-        return idf_impacts(self.frequencies, self.documents, self.encoder.scale)
+        return idf_impacts(self.frequencies, self.documents, self.encoder.scale, 1 + (query_idf or 0))
 
 
 def write_card(index: Path, card: IndexCard) -> None:

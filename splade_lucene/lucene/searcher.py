@@ -289,11 +289,18 @@ class LuceneSearcher(ABC, Generic[Prepared]):
     def document_frequencies(self, terms: Iterable[str]) -> dict[str, int]:
         """In how many documents each term occurs, fields added up."""
         jvm.check_process()
-        fields = self._fields()
+        fields, reader, searcher = self._fields(), self._reader, self._searcher
+        # Until segments are merged, Lucene's own count has deleted documents as well.
+        deleted = bool(reader.hasDeletions())
         found: dict[str, int] = {}
         for text in terms:
             for term in [java_class("Term")(field, text) for field in fields]:
-                found[text] = found.get(text, 0) + self._reader.docFreq(term)
+                if deleted:
+                    query = upcast("Query", java_class("TermQuery")(term))
+                    count = searcher.count(query)
+                else:
+                    count = reader.docFreq(term)
+                found[text] = found.get(text, 0) + count
         return found
 
     def close(self) -> None:

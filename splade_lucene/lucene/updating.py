@@ -23,7 +23,8 @@ from splade_lucene.vectors.manifest import Manifest
 # Lucene never changes a file that it has written, so a copy of an index may share them; these are ours, or belong to one process.
 _NOT_SHARED = {CARD, "write.lock"}
 # What may differ between two encodings of which both go into one index: names of the same files, and what documents do not show.
-_FREE = {"document.model", "document.revision", "document.subfolder", "precision", "origin", "query_max_length", "query_top_k"}
+_QUERIES = {"query_max_length", "query_top_k", "query_idf"}
+_FREE = {"document.model", "document.revision", "document.subfolder", "precision", "origin"} | _QUERIES
 
 
 def update_impact_index(

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol, TypedDict
 
+from splade_lucene.encoding.quantization import Quantization
 from splade_lucene.errors import IndexMismatchError
+from splade_lucene.pipeline.query_idf import QueryIdf
 from splade_lucene.records import EncoderRecord, EncoderSide
 
 if TYPE_CHECKING:
@@ -28,6 +30,14 @@ class _Encoder(Protocol):
 
     def encode_queries(self, texts: Iterable[str], *, max_length: int | None, scale: float, top_k: int | None) -> list[dict[str, int]]: ...
 
+    def query_weights(self, texts: Iterable[str], *, max_length: int | None) -> list[dict[str, float]]: ...
+
+
+class _Settings(TypedDict):
+    max_length: int
+    top_k: int | None
+    idf: QueryIdf | None
+
 
 class BoundEncoder:
     """An encoder of queries with the length and the scale of an index.
@@ -38,14 +48,24 @@ class BoundEncoder:
         scale: impacts are ``round(weight × scale)``.
         top_k: keep the K tokens of a query with the largest weights; all if None.
         computes: whether it computes with torch.
+        idf: multiplies the weights; they stay as the model gives them if None.
 
     Attributes:
         computes: likewise.
     """
 
-    def __init__(self, encoder: _Encoder, *, max_length: int, scale: float, top_k: int | None = None, computes: bool = True) -> None:
+    def __init__(
+        self,
+        encoder: _Encoder,
+        *,
+        max_length: int,
+        scale: float,
+        top_k: int | None = None,
+        computes: bool = True,
+        idf: QueryIdf | None = None,
+    ) -> None:
         self._encoder, self._max_length, self._scale, self._top_k = encoder, max_length, scale, top_k
-        self.computes = computes
+        self.computes, self._idf = computes, idf
 
     @property
     def vocabulary(self) -> Sequence[str]:
@@ -55,8 +75,20 @@ class BoundEncoder:
     def encode_queries(self, texts: Sequence[str]) -> list[dict[str, int]]:
         """Encodes queries: for each token → impact; none for an empty text, of which a model sees its special tokens alone."""
         given = [text for text in texts if text.strip()]
-        encoded = iter(self._encoder.encode_queries(given, max_length=self._max_length, scale=self._scale, top_k=self._top_k))
+        encoded = iter(self._encode(given))
         return [next(encoded) if text.strip() else {} for text in texts]
+
+    def detach(self) -> None:
+        """Looks up what it needs of the index, which may then be closed."""
+        if self._idf is not None:
+            self._idf = self._idf.detached(self.vocabulary)
+
+    def _encode(self, texts: Sequence[str]) -> list[dict[str, int]]:
+        if self._idf is None:
+            return self._encoder.encode_queries(texts, max_length=self._max_length, scale=self._scale, top_k=self._top_k)
+        quantization = Quantization(self._scale, self._top_k)
+        quantization.check()
+        return [self._idf.impacts(weights, quantization) for weights in self._encoder.query_weights(texts, max_length=self._max_length)]
 
     def cores_among(self, threads: int) -> AbstractContextManager[object]:
         """In a block, each of several threads has its share of the cores; nothing to share where a table is looked up."""
@@ -76,6 +108,7 @@ def bind_encoder(
     device: str = "auto",
     precision: str = "auto",
     few: bool = False,
+    idf: QueryIdf | None = None,
 ) -> BoundEncoder:
     """Makes the query encoder of vectors or of an index.
 
@@ -87,24 +120,32 @@ def bind_encoder(
         device: for a model loaded here, as in :meth:`SpladeModel.load`.
         precision: likewise.
         few: for a handful of queries, which are encoded before torch would be imported, if the model allows it.
+        idf: multiplies the weights, where the record says so.
 
     Raises:
         ModelError: the model that the record names cannot be loaded, or cannot read queries of that length.
         IndexMismatchError: its files are not those that the record speaks of.
     """
+    if record.query.kind == "idf":
+        idf = None  # the table has it already
+    elif record.query_idf is not None and idf is None:
+        raise IndexMismatchError(
+            f"{source} does not tell in how many documents a token is, which query weights times idf need; search the index"
+        )
+    settings: _Settings = {"max_length": record.query_max_length, "top_k": record.query_top_k, "idf": idf}
     if record.query.kind in ("idf", "static"):
         if model is not None:
             _check(record.document, model.side(), source)
         encoder = _table_encoder(record, source, table)
         encoder.check_length(record.query_max_length)
         scale = 1 if record.query.kind == "idf" else record.scale
-        return BoundEncoder(encoder, max_length=record.query_max_length, scale=scale, top_k=record.query_top_k, computes=False)
+        return BoundEncoder(encoder, scale=scale, computes=False, **settings)
     if model is None and few and precision in ("auto", "fp32") and (device == "cpu" or (device == "auto" and not _may_have_gpu())):
         light = _light_encoder(record.query)
         if light is not None:
             _check(record.query, light.files.record(), source)
             light.check_length(record.query_max_length)
-            return BoundEncoder(light, max_length=record.query_max_length, scale=record.scale, top_k=record.query_top_k, computes=False)
+            return BoundEncoder(light, scale=record.scale, computes=False, **settings)
     if model is None:
         from splade_lucene.encoding.model import SpladeModel
 
@@ -113,7 +154,7 @@ def bind_encoder(
         _check(record.document, model.side(), source)
     _check(record.query, model.record().query, source)
     model.check_query_length(record.query_max_length)
-    return BoundEncoder(model, max_length=record.query_max_length, scale=record.scale, top_k=record.query_top_k)
+    return BoundEncoder(model, scale=record.scale, **settings)
 
 
 def _light_encoder(side: EncoderSide) -> NumpyModel | None:

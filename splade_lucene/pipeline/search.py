@@ -21,6 +21,7 @@ from splade_lucene.lucene.memory import InMemory
 from splade_lucene.lucene.parts import AnyIndex, combined_card, find_parts, name_of
 from splade_lucene.lucene.threads import check_threads, run_in_threads
 from splade_lucene.pipeline.query_encoder import BoundEncoder, bind_encoder
+from splade_lucene.pipeline.query_idf import QueryIdf
 
 if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel
@@ -41,6 +42,7 @@ class ImpactSearcher(ImpactIndexSearcher):
         model: the encoder, if it is loaded already; otherwise the one that the index names is loaded when first needed.
         query_max_length: tokens a query is cut at; what the index says if None.
         query_top_k: search for the K tokens of a query with the largest weights: faster, no longer exact; all if None.
+        query_idf: multiply query weights by idf to this power, with the index's own document frequencies: see :class:`QueryIdf`.
         device: for a model loaded here, as in :meth:`SpladeModel.load`.
         precision: likewise.
         in_memory: search postings decoded in Java's heap: several times as fast, the same hits. ``auto`` does so where they fit into half
@@ -63,19 +65,30 @@ class ImpactSearcher(ImpactIndexSearcher):
         model: SpladeModel | None = None,
         query_max_length: int | None = None,
         query_top_k: int | None = None,
+        query_idf: float | None = None,
         device: str = "auto",
         precision: str = "auto",
         in_memory: InMemory = "auto",
     ) -> None:
         super().__init__(index, in_memory=in_memory)
-        self.bind(model, query_max_length=query_max_length, query_top_k=query_top_k, device=device, precision=precision)
+        self.bind(
+            model, query_max_length=query_max_length, query_top_k=query_top_k, query_idf=query_idf, device=device, precision=precision
+        )
 
     def bind(
-        self, model: SpladeModel | None, *, query_max_length: int | None, query_top_k: int | None, device: str, precision: str
+        self,
+        model: SpladeModel | None,
+        *,
+        query_max_length: int | None,
+        query_top_k: int | None,
+        query_idf: float | None,
+        device: str,
+        precision: str,
     ) -> None:
         """Says how queries are encoded; the arguments are those of the class."""
         assert self.card.encoder is not None  # of an impact index
-        self.encoder_record = self.card.encoder.with_queries(max_length=query_max_length, top_k=query_top_k)
+        self.encoder_record = self.card.encoder.with_queries(max_length=query_max_length, top_k=query_top_k, idf=query_idf)
+        self._idf = None if query_idf is None else QueryIdf(query_idf, self.card.documents, self.document_frequencies)
         self._device, self._precision = device, precision
         self._loading = threading.Lock()
         self._few: BoundEncoder | None = None
@@ -127,11 +140,17 @@ class ImpactSearcher(ImpactIndexSearcher):
         """Tokens of a query that are searched for, those with the largest weights; None for all."""
         return self.encoder_record.query_top_k
 
+    @property
+    def query_idf(self) -> float | None:
+        """The power of idf that query weights are multiplied by; None if they are not."""
+        return self.encoder_record.query_idf
+
     def _options(self) -> dict[str, Any]:
         # Not the model: a copy in another process loads the one that the index names.
         return {
             "query_max_length": self.query_max_length,
             "query_top_k": self.query_top_k,
+            "query_idf": self.query_idf,
             "device": self._device,
             "precision": self._precision,
             "in_memory": self._in_memory,
@@ -147,10 +166,11 @@ class ImpactSearcher(ImpactIndexSearcher):
             self.encoder_record,
             self.name,
             model=model,
-            table=self.card.query_table(),
+            table=self.card.query_table(self.query_idf),
             device=self._device,
             precision=self._precision,
             few=few,
+            idf=self._idf,
         )
 
 
@@ -180,6 +200,7 @@ def open_searcher(
     *,
     query_max_length: int | None = None,
     query_top_k: int | None = None,
+    query_idf: float | None = None,
     device: str = "auto",
     precision: str = "auto",
     in_memory: InMemory = "auto",
@@ -187,8 +208,8 @@ def open_searcher(
     """Opens an index of either kind, or several as one; the options are those of :class:`ImpactSearcher`.
 
     Raises:
-        IndexMismatchError: the folder is no index of ours, or queries are to be cut for a BM25 index, which takes them whole, or it is
-            to be searched in memory, which is for impact indexes.
+        IndexMismatchError: the folder is no index of ours, or queries are to be cut or weighted for a BM25 index, which takes them whole
+            and has idf in its scores, or it is to be searched in memory, which is for impact indexes.
         JavaError: it is to be searched in memory and does not fit.
     """
     if combined_card(find_parts(index)).kind == "impact":
@@ -196,6 +217,7 @@ def open_searcher(
             index,
             query_max_length=query_max_length,
             query_top_k=query_top_k,
+            query_idf=query_idf,
             device=device,
             precision=precision,
             in_memory=in_memory,
@@ -206,6 +228,8 @@ def open_searcher(
         raise IndexMismatchError(
             f"{name_of(index)} is a BM25 index, which does not cut queries; leave --query-max-length and --query-top-k out"
         )
+    if query_idf is not None:
+        raise IndexMismatchError(f"{name_of(index)} is a BM25 index, whose scores have idf in them already; leave --query-idf out")
     return Bm25Searcher(index)
 
 
