@@ -176,9 +176,7 @@ def test_pyterriers_retriever_multiplies_what_it_encodes_itself(folder: Path, ti
     assert np.all(encoded["score"] == retriever.searcher().search_impacts({"glass": 3})[0].score)
 
 
-def test_an_evaluation_searches_again_with_another_power_and_encodes_only_once(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_evaluation_searches_again_with_another_power_and_encodes_only_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     collection = tmp_path / "toy"
     (collection / "qrels").mkdir(parents=True)
     rows = [{"_id": passage.doc_id, "title": passage.title, "text": passage.text} for passage in PASSAGES]
