@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import textwrap
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel
     from tests.served import Indexes, Server
 
+# No archive of Java's classes is made or used, but by the tests of that.
+os.environ["SPLADE_LUCENE_CACHE"] = "off"
 # The files whose tests take longest, started first: with several processes none is left over at the end.
 _LONG = ("test_docs.py", "test_beir.py", "test_faults.py", "test_properties.py", "test_examples.py", "test_wheel.py", "test_demo.py")
 _COLLECTIONS = Path(__file__).resolve().parents[1].parent / "shared" / "collections"

@@ -5,6 +5,7 @@ import java.io.UncheckedIOException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.BiFunction;
@@ -23,6 +24,10 @@ import org.apache.lucene.search.Query;
  */
 public final class Entry {
   private Entry() {}
+
+  /** Arguments by name: a class that Python can declare without asking Java for all methods of a map. */
+  @SuppressWarnings("serial") // never saved
+  public static final class Given extends HashMap<String, Object> {}
 
   /** Does what has a name. */
   public static Object call(String name, Map<String, Object> given) {

@@ -57,18 +57,18 @@ class CommandParser(argparse.ArgumentParser):
             self._within = False
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser with all commands; importing them loads neither torch nor the JVM."""
+def build_parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+    """The parser with some commands, or all; importing them loads neither torch nor the JVM."""
     parser = argparse.ArgumentParser(
         prog="splade-lucene",
         description="SPLADE on Lucene: encode passages, build impact indexes, search, evaluate, compare with BM25.",
         epilog="Results go to stdout, everything else to stderr. Exit status: 0 done, 1 the work failed, 2 wrong usage.",
     )
     parser.add_argument("--version", action="version", version=f"splade-lucene {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=CommandParser)
-    for name in COMMANDS:
+    parsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=CommandParser)
+    for name in commands:
         module = importlib.import_module(f"splade_lucene.cli.{name.replace('-', '_')}")
-        command = commands.add_parser(name, help=module.HELP, description=module.__doc__)
+        command = parsers.add_parser(name, help=module.HELP, description=module.__doc__)
         module.add_arguments(command)
         command.set_defaults(run=module.run, usage_error=command.error)
     return parser
@@ -83,7 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status; 141, without a word, where the pipe that is printed into was closed.
     """
-    args = build_parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    # The modules of all commands take longer to import than some commands run.
+    args = build_parser([given[0]] if given and given[0] in COMMANDS else COMMANDS).parse_args(given)
     try:
         args.run(args)
     except (SpladeLuceneError, OSError) as error:

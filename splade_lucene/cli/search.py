@@ -115,16 +115,20 @@ def run(args: argparse.Namespace) -> None:
     print(markdown_table([row]), file=sys.stderr if to_stdout else sys.stdout)
     if result.info.queries_without_terms:
         print(f"{result.info.queries_without_terms:,} queries have no terms and so no hits", file=sys.stderr)
+    if search is _search_index:
+        from splade_lucene.lucene import jvm
+
+        jvm.prepare_next_start()
 
 
 def _search_index(args: argparse.Namespace, queries: Sequence[Query]) -> SearchResult:
     from splade_lucene.errors import IndexMismatchError
     from splade_lucene.lucene import jvm
     from splade_lucene.lucene.docids import read_docids
-    from splade_lucene.pipeline.search import open_searcher, search_queries
+    from splade_lucene.pipeline.search import FEW_QUERIES, open_searcher, search_queries
 
     docids = None if args.filter is None else read_docids(args.filter)
-    jvm.start(heap=args.java_heap)
+    jvm.start(heap=args.java_heap, brief=len(queries) <= FEW_QUERIES)
     with open_searcher(
         args.index[0] if len(args.index) == 1 else args.index,
         query_max_length=args.query_max_length,

@@ -18,8 +18,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-import jsonlines
-
 from splade_lucene.core.atomic import OLD, TEMPORARY, naming, prefix, remove_stale_files, remove_stale_folders, swap, to_disk
 from splade_lucene.core.ids import RULE, is_usable
 from splade_lucene.core.locks import locked
@@ -114,6 +112,8 @@ def parse_object(text: str, path: AnyPath, line: int) -> dict[str, Any]:
     Raises:
         InputError: there is none.
     """
+    import jsonlines  # after other imports: a search of queries in a table reads none
+
     try:
         # Not whichever faster parser happens to be installed, which jsonlines would take: they differ in what they accept.
         with jsonlines.Reader([text], loads=json.loads) as reader:
@@ -223,6 +223,8 @@ def _publish(temporary: Path, path: Path) -> None:
 
 def write_rejected(folder: Path, rejected: Sequence[Rejected]) -> None:
     """Writes ``rejected.jsonl`` into a folder, a line for each bad line that was left out; without any, there is no such file."""
+    import jsonlines
+
     file = folder / REJECTED
     lines = io.StringIO()
     jsonlines.Writer(lines, dumps=json.dumps).write_all(each._asdict() for each in rejected)

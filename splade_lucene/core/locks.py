@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from splade_lucene.errors import InputError
 
 
@@ -26,6 +24,8 @@ def locked(path: Path) -> Iterator[None]:
         InputError: another process is writing it.
         OSError: the folder that it is in cannot be written.
     """
+    from filelock import FileLock, Timeout  # takes long to import for those who only read
+
     path = path.resolve()
     file = path.with_name(f".{path.name}.lock")
     lock = FileLock(file, mode=0o600, blocking=False)

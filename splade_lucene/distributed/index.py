@@ -41,7 +41,7 @@ def build_on_ray(cluster: Cluster, *, heap: str | None = None) -> Build:
 
 def _build(part: IndexPart, heap: str | None) -> int | Failure:
     try:
-        jvm.start(**({} if heap is None else {"heap": heap}))
+        jvm.start(heap=heap or jvm.DEFAULT_HEAP)
         return build_part(part).documents
     except (SpladeLuceneError, OSError) as error:
         return Failure(str(error))

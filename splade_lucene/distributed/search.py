@@ -70,7 +70,7 @@ class PartServer:
         if self._searcher is None:
             from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
 
-            jvm.start(**({} if self._heap is None else {"heap": self._heap}))
+            jvm.start(heap=self._heap or jvm.DEFAULT_HEAP)
             self._searcher = ImpactIndexSearcher(self._part)
         return self._searcher
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -44,10 +45,12 @@ class BertTokenizerFile(NamedTuple):
     Attributes:
         tokenizer: of the ``tokenizers`` library.
         max_length: the number of tokens that the model was made for.
+        vocabulary: the tokens in the order of their ids.
     """
 
     tokenizer: Tokenizer
     max_length: int
+    vocabulary: Sequence[str]
 
 
 def read_bert_tokenizer(folder: Path) -> BertTokenizerFile | None:
@@ -66,9 +69,13 @@ def read_bert_tokenizer(folder: Path) -> BertTokenizerFile | None:
         settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
         specials = folder / "special_tokens_map.json"
         settings |= json.loads(specials.read_text(encoding="utf-8")) if specials.is_file() else {}
-        if (folder / "added_tokens.json").is_file() or not (_is_plain(settings) and _is_bert(json.loads(text), settings)):
+        saved = json.loads(text)
+        if (folder / "added_tokens.json").is_file() or not (_is_plain(settings) and _is_bert(saved, settings)):
             return None
-        return BertTokenizerFile(Tokenizer.from_str(text), int(settings.get("model_max_length", _NO_LIMIT)))
+        entries = saved["model"]["vocab"]
+        return BertTokenizerFile(
+            Tokenizer.from_str(text), int(settings.get("model_max_length", _NO_LIMIT)), sorted(entries, key=entries.__getitem__)
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

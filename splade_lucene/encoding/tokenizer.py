@@ -74,9 +74,9 @@ def indexable(tokens: Sequence[str | None]) -> tuple[list[str], frozenset[int]]:
     """
     unused = frozenset(entry for entry, token in enumerate(tokens) if token is None)
     spelled = [f"␀{entry}" if token is None else token for entry, token in enumerate(tokens)]
-    for entry, token in enumerate(spelled):
-        if token.split() != [token]:
-            spelled[entry] = "".join(map(_picture, token)) or "␀"
+    if " ".join(spelled).split() != spelled:
+        for entry, token in enumerate(spelled):
+            spelled[entry] = token if token.split() == [token] else "".join(map(_picture, token)) or "␀"
     if len(set(spelled)) < len(spelled):
         twice = next(token for token, count in Counter(spelled).items() if count > 1)
         raise ModelError(f"the tokenizer has two tokens that an index would take for one ({twice!r}); rename one of them")
@@ -98,12 +98,11 @@ def load_plain_tokenizer(folder: Path) -> Tokenizer | None:
 
 class _BertTokenizer:
     def __init__(self, file: BertTokenizerFile) -> None:
-        self._tokenizer, self.max_length = file
+        self._tokenizer, self.max_length, tokens = file
         self._tokenizer.no_padding()
         self._lock = threading.Lock()
-        entries = self._tokenizer.get_vocab()
-        self.tokens, self.unused = indexable([token for token, _ in sorted(entries.items(), key=lambda item: item[1])])
-        self.padding = entries["[PAD]"]
+        self.tokens, self.unused = indexable(tokens)
+        self.padding = tokens.index("[PAD]")
 
     def token_ids(self, texts: Sequence[str], max_length: int, *, special: bool = True) -> list[list[int]]:
         with self._lock:  # the truncation length is state of the tokenizer

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from tabulate import tabulate
-
 from splade_lucene.evaluation.figures import FLOPS, INDEX_MB, MILLISECONDS, Figure, lengths
 from splade_lucene.evaluation.numbers import COUNT, TEXT, Format, write
 from splade_lucene.evaluation.results import Cost, Timings
@@ -78,6 +76,8 @@ def markdown_table(rows: Sequence[Mapping[str, str]], *, left: int = 1) -> str:
 
 def pipe_table(heading: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> str:
     """The same from a heading and the texts of rows."""
+    from tabulate import tabulate
+
     return tabulate(
         [[cell.replace("|", "\\|") for cell in row] for row in rows],
         list(heading),

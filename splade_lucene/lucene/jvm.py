@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from splade_lucene.errors import JavaError
+from splade_lucene.lucene.class_archive import CLASSES, ClassArchive, archive_of, make_in_background
 
 # Anserini's class files need it.
 MIN_JAVA = 21
@@ -25,6 +26,8 @@ _MIN_HEAP_MIB = 32
 _WARNS_OF_UNSAFE = 23
 # Python has the constant since 3.13.
 _MAP_NORESERVE = 0x40 if sys.platform == "darwin" else 0x4000
+# One compiler, which takes the least time, and one thread that collects garbage; nothing for tools that watch Java.
+_BRIEF = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -36,6 +39,8 @@ class _State:
     # Java holds loggers weakly: without this reference the level set on it would be forgotten.
     silenced: Any = None
     forked = False
+    # The archive of classes that the JVM could have been started with, were it there.
+    missing: ClassArchive | None = None
 
 
 def _note_fork() -> None:
@@ -46,13 +51,14 @@ def _note_fork() -> None:
 os.register_at_fork(after_in_child=_note_fork)
 
 
-def start_jvm(*, heap: str = DEFAULT_HEAP) -> None:
+def start_jvm(*, heap: str = DEFAULT_HEAP, brief: bool = False) -> None:
     """Starts the JVM with Anserini's jar on its class path, unless it runs already.
 
     Everything in this package calls it when needed; call it yourself only to choose the heap.
 
     Args:
         heap: the largest heap, as ``java -Xmx`` takes it (``512m``, ``4g``). Has no effect on a JVM that runs already.
+        brief: for a process that answers a few queries and ends: it starts sooner, but its code never gets as fast. Likewise.
 
     Raises:
         JavaError: there is no Java of version 21 or later, no Anserini jar, the heap is too small to start with, a JVM with other
@@ -74,7 +80,15 @@ def start_jvm(*, heap: str = DEFAULT_HEAP) -> None:
             if not _can_reserve(heap_bytes):
                 raise JavaError(f"a Java heap of {heap} is more than this process can reserve; give a smaller --java-heap")
             home, jar = java_home(), anserini_jar()
-            jnius_config.set_classpath(str(jar))
+            archive, own = archive_of(home, jar), CLASSES
+            if archive is not None and archive.usable():
+                jnius_config.add_options(*archive.options())
+                own = archive.jar
+            else:
+                _State.missing = archive
+            jnius_config.set_classpath(str(jar), str(own))
+            if brief:
+                jnius_config.add_options(*_BRIEF)
             # -Xrs leaves SIGINT to Python: Ctrl-C raises KeyboardInterrupt instead of ending the process in the JVM.
             # Lucene 10 calls the operating system's memory functions, of which Java would warn.
             jnius_config.add_options(f"-Xmx{heap}", "-Xrs", "--enable-native-access=ALL-UNNAMED")
@@ -99,6 +113,13 @@ def start_jvm(*, heap: str = DEFAULT_HEAP) -> None:
         _State.silenced = jnius.autoclass("java.util.logging.Logger").getLogger("org.apache.lucene")
         _State.silenced.setLevel(jnius.autoclass("java.util.logging.Level").SEVERE)
         _State.jnius = jnius
+
+
+def prepare_next_start() -> None:
+    """Has an archive of classes made in the background, so that later processes start Java sooner, if this one had none."""
+    if _State.missing is not None:
+        make_in_background(_State.missing)
+        _State.missing = None
 
 
 start = start_jvm  # as jvm.start() in code that imports the module

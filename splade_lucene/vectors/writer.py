@@ -8,9 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import IO, Any, NamedTuple
-
-import jsonlines
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from splade_lucene.core.files import atomic_file, file_sha256, write_rejected
 from splade_lucene.core.locks import locked
@@ -30,6 +28,9 @@ from splade_lucene.vectors.manifest import (
     write_manifest,
 )
 from splade_lucene.vectors.parts import Collection, Part, PartManifest, parts_in, read_part, write_part
+
+if TYPE_CHECKING:
+    import jsonlines
 
 
 class PendingShard(NamedTuple):
@@ -263,6 +264,8 @@ def place_shard(out: Path, shard: Shard, content: bytes) -> None:
 
 def vector_lines(stream: IO[Any]) -> jsonlines.Writer:
     """A writer of a shard's lines. The Java that indexes them reads this form alone: no spaces, characters as they are."""
+    import jsonlines
+
     return jsonlines.Writer(stream, compact=True)
 
 
