@@ -6,8 +6,11 @@
 ENCODED are folders that `splade-lucene encode` wrote with one model. A sampled document takes half of the terms of two real ones, so
 document frequencies, impacts and what terms come together follow the real collection. Each size is indexed with all cores; searches run
 in one thread, encoding excluded, after a round to warm up; every system gets the same queries, one after the other in turns, and its hits
-are compared. With --heap 12g and an hour or two, --sizes 10000000 works too. LuceneImpactSearcher is Pyserini's; bmp, impact-index and
-Seismic take part up to --peers documents where they are installed (pip install bmp impact-index pyseismic-lsr).
+are compared. With --heap 12g and an hour or two, --sizes 10000000 works too. LuceneImpactSearcher is Pyserini's; bmp, impact-index,
+Seismic and splade-index take part up to --peers documents where they are installed (pip install bmp impact-index pyseismic-lsr
+splade-index numba).
+
+With --keep FOLDER vectors and indexes stay there for the next time; --prepare builds them and measures nothing.
 """
 
 from __future__ import annotations
@@ -18,12 +21,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from growing import growing, write
-from search_peers import PEERS, recall, settle
+from search_peers import PEERS, Seismic, built, recall, settle
 
 from splade_lucene.collections.queries import read_queries
 from splade_lucene.encoding.model import SpladeModel
@@ -32,11 +36,14 @@ from splade_lucene.lucene import jvm
 from splade_lucene.lucene.card import folder_bytes
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
 from splade_lucene.lucene.indexing import build_impact_index
+from splade_lucene.lucene.memory import InMemory
 from splade_lucene.records import Hit
 from splade_lucene.vectors.check import check_vectors
 
 Impacts = Mapping[str, int]
 Search = Callable[[Impacts, int], list[Hit]]
+
+IN_MEMORY, FROM_DISK, SCORER, STOCK = "in memory", "from disk", "from disk, Lucene's scorer", "LuceneImpactSearcher"
 
 
 def main() -> None:
@@ -48,9 +55,16 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--peers", type=int, default=300_000, metavar="N", help="other engines up to N documents (default: %(default)s)")
+    parser.add_argument("--systems", nargs="+", default=list(PEERS), choices=list(PEERS), help="which of them (default: all)")
+    seismic = "tokens of a query that Seismic looks at, and its factor: the larger both, the less it misses (default: 10,0.7)"
+    parser.add_argument("--seismic", nargs="+", default=["10,0.7"], metavar="CUT,FACTOR", help=seismic)
     parser.add_argument("--heap", default="4g")
+    parser.add_argument("--keep", type=Path)
+    parser.add_argument("--prepare", action="store_true")
     parser.add_argument("--plot", type=Path)
     args = parser.parse_args()
+    if args.prepare and not args.keep:
+        parser.error("--prepare needs --keep")
     jvm.start(heap=args.heap)
     manifest = check_vectors(args.encoded[0])
     model = SpladeModel.load(manifest.encoder.document.model)
@@ -58,82 +72,146 @@ def main() -> None:
     length, scale = manifest.encoder.query_max_length, manifest.encoder.scale
     queries = model.encode_queries(texts, max_length=length, scale=scale)
     sizes: list[dict[str, str]] = []
+    opening: list[dict[str, str]] = []
     times: list[dict[str, Any]] = []
     for size in args.sizes:
-        row, found = grown(size, args.encoded, queries, peers=PEERS if size <= args.peers else {}, rounds=args.rounds)
-        sizes.append(row)
-        times += found
-        print(markdown_table(sizes), markdown_table(rows(found)), sep="\n\n", end="\n\n", flush=True)
-    print(markdown_table(sizes))
-    print()
-    print(markdown_table(rows(times)))
+        peers = args.systems if size <= args.peers else []
+        with tempfile.TemporaryDirectory() if args.keep is None else nullcontext(args.keep / str(size)) as kept:
+            folder = Path(kept)
+            sizes.append(built_index(size, args.encoded, folder))
+            peers = [name for name in peers if is_built(name, folder)]
+            if args.prepare:
+                continue
+            systems, opened = open_all(size, folder, peers, [tuple(map(float, each.split(","))) for each in args.seismic])
+            opening += opened
+            found = measure(size, systems, queries, args.rounds)
+            times += found
+            print(markdown_table(rows(found)), end="\n\n", flush=True)
+            print(markdown_table(in_threads(size, systems, queries)), end="\n\n", flush=True)
+    for table in (sizes, opening, rows(times)):
+        if table:
+            print(markdown_table(table), end="\n\n")
     if args.plot:
         draw(times, args.plot)
 
 
-def grown(
-    size: int, encoded: Sequence[Path], queries: Sequence[Impacts], *, peers: Mapping[str, Any], rounds: int
-) -> tuple[dict[str, str], list[dict[str, Any]]]:
-    """Builds an index of a size and measures it and all systems."""
-    with tempfile.TemporaryDirectory() as folder:
-        out, index = Path(folder) / "out", Path(folder) / "index"
+def built_index(size: int, encoded: Sequence[Path], folder: Path) -> dict[str, str]:
+    """Builds vectors and an index of a size where they are not there; says what it takes up."""
+    out, index = folder / "out", folder / "index"
+    if not (out / "manifest.json").exists():
         write(out, check_vectors(encoded[0]), growing(encoded), size)
-        start = time.perf_counter()
+    start, rate = time.perf_counter(), "-"
+    if not index.exists():
         build_impact_index(out, index)
-        indexed = time.perf_counter() - start
-        start, busy = time.perf_counter(), time.thread_time()
-        memory, disk = ImpactIndexSearcher(index, in_memory=True), ImpactIndexSearcher(index, in_memory=False)
-        memory.load()
-        loaded, processor = time.perf_counter() - start, time.thread_time() - busy
-        use, postings = memory.memory, check_vectors(out).postings
-        assert use is not None
-        row = {
-            "documents": f"{size:,}",
-            "index MB": f"{folder_bytes(index) / 1e6:,.0f}",
-            "documents/s": f"{size / indexed:,.0f}",
-            "in memory MB": f"{(use.held or 0) / 1e6:,.0f}",
-            "decoded in s": f"{loaded:.2f}",
-            "million postings/s": f"{postings / processor / 1e6:.0f}",
-        }
-        systems: dict[str, Search] = {
-            "in memory": memory.search_impacts,
-            "from disk": disk.search_impacts,
-            "LuceneImpactSearcher": stock(index),
-        }
-        for name, peer in peers.items():
-            try:
-                systems[name] = peer(out).search
-            except ImportError as error:
-                print(f"without {name}: {error}", file=sys.stderr)
-        found = measure(size, systems, queries, rounds)
-        memory.close()
-        disk.close()
-    return row, found
+        rate = f"{size / (time.perf_counter() - start):,.0f}"
+    return {
+        "documents": f"{size:,}",
+        "postings": f"{check_vectors(out).postings:,}",
+        "index MB": f"{folder_bytes(index) / 1e6:,.0f}",
+        "documents/s": rate,
+    }
 
 
-def stock(index: Path) -> Search:
+def is_built(name: str, folder: Path) -> bool:
+    """Builds the index of another engine where it is not there; False where the engine is not installed."""
+    start, there = time.perf_counter(), (folder / name).exists()
+    try:
+        place = built(name, folder / "out", folder)
+    except ImportError as error:
+        print(f"without {name}: {error}", file=sys.stderr)
+        return False
+    if not there:
+        seconds = time.perf_counter() - start
+        print(
+            f"{name}: built in {seconds:.0f} s, {sum(file.stat().st_size for file in place.rglob('*')) / 1e6:,.0f} MB",
+            file=sys.stderr,
+            flush=True,
+        )
+    return True
+
+
+def open_all(
+    size: int, folder: Path, peers: Sequence[str], settings: Sequence[tuple[float, ...]]
+) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """Opens all systems, and says how long each took; the first loads Java's classes."""
+    index = folder / "index"
+    openers: dict[str, Callable[[], Any]] = {
+        FROM_DISK: lambda: ImpactIndexSearcher(index, in_memory=False),
+        IN_MEMORY: lambda: ImpactIndexSearcher(index, in_memory=True),
+        SCORER: lambda: ImpactIndexSearcher(index, in_memory=cast("InMemory", None)),  # as where sums could reach 2^24
+        STOCK: lambda: Stock(index),
+    }
+    for name in peers:
+        if name == "Seismic":
+            for cut, factor in settings:
+                openers[f"Seismic, {cut:.0f}/{factor}"] = lambda cut=cut, factor=factor: Seismic(
+                    folder / "Seismic", cut=int(cut), factor=factor
+                )
+        else:
+            openers[name] = lambda kind=PEERS[name], name=name: kind(folder / name)
+    systems, opened = {}, []
+    for name, opener in openers.items():
+        start = time.perf_counter()
+        systems[name] = opener()
+        if name == IN_MEMORY:
+            systems[name].load()
+        wall = time.perf_counter() - start
+        row = {"documents": f"{size:,}", "system": name, "opened in s": f"{wall:.2f}"}
+        postings, memory = "-", "-"
+        if name == IN_MEMORY:
+            postings = f"{check_vectors(folder / 'out').postings / wall / 1e6:.0f}"
+            memory = f"{(systems[name].memory.held or 0) / 1e6:,.0f}"
+        opened.append({**row, "million postings/s": postings, "in memory MB": memory})
+    return systems, opened
+
+
+class Stock:
     """Pyserini's searcher of an index."""
-    os.environ.setdefault("OPENAI_API_KEY", "pyserini.search wants one to be imported")
-    from pyserini.search.lucene import LuceneImpactSearcher
 
-    class Encoded:
-        query: Impacts
+    def __init__(self, index: Path) -> None:
+        os.environ.setdefault("OPENAI_API_KEY", "pyserini.search wants one to be imported")
+        from pyserini.search.lucene import LuceneImpactSearcher
 
-        def encode(self, text: str) -> Impacts:
-            return self.query
+        self._query: Impacts = {}
+        self._searcher = LuceneImpactSearcher(str(index), self)
 
-    encoder = Encoded()
-    searcher = LuceneImpactSearcher(str(index), encoder)
+    def encode(self, text: str) -> Impacts:
+        """The query, whatever the text."""
+        return self._query
 
-    def search(query: Impacts, k: int) -> list[Hit]:
-        encoder.query = query
-        return [Hit(hit.docid, round(hit.score)) for hit in searcher.search("", k)]
+    def search(self, query: Impacts, k: int) -> list[Hit]:
+        """The hits."""
+        self._query = query
+        return [Hit(hit.docid, round(hit.score)) for hit in self._searcher.search("", k)]
 
+
+def search_of(system: Any) -> Search:
+    """How a system searches."""
+    search: Search = system.search_impacts if isinstance(system, ImpactIndexSearcher) else system.search
     return search
 
 
-def measure(size: int, systems: Mapping[str, Search], queries: Sequence[Impacts], rounds: int) -> list[dict[str, Any]]:
+def in_threads(size: int, systems: Mapping[str, Any], queries: Sequence[Impacts]) -> list[dict[str, str]]:
+    """Queries per second of our searchers, all queries in one call, with one thread and with two; the best of three rounds."""
+    named = {str(number): query for number, query in enumerate(queries)}
+    found = []
+    for k in (10, 1000):
+        for name in (IN_MEMORY, FROM_DISK):
+            row = {"documents": f"{size:,}", "k": str(k), "system": name}
+            for threads in (1, 2):
+                best = 0.0
+                for _ in range(3):
+                    start = time.perf_counter()
+                    systems[name].search_impacts_batch(named, k, threads)
+                    best = max(best, len(queries) / (time.perf_counter() - start))
+                row[f"queries/s, threads: {threads}"] = f"{best:,.0f}"
+            found.append(row)
+    return found
+
+
+def measure(size: int, opened: Mapping[str, Any], queries: Sequence[Impacts], rounds: int) -> list[dict[str, Any]]:
     """Times all systems on all queries in turns: wall time, and processor time of this thread, which other work disturbs least."""
+    systems = {name: search_of(system) for name, system in opened.items()}
     settle()
     found = []
     for k in (10, 1000):
@@ -151,10 +229,10 @@ def measure(size: int, systems: Mapping[str, Search], queries: Sequence[Impacts]
                     if counts:
                         wall[name].append((time.perf_counter() - start) * 1e3)
                         busy[name].append((time.thread_time() - processor) * 1e3)
-                if hits["in memory"] != hits["from disk"]:
-                    raise SystemExit(f"the hits of {query} in memory are not those from disk")
+                if not hits[IN_MEMORY] == hits[FROM_DISK] == hits[SCORER]:
+                    raise SystemExit(f"the hits of {query} differ in memory, from disk and with Lucene's scorer")
                 for name in names:
-                    recalled[name] += recall(hits[name], hits["in memory"]) / len(queries) / (rounds + 1)
+                    recalled[name] += recall(hits[name], hits[IN_MEMORY]) / len(queries) / (rounds + 1)
         found += [
             {"documents": size, "k": k, "system": name, "wall": wall[name], "busy": busy[name], "recall": recalled[name]}
             for name in systems
@@ -164,7 +242,7 @@ def measure(size: int, systems: Mapping[str, Search], queries: Sequence[Impacts]
 
 def rows(times: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """The table of latencies."""
-    stock_ms = {(row["documents"], row["k"]): np.mean(row["busy"]) for row in times if row["system"] == "LuceneImpactSearcher"}
+    stock_ms = {(row["documents"], row["k"]): np.mean(row["wall"]) for row in times if row["system"] == STOCK}
     return [
         {
             "documents": f"{row['documents']:,}",
@@ -174,7 +252,7 @@ def rows(times: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
             "p50": f"{np.median(row['wall']):.2f}",
             "p99": f"{np.percentile(row['wall'], 99):.2f}",
             "processor ms": f"{np.mean(row['busy']):.2f}",
-            "times as fast": f"{stock_ms[row['documents'], row['k']] / np.mean(row['busy']):.1f}",
+            "times as fast": f"{stock_ms[row['documents'], row['k']] / np.mean(row['wall']):.1f}",
             "recall": f"{row['recall']:.3f}",
         }
         for row in times

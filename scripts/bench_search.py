@@ -1,27 +1,27 @@
 #!/usr/bin/env python
-"""Searching, side by side in one process: our searcher, stock Pyserini's LuceneImpactSearcher, numpy over all postings, Seismic, BMP.
+"""Searching, side by side in one process: our searcher, stock Pyserini's LuceneImpactSearcher, numpy over all postings, other engines.
 
     .venv/bin/python scripts/bench_search.py ENCODED INDEX QUERIES [--count 500] [--threads 2] [--rounds 3]
 
 Single queries: one thread, encoding excluded (all systems get the same encoded queries), after a round to warm up; the order of the
 systems alternates from query to query, so that other work on the machine hits all alike. Ratios are of processor time of the searching
 thread, which other work disturbs least. Batch: end to end, encoding included, each
-system in its own way. Every system's top k is compared with ours, which equals numpy's. Seismic and BMP take part where they are
-installed (pip install pyseismic-lsr bmp); Seismic trades recall for speed, and BMP holds no impact above 255.
+system in its own way. Every system's top k is compared with ours, which equals numpy's. Other engines take part where they are
+installed (pip install pyseismic-lsr bmp impact-index splade-index numba); Seismic trades recall for speed, and bmp holds no impact
+above 255.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-from search_peers import Bmp, Exhaustive, Impacts, Seismic, recall, settle
+from search_peers import Exhaustive, Impacts, installed, recall, settle
 
 from splade_lucene.collections.queries import read_queries
 from splade_lucene.encoding.model import SpladeModel
@@ -30,6 +30,7 @@ from splade_lucene.evaluation.table import markdown_table
 from splade_lucene.lucene import jvm
 from splade_lucene.lucene.docids import docids_of
 from splade_lucene.lucene.java import lucene_version
+from splade_lucene.lucene.memory import InMemory
 from splade_lucene.pipeline.search import ImpactSearcher
 from splade_lucene.records import Hit, Query
 
@@ -53,6 +54,7 @@ def main() -> None:
 
     queries = read_queries(args.queries)[: args.count]
     ours, disk = ImpactSearcher(args.index, in_memory=True), ImpactSearcher(args.index, in_memory=False)
+    scorer = ImpactSearcher(args.index, in_memory=cast("InMemory", None))  # as where sums could reach 2^24
     ours.load()
     some = ours.filter(docids_of(ours._reader)[:: args.every])
     model = SpladeModel.load(ours.encoder_record.document.model)
@@ -65,14 +67,12 @@ def main() -> None:
 
     stock = LuceneImpactSearcher(str(args.index), Cached())
     others: dict[str, Any] = {}
-    for name, kind in () if args.lucene else (("numpy, exhaustive", Exhaustive), ("Seismic", Seismic), ("Bmp", Bmp)):
-        try:
-            others[name] = kind(args.encoded)
-        except ImportError as error:
-            print(f"without {name}: {error}", file=sys.stderr)
+    if not args.lucene:
+        others = {"numpy, exhaustive": Exhaustive(args.encoded), **installed(args.encoded)}
     systems: dict[str, Callable[[str, int], list[Hit]]] = {
         "splade_lucene": lambda text, k: ours.search_impacts(encoded[text], k),
         "splade_lucene, from disk": lambda text, k: disk.search_impacts(encoded[text], k),
+        "splade_lucene, Lucene's scorer": lambda text, k: scorer.search_impacts(encoded[text], k),
         f"splade_lucene, within 1 of {args.every} documents": lambda text, k: ours.search_impacts(encoded[text], k, within=some),
         "LuceneImpactSearcher": lambda text, k: [Hit(hit.docid, round(hit.score)) for hit in stock.search(text, k)],
         **{name: lambda text, k, other=other: other.search(encoded[text], k) for name, other in others.items()},

@@ -225,6 +225,7 @@ def test_the_compiled_classes_are_those_of_the_sources(tmp_path: Path) -> None:
     root = Path(__file__).parents[1]
     environment = {**os.environ, "JAVAC": javac_17(), "PYTHON": sys.executable}
     subprocess.run([root / "scripts" / "build_java", tmp_path], check=True, capture_output=True, env=environment)
-    compiled = {file.name: file.read_bytes() for file in (tmp_path / "splade_lucene").glob("*.class")}
-    committed = {file.name: file.read_bytes() for file in (root / "splade_lucene/lucene/classes/splade_lucene").glob("*.class")}
-    assert compiled == committed
+    compiled, committed = tmp_path, root / "splade_lucene/lucene/classes"
+    assert {file.relative_to(compiled): file.read_bytes() for file in compiled.rglob("*.class")} == {
+        file.relative_to(committed): file.read_bytes() for file in committed.rglob("*.class")
+    }

@@ -1,7 +1,10 @@
 package splade_lucene;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.ref.Cleaner;
+import java.util.HashSet;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.lucene.index.IndexReader;
@@ -86,16 +89,30 @@ final class DecodedIndex {
     terms.clear();
   }
 
-  /** Decodes all terms. */
+  /** Decodes all terms, with all processors. */
   void decodeAll() throws IOException {
+    Set<String> all = new HashSet<>();
     for (LeafReaderContext leaf : reader.leaves()) {
       Terms each = leaf.reader().terms(FIELD);
       if (each != null) {
         TermsEnum names = each.iterator();
         for (BytesRef name = names.next(); name != null; name = names.next()) {
-          decoded(name.utf8ToString());
+          all.add(name.utf8ToString());
         }
       }
+    }
+    try {
+      all.parallelStream().forEach(this::decodedUnchecked);
+    } catch (UncheckedIOException error) {
+      throw error.getCause();
+    }
+  }
+
+  private void decodedUnchecked(String token) {
+    try {
+      decoded(token);
+    } catch (IOException error) {
+      throw new UncheckedIOException(error);
     }
   }
 
