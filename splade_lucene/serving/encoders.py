@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 from splade_lucene.pipeline.query_encoder import bind_encoder
 from splade_lucene.records import EncoderRecord, EncoderSide
 from splade_lucene.serving.batching import BatchingEncoder
+from splade_lucene.serving.exact_batches import ExactBatches
 from splade_lucene.serving.query_cache import CachingEncoder
 from splade_lucene.serving.settings import EncodingSettings
 
@@ -87,7 +88,9 @@ class Encoders:
             self._models[name] = model
         bound = bind_encoder(record, folder, model=model, table=table)
         bound.encode_queries(["warm up"])
+        in_fp32 = bound.computes and model.device_type == "cpu" and model.record().precision == "fp32"
+        encoder = ExactBatches(model, record, bound) if in_fp32 else bound
         queries = BatchingEncoder(
-            CachingEncoder(bound, settings.cache), self.thread, wait=settings.batch_wait_ms / 1e3, size=settings.batch_size
+            CachingEncoder(encoder, settings.cache), self.thread, wait=settings.batch_wait_ms / 1e3, size=settings.batch_size
         )
         return ServedEncoder(model, record, queries)

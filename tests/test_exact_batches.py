@@ -1,0 +1,48 @@
+"""Queries encoded together have the impacts that each has alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from splade_lucene.encoding.model import SpladeModel
+from splade_lucene.encoding.quantization import Quantization
+from splade_lucene.pipeline.query_encoder import bind_encoder
+from splade_lucene.serving.exact_batches import ExactBatches
+
+_WORDS = "heart lung cell gene protein virus bone blood brain cancer insulin diet sleep vaccine smoke alcohol".split()
+_QUERIES = [f"{first} {second} {third}" for first in _WORDS for second, third in zip(_WORDS, reversed(_WORDS), strict=True)]
+
+
+@pytest.mark.parametrize("top_k", [None, 8])
+@pytest.mark.filterwarnings("ignore:at the scale")
+@pytest.mark.parametrize("scale", [100, 3000])
+def test_a_query_in_a_batch_has_the_impacts_that_it_has_alone(tiny: SpladeModel, top_k: int | None, scale: float) -> None:
+    record = replace(tiny.record(query_max_length=24, scale=scale), query_top_k=top_k)
+    alone = bind_encoder(record, Path("index"), model=tiny)
+    batches = ExactBatches(tiny, record, alone)
+    for start in range(0, len(_QUERIES), 16):
+        together = [*_QUERIES[start : start + 16], " "]
+        assert batches.encode_queries(together) == [alone.encode_queries([text])[0] for text in together]
+
+
+def test_only_queries_whose_rounding_might_tip_are_encoded_again(tiny: SpladeModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = tiny.record(query_max_length=24)
+    alone = bind_encoder(record, Path("index"), model=tiny)
+    queries = _QUERIES[:64]
+    weights = tiny.query_weights(queries, max_length=24)
+    again: list[str] = []
+    encode = alone.encode_queries
+    monkeypatch.setattr(alone, "encode_queries", lambda texts: again.extend(texts) or encode(texts))
+    ExactBatches(tiny, record, alone).encode_queries(queries)
+    tipping = {text for text, bag in zip(queries, weights, strict=True) if _differs(bag, 1e-5)}
+    assert set(again) == tipping
+    assert 0 < len(again) < len(queries) / 2
+
+
+def _differs(weights: dict[str, float], by: float) -> bool:
+    """Whether impacts change when all weights are a little larger or smaller."""
+    bags = [Quantization(100).bag({token: weight + shift for token, weight in weights.items()}) for shift in (-by, by)]
+    return bags[0] != bags[1]
