@@ -12,7 +12,7 @@ from splade_lucene.encoding.quantization import Quantization
 from splade_lucene.pipeline.query_encoder import bind_encoder
 from splade_lucene.serving.exact_batches import ExactBatches
 
-_WORDS = "heart lung cell gene protein virus bone blood brain cancer insulin diet sleep vaccine smoke alcohol".split()
+_WORDS = ["heart", "lung", "cell", "gene", "protein", "virus", "bone", "blood", "brain", "cancer", "insulin", "diet", "sleep", "vaccine", "smoke", "alcohol"]
 _QUERIES = [f"{first} {second} {third}" for first in _WORDS for second, third in zip(_WORDS, reversed(_WORDS), strict=True)]
 
 
