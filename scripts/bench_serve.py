@@ -70,7 +70,7 @@ class Load(NamedTuple):
     seconds: float
     latencies: list[float]
     answers: dict[str, list[tuple[str, float]]]
-    memory: tuple[int, int]
+    memory: list[int]
 
     def row(self) -> Mapping[str, object]:
         """A row of the table."""
@@ -82,8 +82,7 @@ class Load(NamedTuple):
             "requests/s": f"{self.requests / self.seconds:,.0f}",
             "p50 ms": f"{cuts[49] * 1e3:.1f}",
             "p99 ms": f"{cuts[98] * 1e3:.1f}",
-            "MB before": f"{self.memory[0] / 1e6:,.0f}",
-            "after": f"{self.memory[1] / 1e6:,.0f}",
+            "MB at 0, 1/4, 1/2, 3/4, all": ", ".join(f"{size / 1e6:,.0f}" for size in self.memory),
         }
 
 
@@ -167,14 +166,17 @@ def drive(port: int, request: Request, queries: Sequence[str], pid: int, system:
                 answers[query] = [(hit["docid"], hit["score"]) for hit in json.loads(body)["candidates"]]
             else:
                 errors += 1
+            if len(latencies) in quarters:
+                sizes.append(memory(pid))
         writer.close()
 
     async def every() -> None:
         await asyncio.gather(*(connection() for _ in range(CONNECTIONS)))
 
-    before, start = memory(pid), time.perf_counter()
+    quarters = [len(queries) * quarter // 4 for quarter in (1, 2, 3, 4)]
+    sizes, start = [memory(pid)], time.perf_counter()
     asyncio.run(every())
-    return Load(system, len(queries), errors, time.perf_counter() - start, latencies, answers, (before, memory(pid)))
+    return Load(system, len(queries), errors, time.perf_counter() - start, latencies, answers, sizes)
 
 
 async def answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
