@@ -31,6 +31,7 @@ COMMANDS = (
     "compare",
     "fuse",
     "beir",
+    "train",
     "explain",
     "export",
     "plan",

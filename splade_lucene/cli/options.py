@@ -176,7 +176,19 @@ def topic_fields(args: argparse.Namespace) -> QueryFields:
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """``--model`` and where to get it."""
+    """``--model`` and where to get it, and another model for queries."""
+    add_model_source(parser)
+    add_query_model(parser)
+
+
+def add_trained_model(parser: argparse.ArgumentParser) -> None:
+    """``--model`` to start training from, and where to get it."""
+    add_model_source(parser)
+    add_token(parser)
+
+
+def add_model_source(parser: argparse.ArgumentParser) -> None:
+    """``--model``, ``--revision`` and ``--subfolder``."""
     parser.add_argument(
         "--model",
         default=DEFAULT_MODEL,
@@ -185,7 +197,6 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--revision", help="branch, tag or commit on the hub")
     parser.add_argument("--subfolder", default="", metavar="NAME", help="of the folder or repository that holds the model")
-    add_query_model(parser)
 
 
 def add_query_idf(parser: argparse.ArgumentParser) -> None:
@@ -208,6 +219,11 @@ def add_query_model(parser: argparse.ArgumentParser) -> None:
         "itself says)",
     )
     parser.add_argument("--query-revision", metavar="REVISION", help="branch, tag or commit of the query model on the hub")
+    add_token(parser)
+
+
+def add_token(parser: argparse.ArgumentParser) -> None:
+    """``--token``."""
     parser.add_argument("--token", help="for gated and private models (default: HF_TOKEN, or what `hf auth login` stored)")
 
 

@@ -134,6 +134,11 @@ def find_tokenizer(name: str | Path, *, revision: str | None = None, subfolder: 
     return _files(place, side, (), "")
 
 
+def model_root(name: str | Path, *, revision: str | None = None, subfolder: str = "", token: str | None = None) -> Path:
+    """The folder of a whole model, with the encoders of both sides, as :func:`find_model` finds it."""
+    return _locate(name, revision, subfolder, token).folder
+
+
 class _Place(NamedTuple):
     """Where a model lies: its name, the hub's commit, the folder of the repository, and of the model in it."""
 

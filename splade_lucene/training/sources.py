@@ -1,0 +1,143 @@
+"""What a model is trained on: judged queries with mined negatives, or titles with the bodies below them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from splade_lucene.errors import InputError
+from splade_lucene.evaluation.runs import Run
+from splade_lucene.records import Qrel, Query
+from splade_lucene.training.corpus import Corpus
+from splade_lucene.training.examples import Examples, number_examples
+from splade_lucene.training.heldout import choose_pool
+from splade_lucene.training.judgments import LEAST_QUERIES, HeldOut, Judgments
+from splade_lucene.training.mining import Mining, draw_rows, mine
+
+# Passages that are searched to choose, after every few steps, and to judge, once.
+_CHOOSING_POOL, _VERDICT_POOL = 1500, 10_000
+_CHOOSING_DEPTH, _VERDICT_DEPTH = 10, 50
+# Titles that are held out, at most, and of all.
+_HELD_OUT_TITLES, _HELD_OUT_SHARE = 200, 0.25
+
+
+class Part(NamedTuple):
+    """Held-out queries and the passages that are searched for them: docid → text."""
+
+    held_out: HeldOut
+    pool: Mapping[str, str]
+
+
+class Source(NamedTuple):
+    """What is trained on and judged by.
+
+    Attributes:
+        name: for the model card.
+        examples: in the order of the steps.
+        queries: the number of queries that are trained on.
+        choosing: decides between recipes and steps.
+        verdict: used once, in the end.
+        notes: what was left out, for the model card.
+    """
+
+    name: str
+    examples: Examples
+    queries: int
+    choosing: Part
+    verdict: Part
+    notes: tuple[str, ...] = ()
+
+
+def judged_source(corpus: Corpus, judgments: Judgments, mining: Mining, *, rows: int, seed: int) -> Source:
+    """Positives of judged queries, each with a hard negative.
+
+    Args:
+        corpus: the collection.
+        judgments: its training queries.
+        mining: what the untrained systems find.
+        rows: how many are drawn.
+        seed: of the draw.
+
+    Raises:
+        InputError: too few queries are left.
+    """
+    mined = mine(judgments.positives, mining.runs("training", judgments.queries))
+    if len(mined.positives) < LEAST_QUERIES:
+        raise InputError(
+            judgments.source,
+            f"leaves {len(mined.positives)} training queries once positives that no system finds are left out; at least {LEAST_QUERIES} "
+            "are needed, so give more judgments",
+        )
+    drawn = draw_rows(mined, list(corpus.doc_ids), rows, seed)
+    texts = {query.query_id: query.text for query in judgments.queries if query.query_id in mined.positives}
+    examples = number_examples(
+        texts,
+        corpus.texts({doc_id for _, *pair in drawn for doc_id in pair}),
+        [(query_id, (positive, negative)) for query_id, positive, negative in drawn],
+        # Those that were left out are no negatives either.
+        {query_id: tuple(judgments.positives[query_id]) for query_id in texts},
+    )
+    notes = [f"{len(texts):,} queries with {sum(map(len, mined.positives.values())):,} positives"]
+    if mined.dropped:
+        notes.append(f"{mined.unreachable:.1%} of the positives are beyond the first 100 hits of BM25 and of the untrained model: left out")
+    held = [*judgments.choosing.queries, *judgments.verdict.queries]
+    runs = mining.runs("heldout", held)
+    choosing = _part(corpus, judgments.choosing, runs, size=_CHOOSING_POOL, depth=_CHOOSING_DEPTH, seed=seed)
+    verdict = _part(corpus, judgments.verdict, runs, size=_VERDICT_POOL, depth=_VERDICT_DEPTH, seed=seed)
+    return Source(judgments.source, examples, len(texts), choosing, verdict, tuple(notes))
+
+
+def title_source(corpus: Corpus, *, rows: int, seed: int) -> Source:
+    """Titles as queries, the bodies below them as positives; the other bodies of a batch are the negatives.
+
+    Args:
+        corpus: the collection.
+        rows: how many are drawn.
+        seed: of the draw.
+
+    Raises:
+        InputError: too few passages have a title.
+    """
+    titled = list(corpus.titled)
+    rng = random.Random(seed)
+    rng.shuffle(titled)
+    count = min(_HELD_OUT_TITLES, round(len(titled) * _HELD_OUT_SHARE))
+    held, training = titled[:count], titled[count:]
+    if len(training) < LEAST_QUERIES:
+        raise InputError(
+            corpus.path,
+            f"has {len(titled):,} passages with a title and a text; without judgments at least {LEAST_QUERIES} titles are "
+            "needed to train on, so give --qrels",
+        )
+    drawn: list[str] = []
+    while len(drawn) < rows:
+        drawn += rng.sample(training, min(len(training), rows - len(drawn)))
+    titles = corpus.titles({*drawn, *held})
+    same: dict[str, list[str]] = {}
+    for doc_id in set(drawn):
+        same.setdefault(titles[doc_id], []).append(doc_id)
+    examples = number_examples(
+        {doc_id: " ".join(titles[doc_id].split()) for doc_id in dict.fromkeys(drawn)},
+        corpus.texts(set(drawn), bodies=True),
+        [(doc_id, (doc_id,)) for doc_id in drawn],
+        {doc_id: same[titles[doc_id]] for doc_id in drawn},
+    )
+    middle = (len(held) + 1) // 2
+    parts = []
+    for doc_ids, size in ((held[:middle], _CHOOSING_POOL), (held[middle:], _VERDICT_POOL)):
+        queries = tuple(Query(doc_id, " ".join(titles[doc_id].split())) for doc_id in doc_ids)
+        held_out = HeldOut(queries, tuple(Qrel(doc_id, doc_id, 1) for doc_id in doc_ids))
+        pool = choose_pool(corpus.titled, held_out, {}, size=size, depth=0, seed=seed)
+        parts.append(Part(held_out, _ordered(corpus.texts(pool, bodies=True), pool)))
+    notes = (f"{len(training):,} titles as queries against the texts below them; no judgments",)
+    return Source(f"{corpus.path} (titles)", examples, len(training), parts[0], parts[1], notes)
+
+
+def _part(corpus: Corpus, held_out: HeldOut, runs: Mapping[str, Run], *, size: int, depth: int, seed: int) -> Part:
+    pool = choose_pool(list(corpus.doc_ids), held_out, runs, size=size, depth=depth, seed=seed)
+    return Part(held_out, _ordered(corpus.texts(pool), pool))
+
+
+def _ordered(texts: Mapping[str, str], doc_ids: Sequence[str]) -> dict[str, str]:
+    return {doc_id: texts[doc_id] for doc_id in doc_ids}

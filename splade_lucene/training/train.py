@@ -1,0 +1,271 @@
+"""Trains a sparse encoder on a collection: reads, mines, tries recipes, trains, judges, and writes a model folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from math import log1p
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from splade_lucene.collections.queries import QueryFields
+from splade_lucene.core.files import atomic_file, atomic_folder
+from splade_lucene.core.locks import locked
+from splade_lucene.core.processors import usable_processors
+from splade_lucene.errors import InputError, ModelError, SpladeLuceneError
+from splade_lucene.pipeline.pool import ModelSpec
+from splade_lucene.training.corpus import Corpus
+from splade_lucene.training.extra import require_packages
+from splade_lucene.training.heldout import Evaluator, Measured, load_measured
+from splade_lucene.training.judgments import read_judgments
+from splade_lucene.training.mining import Mining
+from splade_lucene.training.settings import Recipe, Settings
+from splade_lucene.training.sources import Part, Source, judged_source, title_source
+from splade_lucene.training.verdict import judge_training
+
+if TYPE_CHECKING:
+    from splade_lucene.encoding.model import SpladeModel
+    from splade_lucene.training.card import Report
+    from splade_lucene.training.encoder import TrainedEncoder
+    from splade_lucene.training.trial import Job, Trial
+
+# A recipe is tried for this share of the steps.
+_TRIED = 5
+_STARTED = "started.json"
+
+
+class Request(NamedTuple):
+    """What is to be trained on what.
+
+    Attributes:
+        corpus: the collection.
+        model: to start from.
+        qrels: the name of a split of the collection, or a file; None to train on titles.
+        queries: the file of queries, if it is not the collection's.
+        query_fields: which fields of queries are read, if others.
+        static: queries become a table of token weights.
+        recipes: to try; a single one is not tried but used.
+        settings: what holds for all.
+    """
+
+    corpus: Corpus
+    model: ModelSpec
+    qrels: str | None
+    queries: Path | None
+    query_fields: QueryFields | None
+    static: bool
+    recipes: Sequence[Recipe]
+    settings: Settings
+
+
+def working_folder(out: Path) -> Path:
+    """Where checkpoints, indexes and evaluations are until a model is finished."""
+    return out.with_name(f"{out.name}.training")
+
+
+def train_model(request: Request, out: Path, *, overwrite: bool = False) -> Report:
+    """Trains a model and writes it; call it again with the same arguments to resume.
+
+    Args:
+        request: what is to be trained on what.
+        out: the folder to write: the trained model, or the original where training did not make it better.
+        overwrite: replace ``out``, and what another run left unfinished.
+
+    Returns:
+        What was done.
+
+    Raises:
+        InputError: ``out`` exists, an unfinished run in its working folder had other settings, or the collection or its judgments
+            cannot be used.
+        ModelError: the model cannot be trained.
+        SpladeLuceneError: packages are missing, or every recipe collapsed.
+    """
+    require_packages()
+    from splade_lucene.training.card import Report, write_card
+    from splade_lucene.training.trial import Job, run_trial
+
+    if out.exists() and not overwrite:
+        raise InputError(out, "exists already; give another name or --overwrite")
+    work = working_folder(out)
+    with locked(work):
+        original, source = _prepare(request, work, overwrite)
+        if request.settings.device == "auto":
+            request = request._replace(settings=request.settings._replace(device=original.device_type))
+        choosing, verdict = (_evaluator(part, request.settings) for part in (source.choosing, source.verdict))
+        say(f"training on {source.name}: {'; '.join(source.notes)}; {len(source.choosing.held_out.queries)} held-out queries choose, "
+            f"{len(source.verdict.held_out.queries)} others judge")  # fmt: skip
+        before = _kept(work / "before.json", partial(choosing.measure, original))
+        say(f"untrained: held-out {before.line()}")
+        load = _loader(request, work, original)
+        job = Job(work / "run", load, source.examples, choosing, request.recipes[0], request.settings, "training", before)
+        recipe, tried = _choose_recipe(job, request.recipes, work)
+        trial = run_trial(job._replace(recipe=recipe))
+        if not trial.within:
+            raise SpladeLuceneError(_missed(trial, request.settings))
+        say("judging on the other held-out queries")
+        first = _kept(work / "verdict-before.json", partial(verdict.measure, original))
+        last = _kept(work / "verdict-after.json", lambda: load_measured(trial.model, verdict, request.settings.device))
+        found = judge_training(first, last, cheaper=request.qrels is None or bool(request.settings.budget))
+        side = original.side()
+        report = Report(side.model, side.weights_sha256, source.name, source.notes, request.settings, request.static, tried, trial, found)
+        with atomic_folder(out, overwrite=overwrite) as folder:
+            if found.replaces:
+                shutil.copytree(trial.model, folder, dirs_exist_ok=True)
+            else:
+                _load_original(request)().save(folder)
+            write_card(folder, report)
+        shutil.rmtree(work)
+    return report
+
+
+def say(text: str) -> None:
+    """A line of progress."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _prepare(request: Request, work: Path, overwrite: bool) -> tuple[SpladeModel, Source]:
+    from splade_lucene.encoding.model import SpladeModel
+
+    original = SpladeModel.load(**request.model._asdict())
+    settings, corpus = request.settings, request.corpus
+    original.check_length(settings.lengths.documents)
+    original.check_query_length(settings.lengths.queries)
+    rows = settings.steps * settings.batch
+    judgments = None
+    if request.qrels is not None:
+        judgments = read_judgments(
+            corpus.path, request.qrels, corpus.doc_ids, queries=request.queries, fields=request.query_fields, seed=settings.seed
+        )
+    _check_started(work, _started(request, original, judgments), overwrite)
+    mining = Mining(work / "mining", corpus, original, settings.lengths, threads=usable_processors())
+    if judgments is None:
+        return original, title_source(corpus, rows=rows, seed=settings.seed)
+    return original, judged_source(corpus, judgments, mining, rows=rows, seed=settings.seed)
+
+
+def _started(request: Request, original: SpladeModel, judgments: Any) -> dict[str, Any]:
+    """What must be the same for a run to be resumed."""
+    import hashlib
+
+    return {
+        "model": original.side().weights_sha256,
+        "passages": request.corpus.sha256,
+        "judgments": None if judgments is None else hashlib.sha256(json.dumps(judgments).encode()).hexdigest(),
+        "query side": "static" if request.static else "model",
+        "recipes": [recipe._asdict() for recipe in request.recipes],
+        **request.settings._asdict(),
+    }
+
+
+def _check_started(work: Path, started: dict[str, Any], overwrite: bool) -> None:
+    """Starts a working folder, or makes sure that the one that is there was started with the same settings."""
+    as_read = json.loads(json.dumps(started))
+    file = work / _STARTED
+    if file.is_file():
+        before = json.loads(file.read_text(encoding="utf-8"))
+        other = [key for key in as_read if before.get(key) != as_read[key]]
+        if not other:
+            return
+        if not overwrite:
+            key = other[0]
+            raise InputError(
+                work,
+                f"was started with {key} = {before.get(key)}; this run uses {as_read[key]}; finish that one first, or give --overwrite",
+            )
+    if work.exists():
+        if not overwrite and not file.is_file() and any(work.iterdir()):
+            raise InputError(work, "exists and is no unfinished training run; remove it, or give another name for the model")
+        shutil.rmtree(work)
+    with atomic_file(file) as stream:
+        json.dump(as_read, stream, indent=1)
+
+
+def _load_original(request: Request) -> Callable[[], TrainedEncoder]:
+    from splade_lucene.training.encoder import load_encoder
+
+    model = request.model
+    return lambda: load_encoder(
+        model.name, revision=model.revision, subfolder=model.subfolder, token=model.token, device=request.settings.device
+    )
+
+
+def _loader(request: Request, work: Path, original: SpladeModel) -> Callable[[], TrainedEncoder]:
+    load = _load_original(request)
+    if not request.static:
+        return load
+    from splade_lucene.training.encoder import with_static_queries
+
+    mining = Mining(work / "mining", request.corpus, original, request.settings.lengths)
+
+    def load_static() -> TrainedEncoder:
+        trained = load()
+        if trained.size != len(original.vocabulary):
+            raise ModelError(
+                f"the output layer of {original.name} has {trained.size} rows and its tokenizer {len(original.vocabulary)} tokens; a "
+                "static query side needs as many of both"
+            )
+        frequencies, passages = mining.document_frequencies
+        return with_static_queries(trained, [idf(passages, frequencies[token]) for token in original.vocabulary])
+
+    return load_static
+
+
+def idf(passages: int, frequency: int) -> float:
+    """BM25's weight of a token in ``frequency`` of the passages, as of the query model ``idf``."""
+    return log1p((passages - frequency + 0.5) / (frequency + 0.5))
+
+
+def _evaluator(part: Part, settings: Settings) -> Evaluator:
+    return Evaluator(part.held_out, part.pool, settings.lengths)
+
+
+def _choose_recipe(job: Job, recipes: Sequence[Recipe], work: Path) -> tuple[Recipe, tuple[tuple[Recipe, float | None], ...]]:
+    """Tries each recipe for a fifth of the steps and chooses by held-out queries.
+
+    Raises:
+        SpladeLuceneError: all collapsed.
+    """
+    from splade_lucene.training.trial import CollapsedError, run_trial
+
+    if len(recipes) == 1:
+        return recipes[0], ()
+    tried: list[tuple[Recipe, float | None]] = []
+    failure: CollapsedError | None = None
+    short = job.settings._replace(steps=max(1, job.settings.steps // _TRIED))
+    for number, recipe in enumerate(recipes, start=1):
+        name = f"trying {number}/{len(recipes)} ({recipe})"
+        try:
+            trial = run_trial(job._replace(folder=work / "trials" / str(number), recipe=recipe, settings=short, name=name, evaluations=1))
+            tried.append((recipe, trial.measured.score))
+        except CollapsedError as error:
+            say(f"{error}; it is left out")
+            failure = error
+            tried.append((recipe, None))
+    found = {recipe: score for recipe, score in tried if score is not None}
+    if not found:
+        raise SpladeLuceneError(f"every recipe collapsed; the last: {failure}")
+    best = max(found, key=lambda recipe: found[recipe])
+    say(f"chosen: {best}")
+    return best, tuple(tried)
+
+
+def _missed(trial: Trial, settings: Settings) -> str:
+    measured, budget = trial.measured, settings.budget
+    wanted = [f"FLOPS {budget.flops:g}"] if budget.flops is not None else []
+    wanted += [f"{budget.document_terms:g} terms a passage"] if budget.document_terms is not None else []
+    return (
+        f"the budget of {' and '.join(wanted)} was not met: the nearest is FLOPS {measured.flops:.2f} and {measured.document_terms:.1f} "
+        f"terms a passage; give more than {settings.steps} --max-steps or a larger budget, and --overwrite"
+    )
+
+
+def _kept(file: Path, measure: Callable[[], Measured]) -> Measured:
+    """Measures once; what an interrupted run measured is read."""
+    if not file.is_file():
+        found = measure()
+        with atomic_file(file) as stream:
+            json.dump(found._asdict(), stream, indent=1)
+    return Measured.from_json(json.loads(file.read_text(encoding="utf-8")))
