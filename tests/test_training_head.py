@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
+from sentence_transformers import SparseEncoder
+from sentence_transformers.base.modules import Transformer
+from sentence_transformers.sparse_encoder.modules import SpladePooling
 from torch import Tensor
 
 from splade_lucene.training import head
+from splade_lucene.training.encoder import TrainedEncoder
 
 
 def plain(hidden: Tensor, mask: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -31,3 +39,35 @@ def test_weights_and_gradients_equal_the_plain_formulation(monkeypatch: pytest.M
     for expected, found in zip(*results, strict=True):
         assert expected is not None and found is not None
         torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("activation", ["relu", "log1p_relu"])
+@pytest.mark.parametrize("family", ["bert", "distilbert", "modernbert", "roberta"])
+def test_a_whole_model_has_the_vectors_and_gradients_of_the_library(
+    random_model: Callable[[str], Path], family: str, activation: Any
+) -> None:
+    texts = ["a word of text", "Wrap a single paragraph of text, returning a list of wrapped lines."]
+
+    def make() -> Any:
+        modules = [
+            Transformer(str(random_model(family)), transformer_task="fill-mask"),
+            SpladePooling("max", activation_function=activation),
+        ]
+        encoder = SparseEncoder(modules=modules, device="cpu").eval()
+        encoder[1].train()  # the library's own pooling overwrites its input otherwise; dropout stays off
+        return encoder
+
+    theirs, ours = make(), TrainedEncoder(make())
+    found = []
+    for encoder in (theirs, ours.encoder):
+        vectors = encoder(ours.tokenize(texts, "document", 16))["sentence_embedding"]
+        vectors.square().sum().backward()
+        found.append((vectors.detach(), {name: parameter.grad for name, parameter in encoder.named_parameters()}))
+    (expected, expected_gradients), (vectors, gradients) = found
+    assert 0 < len(expected.nonzero()) < expected.numel()
+    torch.testing.assert_close(vectors, expected, rtol=1e-5, atol=1e-5)
+    assert gradients.keys() == expected_gradients.keys()
+    for name, gradient in expected_gradients.items():
+        assert (gradient is None) == (gradients[name] is None), name
+        if gradient is not None:
+            torch.testing.assert_close(gradients[name], gradient, rtol=1e-4, atol=1e-4)

@@ -35,7 +35,7 @@ class QueryFields(NamedTuple):
     topic: tuple[str, ...] = (trec_topics.DEFAULT_FIELD,)
 
 
-def read_queries(path: AnyPath | str, *, split: str | None = None, fields: QueryFields | None = None) -> list[Query]:
+def read_queries(path: AnyPath | str, *, split: str | None = None, fields: QueryFields | None = None, every: bool = False) -> list[Query]:
     """Reads queries.
 
     Args:
@@ -45,6 +45,7 @@ def read_queries(path: AnyPath | str, *, split: str | None = None, fields: Query
         split: keep only the queries that ``qrels/<split>.tsv`` beside the file judges; a BEIR folder defaults to ``test``, or to all
             its queries if it has no judgments.
         fields: which fields are the id and the text, if others.
+        every: take all queries, of a BEIR folder too; no judgments are read.
 
     Returns:
         The queries in file order.
@@ -55,7 +56,7 @@ def read_queries(path: AnyPath | str, *, split: str | None = None, fields: Query
     path = Path(path) if isinstance(path, str) else path
     if not is_standard(path) and path.is_dir():
         files, folder = _in_folder(path), path
-        if split is None:
+        if split is None and not every:
             split = "test" if (path / "qrels").is_dir() else None
             if split is None:
                 notice(f"{path}: has no folder qrels, so all its queries are taken")

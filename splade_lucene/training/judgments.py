@@ -136,9 +136,8 @@ def _judged(
     positives: dict[str, dict[str, int]] = {}
     for qrel in known:
         positives.setdefault(qrel.query_id, {})[qrel.doc_id] = qrel.relevance
-    # All queries of the folder lie in one file; only those of this split are kept.
-    split = file.stem if queries is None and file.parent == corpus / "qrels" else None
-    texts = read_queries(queries or corpus, split=split, fields=fields)
+    # Of all queries, which may lie in one file, only those of this split are kept, and the judgments of no other split are read.
+    texts = read_queries(queries or corpus, fields=fields, every=True)
     found = [query for query in texts if query.query_id in positives and query.text.strip()]
     if not found:
         raise InputError(file, f"judges none of the queries of {queries or corpus}; are these the right judgments?")

@@ -38,19 +38,22 @@ class BudgetSchedule(SpladeRegularizerWeightSchedulerCallback):
         self._start = self.max_document_regularizer_weight, self.max_query_regularizer_weight
         self.factor = 1.0
         self._smoothed: float | None = None
+        self._earlier: BatchCost | None = None
 
     def resume(self, checkpoint: Path) -> None:
         """Goes on from where λ was at a checkpoint."""
-        self.factor = float(json.loads((checkpoint / _FILE).read_text(encoding="utf-8"))["factor"])
+        saved = json.loads((checkpoint / _FILE).read_text(encoding="utf-8"))
+        self.factor, self._smoothed = saved["factor"], saved["smoothed"]
+        self._earlier = None if saved["cost"] is None else BatchCost(*saved["cost"])
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Writes the factor of λ beside a checkpoint."""
+        """Writes down where λ is, beside a checkpoint."""
         file = Path(args.output_dir) / f"checkpoint-{state.global_step}" / _FILE
-        file.write_text(json.dumps({"factor": self.factor}), encoding="utf-8")
+        file.write_text(json.dumps({"factor": self.factor, "smoothed": self._smoothed, "cost": self._cost()}), encoding="utf-8")
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Sets λ for the step."""
-        cost = self._cost()
+        cost = self._cost() or self._earlier
         if self._budget and cost is not None:
             excess = self._budget.excess(cost.flops, cost.document_terms) / _AIM
             self._smoothed = excess if self._smoothed is None else _SMOOTHING * self._smoothed + (1 - _SMOOTHING) * excess

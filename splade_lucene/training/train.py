@@ -89,7 +89,7 @@ def train_model(request: Request, out: Path, *, overwrite: bool = False) -> Repo
 
     if out.exists() and not overwrite:
         raise InputError(out, "exists already; give another name or --overwrite")
-    work = working_folder(out)
+    work, cheaper = working_folder(out), request.qrels is None or bool(request.settings.budget)
     with locked(work):
         original, source = _prepare(request, work, overwrite)
         if request.settings.device == "auto":
@@ -100,7 +100,7 @@ def train_model(request: Request, out: Path, *, overwrite: bool = False) -> Repo
         before = _kept(work / "before.json", partial(choosing.measure, original))
         say(f"untrained: held-out {before.line()}")
         load = _loader(request, work, original)
-        job = Job(work / "run", load, source.examples, choosing, request.recipes[0], request.settings, "training", before)
+        job = Job(work / "run", load, source.examples, choosing, request.recipes[0], request.settings, "training", before, cheaper=cheaper)
         recipe, tried = _choose_recipe(job, request.recipes, work)
         trial = run_trial(job._replace(recipe=recipe))
         if not trial.within:
@@ -108,14 +108,14 @@ def train_model(request: Request, out: Path, *, overwrite: bool = False) -> Repo
         say("judging on the other held-out queries")
         first = _kept(work / "verdict-before.json", partial(verdict.measure, original))
         last = _kept(work / "verdict-after.json", lambda: load_measured(trial.model, verdict, request.settings.device))
-        found = judge_training(first, last, cheaper=request.qrels is None or bool(request.settings.budget))
+        found = judge_training(first, last, cheaper=cheaper)
         side = original.side()
         report = Report(side.model, side.weights_sha256, source.name, source.notes, request.settings, request.static, tried, trial, found)
         with atomic_folder(out, overwrite=overwrite) as folder:
             if found.replaces:
                 shutil.copytree(trial.model, folder, dirs_exist_ok=True)
             else:
-                _load_original(request)().save(folder)
+                _load_original(request)().save(folder, request.settings.lengths)
             write_card(folder, report)
         shutil.rmtree(work)
     return report

@@ -34,11 +34,13 @@ _RESULT, _BEST, _CHECKPOINTS, _WHOLE = "result.json", "best", "checkpoints", "wh
 _EVALUATIONS = "evaluations.json"
 # Evaluations of a run, and how many without a better one end it.
 EVALUATIONS, PATIENCE = 5, 3
-# Of two evaluations that differ by less, the cheaper is better.
-_SAME = 1e-3
+# Of evaluations that are no further below the highest, the cheapest is the best; the second where a lower cost is what is wanted.
+_SAME, _SAME_CHEAPER = 1e-3, 1e-2
 _WARMUP = 0.1
 # Of a batch: fewer terms a passage, or more than this share of the vocabulary, and the vectors say nothing any more.
 _FEWEST, _MOST = 1.0, 0.5
+# A network that was no sparse encoder starts with full vectors: only what grows from there has collapsed.
+_GROWN = 1.1
 _COLLAPSED_STEPS = 3
 _EMPTY = 0.5
 # The name of the table of queries among the parameters of the loss.
@@ -101,6 +103,7 @@ class Job(NamedTuple):
         name: for progress.
         before: the untrained model on these queries.
         evaluations: how many, evenly spread.
+        cheaper: whether a lower cost is what is wanted, or higher quality.
     """
 
     folder: Path
@@ -112,6 +115,7 @@ class Job(NamedTuple):
     name: str
     before: Measured
     evaluations: int = EVALUATIONS
+    cheaper: bool = False
 
     @property
     def every(self) -> int:
@@ -229,6 +233,7 @@ class _Watch(TrainerCallback):
         self._found: list[Evaluated] = []
         self._losses: list[float] = []
         self._useless = 0
+        self._start_terms = 0.0
         self._earlier, self._start = 0.0, time.monotonic()
 
     def resume(self, checkpoint: Path | None) -> None:
@@ -286,7 +291,7 @@ class _Watch(TrainerCallback):
             file=sys.stderr,
             flush=True,
         )
-        if len(self._found) - 1 - self._best() >= PATIENCE and not self._job.settings.budget:
+        if len(self._found) - 1 - self._best() >= PATIENCE and not self._job.cheaper:
             print(f"{self._job.name}: no better for {PATIENCE} evaluations, stopping early", file=sys.stderr, flush=True)
             control.should_training_stop = True
 
@@ -296,7 +301,8 @@ class _Watch(TrainerCallback):
         nearest = min(max(1.0, self._excess(self._found[place].measured)) for place in places)
         allowed = [place for place in places if max(1.0, self._excess(self._found[place].measured)) <= nearest]
         highest = max(self._found[place].measured.score for place in allowed)
-        same = [place for place in allowed if self._found[place].measured.score >= highest - _SAME]
+        least = highest - (_SAME_CHEAPER if self._job.cheaper else _SAME)
+        same = [place for place in allowed if self._found[place].measured.score >= least]
         return min(same, key=lambda place: (self._found[place].measured.flops, place))
 
     def _excess(self, measured: Measured) -> float:
@@ -306,18 +312,23 @@ class _Watch(TrainerCallback):
         cost = self._cost()
         if cost is None:
             return
-        useless = not _FEWEST <= cost.document_terms <= _MOST * self._trained.size or cost.query_terms < _FEWEST
+        if not self._start_terms:  # dropout makes other vectors than there are without
+            self._start_terms = max(cost.document_terms, self._job.before.document_terms)
+        useless = min(cost.document_terms, cost.query_terms) < _FEWEST or self._is_full(cost.document_terms)
         self._useless = self._useless + 1 if useless else 0
         if self._useless >= _COLLAPSED_STEPS and state.global_step > _COLLAPSED_STEPS:
             self._collapsed(state.global_step, cost.document_terms, cost.query_terms)
 
     def _check_measured(self, measured: Measured) -> None:
         few = min(measured.document_terms, measured.query_terms) < _FEWEST or measured.empty > _EMPTY
-        if few or measured.document_terms > _MOST * self._trained.size:
+        if few or self._is_full(measured.document_terms):
             self._collapsed(self._found[-1].step, measured.document_terms, measured.query_terms)
 
+    def _is_full(self, document_terms: float) -> bool:
+        return document_terms > max(_MOST * self._trained.size, _GROWN * self._start_terms)
+
     def _collapsed(self, step: int, document_terms: float, query_terms: float) -> None:
-        full = document_terms > _MOST * self._trained.size
+        full = self._is_full(document_terms)
         what = "nearly every dimension is active" if full else "the vectors become empty"
         weight = f"{'raise' if full else 'lower'} --regularization ({self._job.recipe.document_regularization:g})"
         raise CollapsedError(

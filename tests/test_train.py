@@ -1,0 +1,351 @@
+"""Training on a collection: what is read, what is written, what is resumed, what is kept, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import shutil
+import textwrap
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from sentence_transformers.sparse_encoder.losses import SpladeLoss
+from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+from splade_lucene.cli.main import main
+from splade_lucene.encoding.defaults import Lengths
+from splade_lucene.encoding.model import SpladeModel
+from splade_lucene.errors import InputError, SpladeLuceneError
+from splade_lucene.records import Hit, Qrel, Query
+from splade_lucene.training import extra, sources, trial
+from splade_lucene.training.corpus import Corpus
+from splade_lucene.training.examples import number_examples
+from splade_lucene.training.heldout import Evaluator, Measured, choose_pool
+from splade_lucene.training.judgments import HeldOut, read_judgments
+from splade_lucene.training.losses import BatchCost, MaskedRankingLoss
+from splade_lucene.training.mining import Mining, draw_rows, mine
+from splade_lucene.training.schedule import BudgetSchedule
+from splade_lucene.training.settings import Budget, recipes
+from splade_lucene.training.verdict import judge_training
+from tests.test_sparse_encoders import check
+
+QUERIES = 90
+# A recipe of its own is not tried first; short texts and few steps keep a run to a second or two.
+FAST = ["--max-steps", "6", "--batch-size", "8", "--max-length", "32", "--query-max-length", "8"]
+RECIPE = ["--learning-rate", "1e-3", "--score-scale", "1", "--regularization", "1e-3"]
+# A cost that anything meets: the trained model then replaces the original unless it is significantly worse.
+ANY_COST = ["--flops", "1e6"]
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BEIR folder: 90 training queries, each three words of its passage; the test split cannot even be read."""
+    folder = tmp_path_factory.mktemp("train") / "dataset"
+    (folder / "qrels").mkdir(parents=True)
+    words = sorted(set(re.findall(r"[a-z]{4,}", Path(textwrap.__file__).read_text(encoding="utf-8"))))
+    rng = random.Random(0)
+    passages = [rng.sample(words, 14) for _ in range(120)]
+    rows = [{"_id": f"d{n}", "title": " ".join(each[:3]), "text": " ".join(each[3:])} for n, each in enumerate(passages)]
+    (folder / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    queries = [{"_id": f"q{n}", "text": " ".join(rng.sample(each, 3))} for n, each in enumerate(passages)]
+    (folder / "queries.jsonl").write_text("".join(json.dumps(row) + "\n" for row in queries), encoding="utf-8")
+    write_qrels(folder / "qrels" / "train.tsv", [(f"q{n}", f"d{n}", 1) for n in range(QUERIES)])
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq100\td100\tnot a number\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def base(random_model: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model with random weights whose vectors are sparse, and whose output layer is no larger than its vocabulary."""
+    folder = tmp_path_factory.mktemp("base")
+    load: Any = AutoModelForMaskedLM
+    model = load.from_pretrained(random_model("bert"))
+    tokenizer: Any = AutoTokenizer.from_pretrained(random_model("bert"))
+    model.resize_token_embeddings(len(tokenizer))
+    with torch.no_grad():
+        model.get_output_embeddings().bias.sub_(3)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def write_qrels(file: Path, qrels: list[tuple[str, str, int]]) -> None:
+    lines = ["query-id\tcorpus-id\tscore", *(f"{query_id}\t{doc_id}\t{grade}" for query_id, doc_id, grade in qrels)]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def train(dataset: Path, out: Path, *options: Any) -> int:
+    return main(["train", str(dataset), "--out", str(out), "--device", "cpu", *FAST, *map(str, options)])
+
+
+def record(out: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((out / "training.json").read_text(encoding="utf-8"))
+    return found
+
+
+@pytest.mark.parametrize("side", ["model", "static"])
+def test_a_trained_folder_gives_the_same_vectors_in_both_libraries(
+    dataset: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], side: str
+) -> None:
+    assert train(dataset, tmp_path / "model", "--model", base, "--qrels", "train", "--query-side", side, *RECIPE, *ANY_COST) == 0
+    printed = capsys.readouterr()
+    assert "held-out" in printed.out and "paired t-test" in printed.out and "loss" in printed.err
+    model = check(tmp_path / "model")
+    written = record(tmp_path / "model")
+    assert written["verdict"]["replaces"] and written["verdict"]["before"] != written["verdict"]["after"]
+    assert model.record().query.kind == ("static" if side == "static" else "mlm")
+    assert model.lengths == Lengths(32, 8 if side == "static" else 32)
+    assert not (tmp_path / "model.training").exists()
+    card = (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+    assert "train.tsv" in card and "λ 0.001" in card and f"{written['verdict']['before']['score']:.4f}" in card
+
+
+def test_no_test_query_is_read(dataset: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: set[str] = set()
+    number, searched = number_examples, Mining.runs
+
+    def spy_examples(queries: Any, *args: Any) -> Any:
+        seen.update(queries)
+        return number(queries, *args)
+
+    def spy_runs(self: Any, name: str, queries: Any) -> Any:
+        seen.update(query.query_id for query in queries)
+        return searched(self, name, queries)
+
+    monkeypatch.setattr(sources, "number_examples", spy_examples)
+    monkeypatch.setattr(Mining, "runs", spy_runs)
+    # Its qrels/test.tsv is malformed: whoever reads it fails.
+    assert train(dataset, tmp_path / "model", "--model", base, "--qrels", "train", *RECIPE) == 0
+    assert seen == {f"q{number}" for number in range(QUERIES)}
+
+
+def test_held_out_queries_are_not_trained_on(dataset: Path, tmp_path: Path) -> None:
+    found = read_judgments(dataset, "train", Corpus(dataset).doc_ids, seed=1)
+    trained = {query.query_id for query in found.queries}
+    choosing, verdict = ({query.query_id for query in each.queries} for each in (found.choosing, found.verdict))
+    assert len(trained) + len(choosing) + len(verdict) == QUERIES and len(trained | choosing | verdict) == QUERIES
+    assert abs(len(choosing) - len(verdict)) <= 1 and found.positives.keys() == trained
+    # With a split dev, every training query is trained on and those of dev, which must be others, are held out.
+    copy = shutil.copytree(dataset, tmp_path / "copy")
+    write_qrels(copy / "qrels" / "dev.tsv", [(f"q{n}", f"d{n}", 2) for n in range(80, 120)])
+    found = read_judgments(copy, "train", Corpus(copy).doc_ids, seed=1)
+    assert len(found.queries) == QUERIES
+    held = [*found.choosing.qrels, *found.verdict.qrels]
+    assert {qrel.query_id for qrel in held} == {f"q{n}" for n in range(QUERIES, 120)} and {qrel.relevance for qrel in held} == {2}
+
+
+def test_a_run_that_was_cut_off_resumes_and_ends_as_if_it_had_not_been(
+    dataset: Path,
+    base: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = ("--model", base, "--qrels", "train", *RECIPE, *ANY_COST)
+    assert train(dataset, tmp_path / "whole", *options) == 0
+    with monkeypatch.context() as patched:
+        check_batch = trial._Watch._check_batch
+
+        def cut_off(self: Any, state: Any) -> None:
+            if state.global_step == 4:
+                raise KeyboardInterrupt
+            check_batch(self, state)
+
+        patched.setattr(trial._Watch, "_check_batch", cut_off)
+        assert train(dataset, tmp_path / "cut", *options) == 130
+    assert not (tmp_path / "cut").exists()
+    checkpoints = tmp_path / "cut.training" / "run" / "checkpoints"
+    # What was being written when the process was killed.
+    (checkpoints / "checkpoint-5").mkdir()
+    (checkpoints / "checkpoint-5" / "model.safetensors").write_bytes(b"half")
+    capsys.readouterr()
+    assert train(dataset, tmp_path / "cut", *options, "--seed", "2") == 1
+    assert "was started with" in capsys.readouterr().err
+    assert train(dataset, tmp_path / "cut", *options) == 0
+    assert "resuming after step 3" in capsys.readouterr().err
+    whole, cut = record(tmp_path / "whole"), record(tmp_path / "cut")
+    assert [each["step"] for each in cut["evaluations"]] == [1, 2, 3, 4, 5, 6]
+    for found, expected in zip(cut["evaluations"], whole["evaluations"], strict=True):
+        assert found == pytest.approx(expected)
+    assert cut["verdict"] == whole["verdict"]
+    tensors = load_file(tmp_path / "whole" / "model.safetensors")
+    for name, tensor in load_file(tmp_path / "cut" / "model.safetensors").items():
+        torch.testing.assert_close(tensor, tensors[name])
+
+
+def test_the_original_is_kept_where_training_does_not_help(
+    dataset: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--learning-rate", "1e-12", "--score-scale", "1", "--regularization", "0")
+    assert train(dataset, tmp_path / "model", "--model", base, "--qrels", "train", *options) == 0
+    assert "the original is kept" in capsys.readouterr().out
+    texts = ["a word", "wrap a paragraph of text"]
+    assert SpladeModel.load(tmp_path / "model").encode_documents(texts) == SpladeModel.load(base).encode_documents(texts)
+    assert not record(tmp_path / "model")["verdict"]["replaces"]
+    assert train(dataset, tmp_path / "model", "--model", base, "--qrels", "train", *options) == 1
+    assert "exists already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "collapse",
+    [
+        (["--learning-rate", "0.05", "--regularization", "1e6"], "the vectors become empty"),
+        (["--learning-rate", "1e30", "--regularization", "1"], "the loss is"),
+    ],
+)
+def test_a_collapse_is_noticed_and_says_what_to_change(
+    dataset: Path,
+    base: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    collapse: tuple[list[str], str],
+) -> None:
+    options, what = collapse
+    model = ("--model", base, "--qrels", "train", "--score-scale", "1")
+    assert train(dataset, tmp_path / "model", *model, *options, "--max-steps", "30") == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert what in last and re.search(r"lower --(regularization|learning-rate)", last)
+    step = re.search(r"step (\d+)", last)
+    assert step and int(step.group(1)) <= 6, "it was not noticed within the first evaluation"
+    assert not (tmp_path / "model").exists()
+
+
+def test_titles_are_queries_where_there_are_no_judgments(
+    dataset: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(dataset, tmp_path / "model", "--model", base, "--learning-rate", "1e-4") == 0
+    assert "titles as queries against the texts below them" in capsys.readouterr().err
+    assert "titles" in record(tmp_path / "model")["data"]["source"]
+    found = sources.title_source(Corpus(dataset), rows=16, seed=1)
+    assert len(found.examples.rows) == 16
+    trained = {found.examples.queries[row.query] for row in found.examples.rows}
+    held = {query.text for part in (found.choosing, found.verdict) for query in part.held_out.queries}
+    assert not trained & held and len(held) == 30
+    # A body without its title: else the query would be in it word for word.
+    assert not any(text.startswith(tuple(trained)) for text in found.examples.documents)
+
+
+@pytest.mark.parametrize(
+    ("qrels", "message"),
+    [
+        ([("q1", "d1", 0)], "no query has a positive"),
+        ([("q1", "other", 1)], "that are not in"),
+        ([("stranger", "d1", 1)], "judges none of the queries"),
+        ([(f"q{n}", f"d{n}", 1) for n in range(49)], "training queries with a positive; at least 50 are needed"),
+        ("test", "the split test is what models are compared on"),
+        ("other", "no such split; there is test, train"),
+    ],
+)
+def test_bad_judgments_are_one_sentence(dataset: Path, tmp_path: Path, qrels: Any, message: str) -> None:
+    given = qrels
+    if isinstance(qrels, list):
+        write_qrels(tmp_path / "qrels.tsv", qrels)
+        given = str(tmp_path / "qrels.tsv")
+    with pytest.raises(InputError, match=re.escape(message)):
+        read_judgments(dataset, given, Corpus(dataset).doc_ids)
+
+
+def test_passages_without_titles_and_standard_input_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "plain.tsv").write_text("d1\ta text\nd2\tanother\n", encoding="utf-8")
+    with pytest.raises(InputError, match="has 0 passages with a title and a text"):
+        sources.title_source(Corpus(tmp_path / "plain.tsv"), rows=4, seed=1)
+    assert train(Path("-"), tmp_path / "model") == 1
+    assert "reads the passages several times" in capsys.readouterr().err
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extra, "find_spec", lambda name: None if name == "accelerate" else object())
+    with pytest.raises(SpladeLuceneError, match=re.escape("training needs accelerate; run: pip install 'splade_lucene[train]'")):
+        extra.require_packages()
+
+
+def test_positives_that_no_system_finds_are_dropped_where_most_are_like_that(capsys: pytest.CaptureFixture[str]) -> None:
+    runs = {"bm25": {"q": [Hit("a", 2.0), Hit("x", 1.0)], "r": [Hit("y", 1.0)]}, "splade": {"q": [Hit("z", 3.0)], "r": []}}
+    kept = mine({"q": {"a": 1, "b": 1}, "r": {"c": 1, "y": 1}}, runs)
+    assert not kept.dropped and kept.positives == {"q": ("a", "b"), "r": ("c", "y")} and kept.unreachable == 0.5
+    assert kept.negatives == {"q": ("x", "z"), "r": ()}
+    dropped = mine({"q": {"a": 1, "b": 1}, "r": {"c": 1}}, runs)
+    assert dropped.dropped and dropped.positives == {"q": ("a",)} and dropped.negatives["q"] == ("x", "z")
+    assert "66.7% of the 3 positives" in capsys.readouterr().err
+    rows = draw_rows(kept, ["n"], 8, seed=3)
+    assert {row[:2] for row in rows[:4]} == {("q", "a"), ("q", "b"), ("r", "c"), ("r", "y")}  # each once before any twice
+    assert {row[2] for row in rows if row[0] == "r"} == {"n"}
+    assert rows == draw_rows(kept, ["n"], 8, seed=3)
+
+
+def test_known_positives_are_no_negatives_in_a_batch() -> None:
+    queries = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
+    positives, negatives = torch.tensor([[2.0, 1.0], [1.0, 3.0]]), torch.tensor([[0.0, 1.0], [3.0, 0.0]])
+    # The second query's positive is one of the first's as well.
+    loss = MaskedRankingLoss(None, {0: frozenset({10, 11}), 1: frozenset({11})}, scale=0.5)
+    found = loss.compute_loss_from_embeddings([queries, positives, negatives], torch.tensor([[0, 10, 12], [1, 11, 13]]))
+    first = torch.tensor([2.0, 0.0, 3.0]) * 0.5  # d10, d12, d13
+    second = torch.tensor([6.0, 2.0, 2.0, 0.0]) * 0.5  # d11, d10, d12, d13
+    expected = (torch.logsumexp(first, 0) - first[0] + torch.logsumexp(second, 0) - second[0]) / 2
+    torch.testing.assert_close(found, expected)
+    assert loss.cost == BatchCost(flops=0.5 * 0.75 + 0.5 * 0.75, query_terms=1.0, document_terms=1.5)
+
+
+def test_regularization_follows_the_budget() -> None:
+    budget = Budget(flops=2.0)
+    assert budget.excess(4.0, 1e9) == 2.0 and Budget(document_terms=10).excess(9.0, 5) == 0.5 and not Budget()
+    for cost, direction in ((8.0, 1), (0.5, -1)):
+        loss = SpladeLoss.__new__(SpladeLoss)  # whose weights alone are of interest
+        torch.nn.Module.__init__(loss)
+        loss.document_regularizer_weight = loss.query_regularizer_weight = 1e-3
+        schedule: Any = BudgetSchedule(loss, partial(BatchCost, cost, 10, 10), budget)
+        schedule.on_train_begin(None, SimpleNamespace(max_steps=30), None)
+        for step in range(30):
+            schedule.on_step_begin(None, SimpleNamespace(global_step=step), None)
+        assert (schedule.factor - 1) * direction > 0
+        assert (loss.document_regularizer_weight / 1e-3 - 1) * direction > 0
+
+
+def test_the_evaluator_searches_the_pool_exhaustively(tiny: SpladeModel) -> None:
+    queries = Query("q", "glass stress"), Query("r", "")
+    held_out = HeldOut(queries, (Qrel("q", "b", 1), Qrel("r", "a", 1)))
+    pool = {"a": "a cat", "b": "how glass breaks under stress", "c": "glass"}
+    found = Evaluator(held_out, pool, Lengths(32, 8)).measure(tiny)
+    documents, query = tiny.encode_documents(list(pool.values()), max_length=32), tiny.encode_queries(["glass stress"], max_length=8)[0]
+    scores = [sum(impact * bag.get(token, 0) for token, impact in query.items()) for bag in documents]
+    assert scores[1] == max(scores) and found.queries["q"] == 1.0
+    assert found.document_terms == sum(map(len, documents)) / 3
+
+
+def test_pools_hold_what_is_relevant_and_what_the_systems_find() -> None:
+    held_out = HeldOut((Query("q", "text"),), (Qrel("q", "d7", 1),))
+    doc_ids = [f"d{n}" for n in range(20)]
+    runs = {"bm25": {"q": [Hit("d3", 2.0), Hit("d4", 1.0)]}, "splade": {"q": [Hit("d5", 1.0)]}}
+    pool = choose_pool(doc_ids, held_out, runs, size=6, depth=1, seed=1)
+    assert len(pool) == 6 and {"d7", "d3", "d5"} <= set(pool)
+    assert choose_pool(doc_ids, held_out, runs, size=20, depth=1, seed=1) == doc_ids
+
+
+@pytest.mark.parametrize(
+    ("after", "cheaper", "replaces"),
+    [(0.1, False, True), (0.0, False, False), (-0.1, False, False), (-0.1, True, False), (0.0, True, True)],
+)
+def test_the_original_is_replaced_by_what_is_better_or_cheaper(after: float, cheaper: bool, replaces: bool) -> None:
+    before = {f"q{n}": 0.4 + 0.02 * (n % 5) for n in range(40)}
+    changed = {query_id: score + after + (0.01 * (int(query_id[1:]) % 2) if after else 0) for query_id, score in before.items()}
+
+    def measured(queries: dict[str, float]) -> Measured:
+        return Measured(sum(queries.values()) / len(queries), queries, 1.0, 5.0, 50.0, 0.0)
+
+    found = judge_training(measured(before), measured(changed), cheaper=cheaper)
+    assert found.replaces == replaces
+    assert ("replaces the original" if replaces else "the original is kept") in found.why and "p = " in found.why
+
+
+def test_recipes_take_what_the_user_says() -> None:
+    assert len(recipes(static=False, titles=False)) == 2
+    (one,) = recipes(static=False, titles=False, score_scale=1.0, learning_rate=1e-4, regularization=0.1)
+    assert (one.score_scale, one.learning_rate, one.document_regularization, one.query_regularization) == (1.0, 1e-4, 0.1, 0.1)
+    assert {each.query_regularization for each in recipes(static=True, titles=False, regularization=0.1)} == {None}
