@@ -33,6 +33,7 @@ from splade_lucene.training.losses import BatchCost, MaskedRankingLoss
 from splade_lucene.training.mining import Mining, draw_rows, mine
 from splade_lucene.training.schedule import BudgetSchedule
 from splade_lucene.training.settings import Budget, recipes
+from splade_lucene.training.teacher import draw_taught
 from splade_lucene.training.verdict import judge_training
 from tests.test_sparse_encoders import check
 
@@ -230,6 +231,34 @@ def test_titles_are_queries_where_there_are_no_judgments(
     assert not trained & held and len(held) == 30
     # A body without its title: else the query would be in it word for word.
     assert not any(text.startswith(tuple(trained)) for text in found.examples.documents)
+
+
+@pytest.mark.parametrize("teacher", ["fusion", "model"])
+def test_a_teacher_needs_no_judgments(dataset: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], teacher: str) -> None:
+    options = ["--model", base, "--learning-rate", "1e-3", "--teacher", base if teacher == "model" else "fusion"]
+    if teacher == "model":
+        file = tmp_path / "queries.jsonl"
+        shutil.copy(dataset / "queries.jsonl", file)
+        options += ["--queries", file]
+    assert train(dataset, tmp_path / "model", *options) == 0
+    err = capsys.readouterr().err
+    assert "as the teacher" in err and ("titles" in err) == (teacher == "fusion")
+    found = record(tmp_path / "model")
+    assert any("as the teacher" in note for note in found["data"]["notes"])
+    losses = [each["loss"] for each in found["evaluations"]]
+    assert losses[-1] < losses[0]
+    assert train(dataset, tmp_path / "other", *options[:4], "--teacher", "fusion", "--queries", dataset) == 1
+    assert "is a folder, whose queries are also those of its test split" in capsys.readouterr().err
+
+
+def test_rows_of_a_teacher_hold_a_positive_and_others_with_their_scores() -> None:
+    taught = {"q": [Hit(f"d{n}", 10.0 - n) for n in range(8)], "few": [Hit("d1", 1.0)]}
+    rows = draw_taught(taught, {"q": ("d6", "unseen")}, 20, seed=1)
+    assert len(rows) == 20 and {row[0] for row in rows} == {"q"}
+    for _, doc_ids, scores in rows:
+        assert doc_ids[0] == "d6" and len(set(doc_ids)) == 4
+        assert scores == tuple(10.0 - int(doc_id[1:]) for doc_id in doc_ids)
+    assert {row[1][0] for row in draw_taught(taught, {}, 40, seed=1)} == {"d0", "d1", "d2"}
 
 
 @pytest.mark.parametrize(

@@ -39,10 +39,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="judgments to train on: a split of the BEIR folder, such as train, or a file (default: none, titles are the queries)",
     )
     parser.add_argument(
-        "--queries", type=Path, metavar="FILE", help=f"queries of --qrels: {QUERIES_HELP} (default: those of the BEIR folder)"
+        "--queries",
+        type=Path,
+        metavar="FILE",
+        help=f"queries of --qrels, or for --teacher: {QUERIES_HELP} (default: those of the BEIR folder)",
     )
     add_fields(parser)
     add_topic_field(parser)
+    parser.add_argument(
+        "--teacher",
+        metavar="fusion|ID|DIR",
+        help="learn what fusion (of BM25 and the untrained model) or another model thinks of the passages that are found; without "
+        "--qrels for titles, or for --queries",
+    )
     parser.add_argument(
         "--query-side",
         choices=["model", "static"],
@@ -50,7 +59,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="static: queries become a table of token weights, so that nothing is left to compute (default: %(default)s)",
     )
     parser.add_argument(
-        "--max-steps", type=positive, metavar="N", help="steps of 32 queries (default: 200; 90 with static queries or without --qrels)"
+        "--max-steps",
+        type=positive,
+        metavar="N",
+        help="steps of 32 queries (default: 200; 90 with static queries, --teacher, or without --qrels)",
     )
     parser.add_argument("--batch-size", type=positive, default=32, metavar="N", help="queries of a step (default: %(default)s)")
     parser.add_argument("--max-length", type=positive, default=128, help="maximum length of a passage in tokens (default: %(default)s)")
@@ -70,8 +82,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
-    if args.queries and not args.qrels:
-        args.usage_error("--queries needs --qrels")
+    if args.queries and not (args.qrels or args.teacher):
+        args.usage_error("--queries needs their judgments with --qrels, or a --teacher")
     from splade_lucene.encoding.defaults import Lengths
     from splade_lucene.lucene import jvm
     from splade_lucene.pipeline.pool import ModelSpec
@@ -82,13 +94,14 @@ def run(args: argparse.Namespace) -> None:
 
     require_packages()
     jvm.start(heap=args.java_heap)
-    static, titles = args.query_side == "static", args.qrels is None
+    static, titles = args.query_side == "static", args.qrels is None or args.teacher is not None
     request = Request(
         Corpus(args.corpus, fields(args)),
         ModelSpec(args.model, args.revision, args.device, subfolder=args.subfolder, token=args.token),
         args.qrels,
         args.queries,
         topic_fields(args),
+        args.teacher,
         static,
         defaults.recipes(
             static=static, titles=titles, score_scale=args.score_scale, learning_rate=args.learning_rate, regularization=args.regularization

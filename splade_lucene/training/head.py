@@ -1,8 +1,8 @@
 """The SPLADE head for training: pooled weights and exact gradients without the logits of a whole batch.
 
 sentence-transformers' pooling keeps texts × tokens × vocabulary logits and as many gradients: gigabytes for a batch of passages. Only the
-token with the largest logit of a vocabulary entry has a gradient, and only where the weight is above 0. So the forward pass takes the
-maximum over tokens tile by tile without keeping logits, and the backward pass touches the active entries alone.
+token with the largest logit of a vocabulary entry has a gradient, and only where the weight is above 0. So the forward pass is that of
+:mod:`splade_lucene.encoding.head`, which keeps no logits, and the backward pass computes again those of the active entries alone.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# Logits of one tile in float32: small enough for a core's caches and for any memory.
-_TILE_BYTES = 1 << 23
+from splade_lucene.encoding.head import PackedVocabulary, splade_max
+from splade_lucene.encoding.kernels import TORCH, choose_kernels
 
 
 class _MaxPool(torch.autograd.Function):
@@ -21,27 +21,25 @@ class _MaxPool(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, mask: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        texts, tokens, size = hidden.shape
-        highest = hidden.new_empty(texts, len(weight))
-        places = torch.empty(texts, len(weight), dtype=torch.int32, device=hidden.device)
-        padding = ~mask.bool()[:, :, None]
-        step = max(1, _TILE_BYTES // (4 * texts * tokens))
-        flat = hidden.reshape(texts * tokens, size)
-        for start in range(0, len(weight), step):
-            tile = slice(start, start + step)
-            logits = (flat @ weight[tile].T).view(texts, tokens, -1).masked_fill_(padding, -torch.inf)
-            values, indices = logits.max(dim=1)
-            highest[:, tile], places[:, tile] = values, indices.to(torch.int32)
-        active = highest.add_(bias).relu_()
+        mask = mask.bool()
+        pooled = splade_max(hidden, mask, _packed(hidden, weight), bias)
         # Entries that are 0 have no gradient; those that are not: which text, entry and token they come from.
-        rows, entries = active.nonzero(as_tuple=True)
-        ctx.save_for_backward(hidden, weight, rows, entries, places[rows, entries].long(), active[rows, entries])
-        return active.log1p()
+        rows, entries = pooled.nonzero(as_tuple=True)
+        ends = torch.bincount(rows, minlength=len(pooled)).cumsum(0).tolist()
+        places = torch.empty_like(entries)
+        start = 0
+        for text, end in enumerate(ends):
+            logits = hidden[text] @ weight[entries[start:end]].T
+            places[start:end] = logits.masked_fill_(~mask[text][:, None], -torch.inf).argmax(dim=0)
+            start = end
+        ctx.save_for_backward(hidden, weight, rows, entries, places, pooled[rows, entries])
+        return pooled
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, None, Tensor | None, Tensor | None]:
-        hidden, weight, rows, entries, places, active = ctx.saved_tensors
-        above = gradients[0][rows, entries] / (1 + active)
+        hidden, weight, rows, entries, places, pooled = ctx.saved_tensors
+        # The derivative of log1p(x) is 1 / (1 + x), and 1 + x is exp of the weight.
+        above = gradients[0][rows, entries] * torch.exp(-pooled)
         hidden_gradient = weight_gradient = bias_gradient = None
         if ctx.needs_input_grad[0]:
             hidden_gradient = torch.zeros_like(hidden)
@@ -51,6 +49,14 @@ class _MaxPool(torch.autograd.Function):
         if ctx.needs_input_grad[3]:
             bias_gradient = torch.zeros(len(weight), dtype=above.dtype, device=above.device).index_add_(0, entries, above)
         return hidden_gradient, None, weight_gradient, bias_gradient
+
+
+def _packed(hidden: Tensor, weight: Tensor) -> Tensor | PackedVocabulary:
+    """The output layer in the form that is multiplied fastest; it is another one in every step."""
+    if hidden.device.type != "cpu" or hidden.dtype != torch.float32:
+        return weight
+    kernels = choose_kernels("auto", weight.shape[1], hidden.dtype)
+    return weight if kernels == TORCH else PackedVocabulary(weight.detach(), kernels=kernels, dtype=hidden.dtype)
 
 
 def pooled_weights(hidden: Tensor, mask: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -63,7 +69,7 @@ def pooled_weights(hidden: Tensor, mask: Tensor, weight: Tensor, bias: Tensor) -
         bias: vocabulary: of the output layer.
 
     Returns:
-        float, texts × vocabulary: non-negative weights. Memory for logits is one tile, not texts × tokens × vocabulary.
+        float32, texts × vocabulary: non-negative weights. Memory for logits is one tile, not texts × tokens × vocabulary.
     """
     pooled: Tensor = _MaxPool.apply(hidden, mask, weight, bias)  # type: ignore[no-untyped-call]  # torch does not type apply
     return pooled

@@ -40,10 +40,13 @@ class Mining:
         model: untrained.
         lengths: tokens that passages and queries are cut at.
         threads: that search.
+
+    Attributes:
+        folder: likewise.
     """
 
     def __init__(self, folder: Path, corpus: Corpus, model: SpladeModel, lengths: Lengths, *, threads: int = 1) -> None:
-        self._folder, self._corpus, self._model, self._lengths, self._threads = folder, corpus, model, lengths, threads
+        self.folder, self._corpus, self._model, self._lengths, self._threads = folder, corpus, model, lengths, threads
 
     def runs(self, name: str, queries: Sequence[Query]) -> dict[str, Run]:
         """What BM25 and the untrained model find for queries.
@@ -68,7 +71,7 @@ class Mining:
         return found, passages
 
     def _run(self, system: str, name: str, queries: Sequence[Query]) -> Run:
-        file = self._folder / "runs" / f"{name}.{system}.trec"
+        file = self.folder / "runs" / f"{name}.{system}.trec"
         if not file.is_file():
             searcher = self._bm25() if system == "bm25" else self._impacts()
             with searcher:
@@ -78,21 +81,21 @@ class Mining:
         return read_run(file) if file.stat().st_size else {}
 
     def _bm25(self) -> Bm25Searcher:
-        index = self._folder / "bm25"
+        index = self.folder / "bm25"
         if not index.is_dir():
             with progress("indexing for BM25", "documents") as advance:
                 build_bm25_index(self._corpus.passages(), index, advance=advance)
         return Bm25Searcher(index)
 
     def _impacts(self) -> ImpactSearcher:
-        index = self._folder / "impacts"
+        index = self.folder / "impacts"
         if not index.is_dir():
             with progress("indexing the untrained vectors", "documents") as advance:
                 build_impact_index(self._encoded(), index, advance=advance)
         return ImpactSearcher(index, model=self._model)
 
     def _encoded(self) -> Path:
-        vectors = self._folder / "vectors"
+        vectors = self.folder / "vectors"
         with progress("encoding with the untrained model", "passages") as advance:
             encode_collection(
                 self._corpus.passages(),

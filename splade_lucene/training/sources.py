@@ -16,10 +16,10 @@ from splade_lucene.training.judgments import LEAST_QUERIES, HeldOut, Judgments
 from splade_lucene.training.mining import Mining, draw_rows, mine
 
 # Passages that are searched to choose, after every few steps, and to judge, once.
-_CHOOSING_POOL, _VERDICT_POOL = 1500, 10_000
-_CHOOSING_DEPTH, _VERDICT_DEPTH = 10, 50
+CHOOSING_POOL, VERDICT_POOL = 1500, 10_000
+CHOOSING_DEPTH, VERDICT_DEPTH = 10, 50
 # Titles that are held out, at most, and of all.
-_HELD_OUT_TITLES, _HELD_OUT_SHARE = 200, 0.25
+HELD_OUT_TITLES, HELD_OUT_SHARE = 200, 0.25
 
 
 class Part(NamedTuple):
@@ -83,8 +83,8 @@ def judged_source(corpus: Corpus, judgments: Judgments, mining: Mining, *, rows:
         notes.append(f"{mined.unreachable:.1%} of the positives are beyond the first 100 hits of BM25 and of the untrained model: left out")
     held = [*judgments.choosing.queries, *judgments.verdict.queries]
     runs = mining.runs("heldout", held)
-    choosing = _part(corpus, judgments.choosing, runs, size=_CHOOSING_POOL, depth=_CHOOSING_DEPTH, seed=seed)
-    verdict = _part(corpus, judgments.verdict, runs, size=_VERDICT_POOL, depth=_VERDICT_DEPTH, seed=seed)
+    choosing = held_out_part(corpus, judgments.choosing, runs, size=CHOOSING_POOL, depth=CHOOSING_DEPTH, seed=seed)
+    verdict = held_out_part(corpus, judgments.verdict, runs, size=VERDICT_POOL, depth=VERDICT_DEPTH, seed=seed)
     return Source(judgments.source, examples, len(texts), choosing, verdict, tuple(notes))
 
 
@@ -102,7 +102,7 @@ def title_source(corpus: Corpus, *, rows: int, seed: int) -> Source:
     titled = list(corpus.titled)
     rng = random.Random(seed)
     rng.shuffle(titled)
-    count = min(_HELD_OUT_TITLES, round(len(titled) * _HELD_OUT_SHARE))
+    count = min(HELD_OUT_TITLES, round(len(titled) * HELD_OUT_SHARE))
     held, training = titled[:count], titled[count:]
     if len(training) < LEAST_QUERIES:
         raise InputError(
@@ -125,7 +125,7 @@ def title_source(corpus: Corpus, *, rows: int, seed: int) -> Source:
     )
     middle = (len(held) + 1) // 2
     parts = []
-    for doc_ids, size in ((held[:middle], _CHOOSING_POOL), (held[middle:], _VERDICT_POOL)):
+    for doc_ids, size in ((held[:middle], CHOOSING_POOL), (held[middle:], VERDICT_POOL)):
         queries = tuple(Query(doc_id, " ".join(titles[doc_id].split())) for doc_id in doc_ids)
         held_out = HeldOut(queries, tuple(Qrel(doc_id, doc_id, 1) for doc_id in doc_ids))
         pool = choose_pool(corpus.titled, held_out, {}, size=size, depth=0, seed=seed)
@@ -134,7 +134,8 @@ def title_source(corpus: Corpus, *, rows: int, seed: int) -> Source:
     return Source(f"{corpus.path} (titles)", examples, len(training), parts[0], parts[1], notes)
 
 
-def _part(corpus: Corpus, held_out: HeldOut, runs: Mapping[str, Run], *, size: int, depth: int, seed: int) -> Part:
+def held_out_part(corpus: Corpus, held_out: HeldOut, runs: Mapping[str, Run], *, size: int, depth: int, seed: int) -> Part:
+    """Held-out queries with their pool, as of :func:`~splade_lucene.training.heldout.choose_pool`."""
     pool = choose_pool(list(corpus.doc_ids), held_out, runs, size=size, depth=depth, seed=seed)
     return Part(held_out, _ordered(corpus.texts(pool), pool))
 

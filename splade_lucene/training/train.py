@@ -24,6 +24,7 @@ from splade_lucene.training.judgments import read_judgments
 from splade_lucene.training.mining import Mining
 from splade_lucene.training.settings import Recipe, Settings
 from splade_lucene.training.sources import Part, Source, judged_source, title_source
+from splade_lucene.training.taught import Teaching, judged_for_teacher, queries_for_teacher, taught_source, titles_for_teacher
 from splade_lucene.training.verdict import judge_training
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Request(NamedTuple):
         qrels: the name of a split of the collection, or a file; None to train on titles.
         queries: the file of queries, if it is not the collection's.
         query_fields: which fields of queries are read, if others.
+        teacher: ``fusion`` or a model to learn from; None for none.
         static: queries become a table of token weights.
         recipes: to try; a single one is not tried but used.
         settings: what holds for all.
@@ -56,6 +58,7 @@ class Request(NamedTuple):
     qrels: str | None
     queries: Path | None
     query_fields: QueryFields | None
+    teacher: str | None
     static: bool
     recipes: Sequence[Recipe]
     settings: Settings
@@ -139,21 +142,33 @@ def _prepare(request: Request, work: Path, overwrite: bool) -> tuple[SpladeModel
         judgments = read_judgments(
             corpus.path, request.qrels, corpus.doc_ids, queries=request.queries, fields=request.query_fields, seed=settings.seed
         )
-    _check_started(work, _started(request, original, judgments), overwrite)
+    asked = None
+    if request.queries is not None and judgments is None:
+        asked = queries_for_teacher(request.queries, request.query_fields, seed=settings.seed)
+    _check_started(work, _started(request, original, judgments or asked), overwrite)
     mining = Mining(work / "mining", corpus, original, settings.lengths, threads=usable_processors())
-    if judgments is None:
-        return original, title_source(corpus, rows=rows, seed=settings.seed)
-    return original, judged_source(corpus, judgments, mining, rows=rows, seed=settings.seed)
+    if request.teacher is None:
+        if judgments is None:
+            return original, title_source(corpus, rows=rows, seed=settings.seed)
+        return original, judged_source(corpus, judgments, mining, rows=rows, seed=settings.seed)
+    if asked is None:
+        asked = (
+            titles_for_teacher(corpus, rows=rows, seed=settings.seed)
+            if judgments is None
+            else judged_for_teacher(corpus, judgments, mining, seed=settings.seed)
+        )
+    return original, taught_source(corpus, asked, mining, Teaching(request.teacher, request.model, rows, settings.seed))
 
 
-def _started(request: Request, original: SpladeModel, judgments: Any) -> dict[str, Any]:
+def _started(request: Request, original: SpladeModel, queries: Any) -> dict[str, Any]:
     """What must be the same for a run to be resumed."""
     import hashlib
 
     return {
         "model": original.side().weights_sha256,
         "passages": request.corpus.sha256,
-        "judgments": None if judgments is None else hashlib.sha256(json.dumps(judgments).encode()).hexdigest(),
+        "queries": None if queries is None else hashlib.sha256(json.dumps(queries).encode()).hexdigest(),
+        "teacher": request.teacher,
         "query side": "static" if request.static else "model",
         "recipes": [recipe._asdict() for recipe in request.recipes],
         **request.settings._asdict(),
