@@ -86,6 +86,7 @@ def _card(report: Report) -> str:
     versions = ", ".join(f"{name} {version(name)}" for name in ("sentence-transformers", "transformers", "torch"))
     limits = [f"FLOPS {settings.budget.flops:g}"] if settings.budget.flops is not None else []
     limits += [f"{settings.budget.document_terms:g} terms a passage"] if settings.budget.document_terms is not None else []
+    heading = f"A sparse encoder trained from {report.base}" if verdict.replaces else f"{report.base}, kept as it was"
     return f"""---
 library_name: sentence-transformers
 pipeline_tag: feature-extraction
@@ -95,7 +96,7 @@ tags:
 - splade
 - splade_lucene
 ---
-# A sparse encoder trained from {report.base}
+# {heading}
 
 {verdict.why[0].upper()}{verdict.why[1:]}.
 
