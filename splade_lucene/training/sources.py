@@ -18,6 +18,8 @@ from splade_lucene.training.mining import Mining, draw_rows, mine
 # Passages that are searched to choose, after every few steps, and to judge, once.
 CHOOSING_POOL, VERDICT_POOL = 1500, 10_000
 CHOOSING_DEPTH, VERDICT_DEPTH = 10, 50
+# Queries that are searched for in any case.
+_FEW = 1000
 # Titles that are held out, at most, and of all.
 HELD_OUT_TITLES, HELD_OUT_SHARE = 200, 0.25
 
@@ -62,7 +64,8 @@ def judged_source(corpus: Corpus, judgments: Judgments, mining: Mining, *, rows:
     Raises:
         InputError: too few queries are left.
     """
-    mined = mine(judgments.positives, mining.runs("training", judgments.queries))
+    asked = at_most(judgments.queries, rows, seed)
+    mined = mine({query.query_id: judgments.positives[query.query_id] for query in asked}, mining.runs("training", asked))
     if len(mined.positives) < LEAST_QUERIES:
         raise InputError(
             judgments.source,
@@ -86,6 +89,12 @@ def judged_source(corpus: Corpus, judgments: Judgments, mining: Mining, *, rows:
     choosing = held_out_part(corpus, judgments.choosing, runs, size=CHOOSING_POOL, depth=CHOOSING_DEPTH, seed=seed)
     verdict = held_out_part(corpus, judgments.verdict, runs, size=VERDICT_POOL, depth=VERDICT_DEPTH, seed=seed)
     return Source(judgments.source, examples, len(texts), choosing, verdict, tuple(notes))
+
+
+def at_most(queries: Sequence[Query], count: int, seed: int) -> Sequence[Query]:
+    """A draw of that many queries, but a thousand in any case: more than a run has rows need not be searched for."""
+    count = max(count, _FEW)
+    return queries if len(queries) <= count else random.Random(seed).sample(list(queries), count)
 
 
 def title_source(corpus: Corpus, *, rows: int, seed: int) -> Source:

@@ -24,6 +24,7 @@ from splade_lucene.training.sources import (
     VERDICT_POOL,
     Part,
     Source,
+    at_most,
     held_out_part,
     title_source,
 )
@@ -87,10 +88,11 @@ def taught_source(corpus: Corpus, given: Taught, mining: Mining, request: Teachi
     Raises:
         InputError: for too few queries enough passages are found.
     """
-    runs = mining.runs("training", given.queries)
+    asked = at_most(given.queries, request.rows, request.seed)
+    runs = mining.runs("training", asked)
     taught = teach(
         request.teacher,
-        given.queries,
+        asked,
         runs,
         corpus,
         mining.folder / "runs" / "training.teacher.trec",
@@ -98,7 +100,7 @@ def taught_source(corpus: Corpus, given: Taught, mining: Mining, request: Teachi
         bodies=given.bodies,
     )
     drawn = draw_taught(taught, given.positives, request.rows, request.seed)
-    queries = {query.query_id: query.text for query in given.queries if len(taught.get(query.query_id, ())) >= PASSAGES}
+    queries = {query.query_id: query.text for query in asked if len(taught.get(query.query_id, ())) >= PASSAGES}
     if len(queries) < LEAST_QUERIES:
         raise InputError(
             given.name, f"has {len(queries)} queries for which {PASSAGES} passages are found; at least {LEAST_QUERIES} are needed"

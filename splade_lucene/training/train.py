@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel
     from splade_lucene.training.card import Report
     from splade_lucene.training.encoder import TrainedEncoder
-    from splade_lucene.training.trial import Job, Trial
+    from splade_lucene.training.trial import Job
 
 # A recipe is tried for this share of the steps.
 _TRIED = 5
@@ -107,10 +107,12 @@ def train_model(request: Request, out: Path, *, overwrite: bool = False) -> Repo
         recipe, tried = _choose_recipe(job, request.recipes, work)
         trial = run_trial(job._replace(recipe=recipe))
         if not trial.within:
-            raise SpladeLuceneError(_missed(trial, request.settings))
+            raise SpladeLuceneError(_missed(trial.measured, request.settings))
         say("judging on the other held-out queries")
         first = _kept(work / "verdict-before.json", partial(verdict.measure, original))
         last = _kept(work / "verdict-after.json", lambda: load_measured(trial.model, verdict, request.settings.device))
+        if request.settings.budget.excess(last.flops, last.document_terms) > 1:
+            raise SpladeLuceneError(_missed(last, request.settings))
         found = judge_training(first, last, cheaper=cheaper)
         side = original.side()
         report = Report(side.model, side.weights_sha256, source.name, source.notes, request.settings, request.static, tried, trial, found)
@@ -267,8 +269,8 @@ def _choose_recipe(job: Job, recipes: Sequence[Recipe], work: Path) -> tuple[Rec
     return best, tuple(tried)
 
 
-def _missed(trial: Trial, settings: Settings) -> str:
-    measured, budget = trial.measured, settings.budget
+def _missed(measured: Measured, settings: Settings) -> str:
+    budget = settings.budget
     wanted = [f"FLOPS {budget.flops:g}"] if budget.flops is not None else []
     wanted += [f"{budget.document_terms:g} terms a passage"] if budget.document_terms is not None else []
     return (
