@@ -3,14 +3,17 @@
 
     .venv/bin/pip install -c scripts/constraints.txt -e '.[bench]'
     .venv/bin/python scripts/bench_encode.py [CORPUS] [--model tiny|bert-base|DIR] [--max-length 256] [--count 256] [--threads 2]
+    .venv/bin/python scripts/bench_encode.py CORPUS --device cuda --count 4096 --batches 16 64 256 [--precision bf16]
 
 CORPUS is a collection of passages (by default the docstrings of Python's standard library); `bert-base` is a network of the size of
-BERT-base with random weights and the tokenizer of `tiny`, fine for speed. Every system is a process of its own with the same texts,
+BERT-base with random weights and the tokenizer of `tiny`, fine for speed; `bert-base-sparse` is the same with a bias that leaves about
+200 entries of a passage above 0, as trained models do. Every system is a process of its own with the same texts,
 lengths and threads. Rounds go from system to system; the best of each counts, since other work on the machine only adds time. Peers
 run with the batch size that was fastest on a part of the texts; Pyserini also with its default. What they return is not turned into
 bags of tokens in the time measured. GFLOP/s count products of tokens alone, not of padding, over the measured peak of a square matrix
 product. Memory is the most that the process grew by after
-loading the model. Differences are between impacts (on Pyserini's own scale for it).
+loading the model. Differences are between impacts (on Pyserini's own scale for it). On a GPU the peers compute in fp32, as they do by
+default, and sentence-transformers in fp16 as well; memory is what PyTorch took of the GPU's.
 
     --whole    adds a row for the command `splade-lucene encode` on the same passages, from reading them to the complete folder; the time
                that it takes for one passage, which is that of starting, is taken off
@@ -23,6 +26,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import math
 import multiprocessing
 import os
 import re
@@ -35,6 +39,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -62,19 +67,23 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=usable_processors())
     parser.add_argument("--precision", default="auto", help="of ours")
+    parser.add_argument("--device", default="cpu", help="of all: cpu or cuda")
     parser.add_argument("--batches", type=int, nargs="+", default=[4, 8, 16, 32, 64], help="tried with the peers")
-    parser.add_argument("--systems", default="ours,pyserini,sentence-transformers")
+    parser.add_argument("--systems", help=f"of {', '.join(SYSTEMS)}")
+    parser.add_argument("--workers", type=int, default=1, help="of the whole command")
     parser.add_argument("--busy", action="store_true", help="beside other work instead of alone")
     parser.add_argument("--whole", action="store_true", help="a row for the whole command as well")
     args = parser.parse_args()
+    on_gpu = args.device.startswith("cuda")
+    args.systems = args.systems or ",".join(SYSTEMS if on_gpu else [each for each in SYSTEMS if not each.endswith("fp16")])
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(args.threads)
     os.environ.setdefault("OPENAI_API_KEY", "pyserini.encode wants one to be imported")
     texts = read_texts(args.corpus, args.count)
     made = Path(tempfile.mkdtemp(prefix="bench-encode-"))
     try:
         folder = model_folder(args.model, made)
-        workers = {name: Worker(name, folder, args.precision, args.threads) for name in args.systems.split(",")}
-        print(f"{processor()}; ours: {workers['ours'].ask('arithmetic')}\n")
+        workers = {name: Worker(name, folder, args.precision, args.threads, args.device) for name in args.systems.split(",")}
+        print(f"{processor(args.device)}; ours: {workers['ours'].ask('arithmetic')}\n")
         (measure_busy if args.busy else measure)(args, texts, workers)
         if args.whole:
             print(f"\n{whole_command(args, texts, folder, made, workers['ours'])}")
@@ -89,7 +98,7 @@ def measure(args: argparse.Namespace, texts: list[str], workers: dict[str, Worke
     first = workers["ours"]
     lengths: list[int] = first.ask("lengths", texts, args.max_length)
     flops = sum(first.ask("flops", each) * lengths.count(each) for each in set(lengths))
-    sample = texts[:: max(1, len(texts) // 64)]
+    sample = texts[:: max(1, len(texts) // max(64, 2 * max(args.batches)))]
     rows: list[tuple[str, str, int]] = []
     for name, worker in workers.items():
         if name == "ours":
@@ -101,6 +110,7 @@ def measure(args: argparse.Namespace, texts: list[str], workers: dict[str, Worke
         rows.append((name, f", batch {best} (its best)", best))
     seconds: dict[tuple[str, str, int], list[tuple[float, float, int]]] = {row: [] for row in rows}
     peaks: list[float] = []
+    kind = "fp16" if args.device.startswith("cuda") else "fp32"
     for _, row in itertools.product(range(args.rounds), rows):
         seconds[row].append(workers[row[0]].ask("time", texts, args.max_length, row[2]))
         peaks.append(first.ask("peak"))
@@ -120,7 +130,7 @@ def measure(args: argparse.Namespace, texts: list[str], workers: dict[str, Worke
             "most memory MB": f"{max(each[2] for each in times) / 1e6:,.0f}",
             "largest difference": differences[row[0]],
         })  # fmt: skip
-    print(f"{sum(lengths) / len(lengths):.0f} tokens a passage; measured peak {max(peaks):.0f} GFLOP/s (fp32, 2048 × 2048 × 2048)\n")
+    print(f"{sum(lengths) / len(lengths):.0f} tokens a passage; measured peak {max(peaks):.0f} GFLOP/s ({kind} matrix product)\n")
     print(markdown_table(table))
     print()
     short = [" ".join(text.split()[:12]) for text in texts[: args.queries]]
@@ -180,7 +190,8 @@ def whole_command(args: argparse.Namespace, texts: list[str], folder: Path, made
     for number, count in itertools.product(range(args.rounds), commands):
         corpus, out = made / f"{count}.jsonl", made / f"out-{number}-{count}"
         corpus.write_text("".join(json.dumps({"id": str(each), "contents": text}) + "\n" for each, text in enumerate(texts[:count])))
-        options = ["--model", str(folder), "--max-length", str(args.max_length), "--device", "cpu", "--precision", args.precision]
+        options = ["--model", str(folder), "--max-length", str(args.max_length), "--device", args.device, "--precision", args.precision]
+        options += ["--workers", str(args.workers)] if args.workers > 1 else []
         start = time.perf_counter()
         command = [sys.executable, "-m", "splade_lucene.cli.main", "encode", str(corpus), str(out), *options]
         subprocess.run(command, check=True, capture_output=True)
@@ -199,9 +210,13 @@ def whole_command(args: argparse.Namespace, texts: list[str], folder: Path, made
     return markdown_table([row])
 
 
-def processor() -> str:
+def processor(device: str) -> str:
     """Name of the processor."""
-    return str(machine()["cpu"])
+    if not device.startswith("cuda"):
+        return str(machine()["cpu"])
+    import torch
+
+    return f"{torch.cuda.get_device_name(device)}, {machine()['cpu']}, torch {torch.__version__}"
 
 
 def latency_row(args: argparse.Namespace, name: str, worker: Worker, queries: list[str]) -> dict[str, str]:
@@ -250,13 +265,18 @@ def model_folder(model: str, made: Path) -> Path:
     """The folder of a model; that of a random BERT-base is made."""
     from splade_lucene.encoding.loading import find_model
 
-    if model != "bert-base":
+    if model not in {"bert-base", "bert-base-sparse"}:
         return find_model(model).folder
     import torch
     from transformers import AutoTokenizer, BertConfig, BertForMaskedLM
 
     torch.manual_seed(0)
-    BertForMaskedLM(BertConfig()).save_pretrained(made)
+    network = BertForMaskedLM(BertConfig()).eval()
+    if model != "bert-base":
+        with torch.no_grad():
+            largest = network(input_ids=torch.randint(1000, 30000, (4, 100))).logits.amax(dim=1).flatten()
+            network.cls.predictions.bias.fill_(-float(largest.sort().values[-4 * 200]))
+    network.save_pretrained(made)
     AutoTokenizer.from_pretrained(find_model("tiny").folder).save_pretrained(made)
     return made
 
@@ -269,12 +289,13 @@ class Worker:
         folder: the model.
         precision: of ours.
         threads: of its matrix products.
+        device: of all its work.
     """
 
-    def __init__(self, system: str, folder: Path, precision: str, threads: int) -> None:
+    def __init__(self, system: str, folder: Path, precision: str, threads: int, device: str) -> None:
         spawn = multiprocessing.get_context("spawn")
         self._pipe, there = spawn.Pipe()
-        self._process = spawn.Process(target=serve, args=(there, system, folder, precision, threads), daemon=True)
+        self._process = spawn.Process(target=serve, args=(there, system, folder, precision, threads, device), daemon=True)
         self._process.start()
         there.close()
 
@@ -289,26 +310,37 @@ class Worker:
         self._process.join()
 
 
-def serve(pipe: Connection, system: str, folder: Path, precision: str, threads: int) -> None:
+def serve(pipe: Connection, system: str, folder: Path, precision: str, threads: int, device: str) -> None:  # noqa: PLR0917
     """What the process of a system does until its pipe is closed."""
     import torch
 
     torch.set_num_threads(threads)
-    encode, bags, model = SYSTEMS[system](folder, precision)
+    encode, bags, model = SYSTEMS[system](folder, precision, device)
 
+    on_gpu = device.startswith("cuda")
+    used, most_used = (gpu_memory, torch.cuda.max_memory_allocated) if on_gpu else (resident, most_resident)
     encode(["a text to warm up"], 16, 1)
-    loaded = resident()
+    loaded = used()
 
     def timed(texts: list[str], max_length: int, batch: int) -> tuple[float, float, int]:
-        resident()
+        used()
         wall, cpu = time.perf_counter(), time.process_time()
-        encode(texts, max_length, batch)
-        return time.perf_counter() - wall, time.process_time() - cpu, most_resident() - loaded
+        try:
+            result = encode(texts, max_length, batch)
+            if on_gpu:
+                torch.cuda.synchronize()
+        except torch.OutOfMemoryError:
+            return math.inf, math.inf, 0
+        taken = time.perf_counter() - wall, time.process_time() - cpu, most_used() - loaded
+        del result
+        if on_gpu:  # for the other systems
+            torch.cuda.empty_cache()
+        return taken
 
     answers: dict[str, Callable[..., Any]] = {
         "time": timed,
         "bags": bags,
-        "peak": matmul_peak,
+        "peak": lambda: matmul_peak(device),
         "arithmetic": lambda: f"{precision}, {model.kernels} kernels",
         "lengths": lambda texts, max_length: [len(ids) for ids in model.token_ids(texts, max_length)],
         "flops": lambda tokens: useful_flops(folder, tokens),
@@ -321,11 +353,11 @@ def serve(pipe: Connection, system: str, folder: Path, precision: str, threads: 
         pipe.send(answers[what](*arguments))
 
 
-def ours(folder: Path, precision: str) -> tuple[Encode, Callable[[list[str], int], Bags], Any]:
+def ours(folder: Path, precision: str, device: str) -> tuple[Encode, Callable[[list[str], int], Bags], Any]:
     """Texts to impacts."""
     from splade_lucene.encoding.model import SpladeModel
 
-    model = SpladeModel.load(str(folder), device="cpu", precision=precision)
+    model = SpladeModel.load(str(folder), device=device, precision=precision)
     return (
         lambda texts, max_length, batch: model.encode_documents(texts, max_length=max_length),
         lambda texts, max_length: model.document_weights(texts, max_length=max_length),
@@ -333,14 +365,14 @@ def ours(folder: Path, precision: str) -> tuple[Encode, Callable[[list[str], int
     )
 
 
-def pyserini(folder: Path, precision: str) -> tuple[Encode, Callable[[list[str], int], Bags], Any]:
+def pyserini(folder: Path, precision: str, device: str) -> tuple[Encode, Callable[[list[str], int], Bags], Any]:
     """Texts to impacts, on Pyserini's own scale."""
     from splade_lucene.lucene import jvm
 
     jvm.start()  # otherwise pyserini starts the Java of the system, whatever its version
     from pyserini.encode import SpladeDocumentEncoder
 
-    encoder = SpladeDocumentEncoder(str(folder), device="cpu")
+    encoder = SpladeDocumentEncoder(str(folder), device=device)
 
     def encode(texts: Sequence[str], max_length: int, batch: int) -> Bags:
         parts = (encoder.encode(texts[start : start + batch], max_length=max_length) for start in range(0, len(texts), batch))
@@ -349,13 +381,17 @@ def pyserini(folder: Path, precision: str) -> tuple[Encode, Callable[[list[str],
     return encode, lambda texts, max_length: encode(texts, max_length, 1), None
 
 
-def sentence_transformers(folder: Path, precision: str) -> tuple[Encode, Callable[[list[str], int], Bags], Any]:
+def sentence_transformers(
+    folder: Path, precision: str, device: str, *, half: bool = False
+) -> tuple[Encode, Callable[[list[str], int], Bags], Any]:
     """Texts to sparse tensors of weights."""
     from sentence_transformers import SparseEncoder
     from sentence_transformers.base.modules import Transformer
     from sentence_transformers.sparse_encoder.modules import SpladePooling
 
-    encoder = SparseEncoder(modules=[Transformer(str(folder), transformer_task="fill-mask"), SpladePooling("max")], device="cpu")
+    encoder = SparseEncoder(modules=[Transformer(str(folder), transformer_task="fill-mask"), SpladePooling("max")], device=device)
+    if half:
+        encoder.half()
 
     def encode(texts: list[str], max_length: int, batch: int) -> Any:
         encoder.max_seq_length = max_length
@@ -369,10 +405,11 @@ def sentence_transformers(folder: Path, precision: str) -> tuple[Encode, Callabl
     return encode, bags, None
 
 
-SYSTEMS: dict[str, Callable[[Path, str], tuple[Encode, Callable[[list[str], int], Bags], Any]]] = {
+SYSTEMS: dict[str, Callable[[Path, str, str], tuple[Encode, Callable[[list[str], int], Bags], Any]]] = {
     "ours": ours,
     "pyserini": pyserini,
     "sentence-transformers": sentence_transformers,
+    "sentence-transformers fp16": partial(sentence_transformers, half=True),
 }
 
 
@@ -384,17 +421,28 @@ def useful_flops(folder: Path, tokens: int) -> float:
     return 2.0 * tokens * (layers * layer + size * size + size * config["vocab_size"])
 
 
-def matmul_peak() -> float:
-    """GFLOP/s of the best of three large matrix products in fp32."""
+def matmul_peak(device: str) -> float:
+    """GFLOP/s of the best of three large matrix products in fp32, on a GPU in fp16."""
     import torch
 
-    size, best = 2048, float("inf")
-    left, right = torch.randn(size, size), torch.randn(size, size)
+    on_gpu = device.startswith("cuda")
+    size, best = 8192 if on_gpu else 2048, float("inf")
+    left, right = (torch.randn(size, size, device=device, dtype=torch.float16 if on_gpu else torch.float32) for _ in range(2))
     for _ in range(4):
         start = time.perf_counter()
         torch.mm(left, right)
+        if on_gpu:
+            torch.cuda.synchronize()
         best = min(best, time.perf_counter() - start)
     return 2 * size**3 / best / 1e9
+
+
+def gpu_memory() -> int:
+    """Bytes of the GPU's memory that this process uses; the mark of the most so far is set back to it."""
+    import torch
+
+    torch.cuda.reset_peak_memory_stats()
+    return torch.cuda.memory_allocated()
 
 
 def resident() -> int:

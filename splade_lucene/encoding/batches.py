@@ -10,11 +10,10 @@ from contextlib import nullcontext
 from functools import partial
 from typing import Generic, Protocol, TypeVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from splade_lucene.encoding.batching import batches_by_length
+from splade_lucene.encoding.sparse import NO_WEIGHTS, SparseWeights
 from splade_lucene.encoding.threads import encoding_executor, encoding_threads, one_thread
 from splade_lucene.encoding.words import Reading
 from splade_lucene.errors import ModelError
@@ -22,14 +21,17 @@ from splade_lucene.errors import ModelError
 # Tokens per batch, padding included: large enough for matrix products to run at speed, small enough for any machine; on a CPU small
 # enough for its caches and for all threads to have some (docs/encoding.md).
 _TOKEN_BUDGET = 4096
-_TOKEN_BUDGETS = {"cpu": 1024}
+_TOKEN_BUDGETS = {"cpu": 1024, "cuda": 65536}
+# A text counts as at least that many tokens of those large batches: its weights take memory as well, however short it is.
+_LEAST = {"cuda": 64}
+# Threads that feed a GPU: one prepares a batch and takes the weights of one apart while the GPU computes that of the other.
+_FEEDING = 2
 # Operations from which on a text that is encoded alone gets all threads of torch: one thread would take a tenth of a second.
 _LONG = 1e10
 # Windows whose batches wait for a thread while the one before is being encoded.
 _AHEAD = 1
 
 Bag = TypeVar("Bag")
-Weights = NDArray[np.float32]
 
 
 class Network(Protocol):
@@ -39,7 +41,7 @@ class Network(Protocol):
         tokens: the vocabulary, in the order of the weights.
         max_positions: the largest number of tokens that can be read at once.
         device_type: ``cpu``, ``cuda`` or what else torch calls it.
-        kernels: that compute its products: ``torch`` or ``onednn``.
+        kernels: that compute its products: ``torch``, ``onednn`` or ``triton``.
         products: multiplications with weights that a token costs.
     """
 
@@ -55,8 +57,8 @@ class Network(Protocol):
     def read_words(self, text: str, max_length: int) -> Reading:
         """The words of a text and their tokens, cut at ``max_length`` tokens."""
 
-    def pooled_weights(self, token_ids: Sequence[list[int]]) -> torch.Tensor:
-        """Pools a batch: float32, texts × vocabulary, on the CPU, non-negative."""
+    def pooled_weights(self, token_ids: Sequence[list[int]]) -> list[SparseWeights]:
+        """Pools a batch: the weights of each text."""
 
 
 class BatchEncoder:
@@ -72,8 +74,9 @@ class BatchEncoder:
     def __init__(self, network: Network, name: str) -> None:
         self._network, self._name = network, name
         self._budget = _TOKEN_BUDGETS.get(network.device_type, _TOKEN_BUDGET)
+        self._least = _LEAST.get(network.device_type, 1)
 
-    def encode(self, windows: Iterable[Sequence[str]], max_length: int, bag: Callable[[Weights], Bag]) -> Iterator[list[Bag]]:
+    def encode(self, windows: Iterable[Sequence[str]], max_length: int, bag: Callable[[SparseWeights], Bag]) -> Iterator[list[Bag]]:
         """Encodes texts in windows, those of a window sorted by length together.
 
         While one window is being encoded, the next is read and tokenized, and the caller has time for the one before. If reading
@@ -82,7 +85,7 @@ class BatchEncoder:
         Args:
             windows: the texts; consumed as they are needed.
             max_length: tokens that a text is cut at.
-            bag: makes what is wanted of the weights of a text: float32, vocabulary. It runs in the threads that encode.
+            bag: makes what is wanted of the weights of a text. It runs in the threads that encode.
 
         Yields:
             For each window what became of its texts, in order.
@@ -112,17 +115,16 @@ class BatchEncoder:
             for window in pending:
                 window.cancel()
 
-    def encode_now(self, texts: Sequence[str], max_length: int, bag: Callable[[Weights], Bag]) -> list[Bag]:
+    def encode_now(self, texts: Sequence[str], max_length: int, bag: Callable[[SparseWeights], Bag]) -> list[Bag]:
         """Encodes texts, sorted by length together; what is only one batch is encoded by the calling thread."""
         return self._deal(texts, max_length, bag, alone=True).bags()
 
-    def _deal(self, texts: Sequence[str], max_length: int, bag: Callable[[Weights], Bag], *, alone: bool = False) -> _Window[Bag]:
+    def _deal(self, texts: Sequence[str], max_length: int, bag: Callable[[SparseWeights], Bag], *, alone: bool = False) -> _Window[Bag]:
         """Cuts texts into batches and deals them out; a single batch is encoded here and now if ``alone``."""
         token_ids = self._network.token_ids(texts, max_length)
         # A text without a token, which a tokenizer without special tokens makes of an empty one, stays an empty bag.
         filled = [position for position, ids in enumerate(token_ids) if ids]
-        cut = batches_by_length([len(token_ids[position]) for position in filled], self._budget)
-        batches = [[filled[place] for place in batch] for batch in cut]
+        batches = [[filled[place] for place in batch] for batch in self._cut([token_ids[position] for position in filled])]
         works = [partial(self._encode_batch, [token_ids[position] for position in batch], bag) for batch in batches]
         results: list[Future[list[Bag]]]
         if alone and len(works) == 1:
@@ -132,23 +134,25 @@ class BatchEncoder:
         else:
             executor = encoding_executor(self._threads())
             results = [executor.submit(work) for work in works]
-        empty = partial(bag, np.zeros(len(self._network.tokens), np.float32))
-        return _Window(len(texts), batches, results, empty)
+        return _Window(len(texts), batches, results, partial(bag, NO_WEIGHTS))
+
+    def _cut(self, token_ids: Sequence[list[int]]) -> Iterator[list[int]]:
+        return batches_by_length([max(len(ids), self._least) for ids in token_ids], self._budget)
 
     def _threads(self) -> int:
-        return encoding_threads() if self._network.device_type == "cpu" else 1
+        return encoding_threads() if self._network.device_type == "cpu" else _FEEDING
 
-    def _encode_batch(self, token_ids: Sequence[list[int]], bag: Callable[[Weights], Bag]) -> list[Bag]:
+    def _encode_batch(self, token_ids: Sequence[list[int]], bag: Callable[[SparseWeights], Bag]) -> list[Bag]:
         return [bag(row) for row in self._pool(token_ids)]
 
-    def _pool(self, token_ids: Sequence[list[int]]) -> Weights:
+    def _pool(self, token_ids: Sequence[list[int]]) -> list[SparseWeights]:
         """The weights of a batch, in smaller ones where the memory of a GPU is too small for it.
 
         Args:
             token_ids: of each text; each has at least one.
 
         Returns:
-            texts × vocabulary.
+            The weights of each text.
 
         Raises:
             ModelError: a single text is too much.
@@ -156,15 +160,14 @@ class BatchEncoder:
         tokens = len(token_ids) * max(map(len, token_ids))
         if len(token_ids) == 1 or tokens <= self._budget:  # which may have shrunk since the batches were planned
             try:
-                return self._network.pooled_weights(token_ids).numpy()
+                return self._network.pooled_weights(token_ids)
             except torch.OutOfMemoryError:
                 pass  # what follows should not keep alive what the exception holds on to
             self._shrink(tokens, alone=len(token_ids) == 1)
-        smaller = batches_by_length([len(ids) for ids in token_ids], self._budget)
-        pooled: Weights = np.empty((len(token_ids), len(self._network.tokens)), np.float32)
-        for places in smaller:
-            pooled[places] = self._pool([token_ids[place] for place in places])
-        return pooled
+        pooled: dict[int, SparseWeights] = {}
+        for places in self._cut(token_ids):
+            pooled.update(zip(places, self._pool([token_ids[place] for place in places]), strict=True))
+        return [pooled[place] for place in range(len(token_ids))]
 
     def _shrink(self, tokens: int, *, alone: bool) -> None:
         """Halves the budget after a batch of ``tokens`` tokens was too large for memory."""

@@ -8,6 +8,7 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
+from splade_lucene.encoding.fused_head import FusedVocabulary
 from splade_lucene.encoding.kernels import Linear
 
 # On a CPU, tokens multiplied at a time for each core, and entries of the vocabulary: 1 MiB of float logits, which stay in the cache
@@ -17,8 +18,8 @@ _COLUMNS = 512
 # The same for matrices that were packed: few columns would cost a single query more calls than work.
 _PACKED_ROWS = 256
 _PACKED_COLUMNS = 2048
-# Elsewhere, logits at a time.
-_TILE_ELEMENTS = 1 << 21
+# Elsewhere, where there is no kernel that does all at once, logits at a time.
+_TILE_ELEMENTS = 1 << 25
 
 
 class PackedVocabulary:
@@ -44,7 +45,7 @@ class PackedVocabulary:
         return first + last.out_features
 
 
-def splade_max(hidden: Tensor, mask: Tensor, weight: Tensor | PackedVocabulary, bias: Tensor | None) -> Tensor:
+def splade_max(hidden: Tensor, mask: Tensor, weight: Tensor | PackedVocabulary | FusedVocabulary, bias: Tensor | None) -> Tensor:
     """``max over tokens of log(1 + relu(hidden · weightᵀ + bias))``: SPLADE-max pooling, eq. 6 of arXiv 2109.10086.
 
     log1p and relu are monotone and the bias is the same for all tokens, so the maximum is taken over the bare products first and
@@ -53,13 +54,15 @@ def splade_max(hidden: Tensor, mask: Tensor, weight: Tensor | PackedVocabulary, 
 
     Args:
         hidden: float, passages × tokens × hidden: the input of the output layer.
-        mask: bool, passages × tokens: True for tokens, False for padding; every passage has at least one token.
-        weight: float, vocabulary × hidden: the output layer; packed for hidden states on a CPU.
+        mask: bool, passages × tokens: True for tokens, which come first, False for padding; every passage has at least one token.
+        weight: float, vocabulary × hidden: the output layer; packed for hidden states on a CPU, or for the kernel of a GPU.
         bias: float, vocabulary, or None; -inf for entries that must never fire.
 
     Returns:
         float32, passages × vocabulary: non-negative weights.
     """
+    if isinstance(weight, FusedVocabulary):
+        return weight.pool(hidden, mask, bias).log1p_()
     if isinstance(weight, PackedVocabulary):
         pooled = _pool_tokens(hidden[mask].to(weight.dtype), mask, weight)
     elif hidden.device.type == "cpu":

@@ -19,6 +19,7 @@ from splade_lucene.encoding.loading import ModelFiles, find_model, find_query_mo
 from splade_lucene.encoding.network import PRECISIONS, MlmNetwork
 from splade_lucene.encoding.pairs import IdfQueries, check_pair
 from splade_lucene.encoding.quantization import Quantization
+from splade_lucene.encoding.sparse import SparseWeights
 from splade_lucene.encoding.static import StaticQueryEncoder
 from splade_lucene.encoding.texts import checked_texts, whole_number
 from splade_lucene.encoding.words import Reading, Word
@@ -57,6 +58,7 @@ class SpladeModel:
         self._files, self._network, self._precision, self._device = files, network, precision, device
         self._queries = queries
         self._batches = BatchEncoder(network, files.name)
+        self._tokens = np.array(network.tokens, dtype=object)
 
     @classmethod
     def load(
@@ -84,7 +86,7 @@ class SpladeModel:
             subfolder: of the folder or repository that holds the model.
             device: ``auto`` (a GPU if there is one), or what torch calls it: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
             precision: ``auto`` (fp32 on a CPU, fp16 on a GPU), ``fp32``, ``bf16`` or ``fp16``.
-            kernels: of matrix products on a CPU: ``auto`` (which of the others is faster here), ``torch`` or ``onednn``.
+            kernels: of matrix products: ``auto`` (which of the others is faster here), ``torch``, on a CPU ``onednn``, on a GPU ``triton``.
             token: for private and gated repositories; by default what ``hf auth login`` or ``HF_TOKEN`` says.
 
         Returns:
@@ -129,14 +131,14 @@ class SpladeModel:
         """This model, or where its matrix products are computed otherwise the same one loaded again, for vectors that were begun with it.
 
         Args:
-            kernels: ``torch`` or ``onednn``. On a GPU there is no choice.
+            kernels: ``torch``, ``onednn`` or ``triton``.
 
         Raises:
-            ModelError: they do not work on this processor.
+            ModelError: they do not work on this processor, or this GPU.
         """
-        if kernels == self._network.kernels or self._network.device_type != "cpu" or self._files.kind != "mlm":
+        if kernels == self._network.kernels or self._files.kind != "mlm":
             return self
-        network = _network(self._files, "cpu", self._precision, kernels)
+        network = _network(self._files, self._device, self._precision, kernels)
         return SpladeModel(self._files, network, precision=self._precision, device=self._device, queries=self._queries)
 
     def bf16_gain(self) -> float:
@@ -351,15 +353,11 @@ class SpladeModel:
         prompt = self._files.prompt
         return [prompt + text for text in texts] if prompt else texts
 
-    def _bag(self, row: Weights, *, keep: Keep) -> dict[str, Any]:
+    def _bag(self, text: SparseWeights, *, keep: Keep) -> dict[str, Any]:
         if self._files.top_k is not None:
-            largest = Quantization(top_k=self._files.top_k).prune(row)
-            only = np.zeros_like(row)
-            only[largest] = row[largest]
-            row = only
-        entries, values = keep(row)
-        tokens = self._network.tokens
-        return dict(zip((tokens[entry] for entry in entries.tolist()), values.tolist(), strict=True))
+            text = text.take(Quantization(top_k=self._files.top_k).prune(text.weights))
+        positions, values = keep(text.weights)
+        return dict(zip(self._tokens[text.entries[positions]].tolist(), values.tolist(), strict=True))
 
 
 def _pruned(quantization: Quantization, row: Weights) -> Kept:

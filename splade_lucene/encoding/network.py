@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from splade_lucene.encoding.bert import read_bert
+from splade_lucene.encoding.bert import Bert, read_bert
 from splade_lucene.encoding.defaults import MOST_UNUSED
-from splade_lucene.encoding.head import PackedVocabulary
+from splade_lucene.encoding.fused_head import TRITON, FusedVocabulary, fuse
+from splade_lucene.encoding.head import PackedVocabulary, splade_max
 from splade_lucene.encoding.kernels import TORCH, choose_kernels, replace_linear
 from splade_lucene.encoding.loading import ModelFiles
 from splade_lucene.encoding.pooling import activate, pool
 from splade_lucene.encoding.quiet import quiet_transformers
+from splade_lucene.encoding.sparse import SparseWeights, sparse_weights
 from splade_lucene.encoding.tokenizer import Tokenizer, load_tokenizer
 from splade_lucene.encoding.words import Reading
 from splade_lucene.errors import ModelError, first_sentence
@@ -27,6 +30,8 @@ _PACKED = {"fp32", "bf16"}
 # Where the head has more than this share of all weights that are multiplied, bf16 is for it alone: to round the encoder as well would
 # save little time, and the fewer its layers, the less they make up for it.
 _HEAD_SHARE = 2 / 3
+# On a GPU the number of tokens that texts are padded to is a multiple of this.
+_ALIGNED = 8
 # What the self-check reads: a text, and a longer one to pad it beside.
 _SHORT, _LONG = "A word, and another.", "Beside a longer text, a short one is padded, and its weights must not change for that. " * 2
 
@@ -38,19 +43,19 @@ class MlmNetwork:
         files: the model.
         device: a torch device.
         precision: ``fp32``, ``bf16`` or ``fp16``.
-        kernels: of a CPU: ``auto`` for the faster ones, ``torch`` or ``onednn``.
+        kernels: ``auto`` for the faster ones, ``torch``, on a CPU ``onednn``, on a GPU ``triton`` for the head.
 
     Attributes:
         tokens: the vocabulary, in the order of the output layer.
         max_positions: the largest number of tokens that can be read at once.
         device_type: ``cpu``, ``cuda`` or what else torch calls it.
-        kernels: that compute its products: ``torch`` or ``onednn``.
+        kernels: that compute its products: ``torch``, ``onednn`` or ``triton``.
         products: multiplications with weights that a token costs.
         hidden_size: of the input of the output layer.
 
     Raises:
         ModelError: the folder holds no complete masked language model with its own tokenizer, or one whose logits are not just a
-            linear output layer.
+            linear output layer; or the kernels do not work on the device.
     """
 
     def __init__(self, files: ModelFiles, *, device: str, precision: str, kernels: str = "auto") -> None:
@@ -89,14 +94,20 @@ class MlmNetwork:
         self.hidden_size = weight.shape[1]
         layers = [layer for layer in network.modules() if isinstance(layer, torch.nn.Linear)]
         self.products = weight.numel() + sum(layer.weight.numel() for layer in layers)
-        self._weight: Tensor | PackedVocabulary = weight
+        self._weight: Tensor | PackedVocabulary | FusedVocabulary = weight
         undo = self._pack(weight, PRECISIONS[precision], kernels) if self.device_type == "cpu" and precision in _PACKED else None
         if undo is not None:
             if self._agrees(sample, plain, tolerance):
                 return
             undo()
         self._network = network.to(device=device, dtype=PRECISIONS[precision])
-        self._weight, self._bias = weight.to(device=device, dtype=PRECISIONS[precision]), self._bias.to(device)
+        weight, self._bias = weight.to(device=device, dtype=PRECISIONS[precision]), self._bias.to(device)
+        self._weight = weight
+        if self.device_type != "cpu" and (fused := self._fuse(weight, kernels)) is not None:
+            self._weight, self.kernels = fused, TRITON
+            if self._agrees(sample, plain, tolerance):
+                return
+            self._weight, self.kernels = weight, TORCH
         if not self._agrees(sample, plain, tolerance):
             raise ModelError(f"{files.name} ({network.config.model_type}) computes its logits in a way that is not supported")
 
@@ -130,16 +141,17 @@ class MlmNetwork:
         """The words of a text and their tokens, cut at ``max_length`` tokens."""
         return self._tokenizer.read_words(text, max_length)
 
-    def pooled_weights(self, token_ids: Sequence[list[int]]) -> Tensor:
+    def pooled_weights(self, token_ids: Sequence[list[int]]) -> list[SparseWeights]:
         """Pools a batch.
 
         Args:
             token_ids: of each text; each has at least one.
 
         Returns:
-            float32, texts × vocabulary, on the CPU: non-negative weights.
+            The weights of each text.
         """
-        return self._forward(self._pad(token_ids))
+        # A GPU's kernels like rows that begin at multiples of so much.
+        return sparse_weights(self._forward(self._pad(token_ids, multiple=_ALIGNED if self.device_type == "cuda" else 1)))
 
     def _pack(self, plain: Tensor, dtype: torch.dtype, wanted: str) -> Callable[[], None] | None:
         """Chooses the kernels of a CPU and packs the matrices for them.
@@ -166,26 +178,46 @@ class MlmNetwork:
 
         return undo
 
+    def _fuse(self, weight: Tensor, wanted: str) -> FusedVocabulary | None:
+        """The output layer for the kernel of a GPU, None where torch computes the head.
+
+        Raises:
+            ModelError: the kernels that are wanted do not work here.
+        """
+        if self.device_type == "cuda" and self._files.pooling == "max":
+            return fuse(weight, wanted, lambda hidden, mask, weight: splade_max(hidden, mask, weight, None))
+        if wanted not in ("auto", TORCH):
+            raise ModelError(
+                f"the kernels {wanted!r} of matrix products do not work with {self._files.name} on this device; there is torch"
+            )
+        return None
+
     def _agrees(self, sample: dict[str, Tensor], plain: Tensor, tolerance: float) -> bool:
         """Whether pooled weights are what the plain formula gives, for a sample."""
         try:
-            return torch.allclose(self._forward(sample), plain, atol=tolerance, rtol=tolerance)
+            return torch.allclose(self._forward(sample).cpu(), plain, atol=tolerance, rtol=tolerance)
         except (AttributeError, TypeError, RuntimeError):  # the architecture looks into its layers, which are not those that it made
             return False
 
     def _forward(self, batch: dict[str, Tensor]) -> Tensor:
+        """The weights of a batch, texts × vocabulary, where they were computed."""
         with torch.inference_mode():
-            batch = {name: tensor.to(self._device) for name, tensor in batch.items()}
-            hidden = self._network(**batch).logits
-            mask, files = batch["attention_mask"].bool(), self._files
-            return pool(hidden, mask, self._weight, self._bias, pooling=files.pooling, activation=files.activation).cpu()
+            mask = batch["attention_mask"]
+            # To look at it on a GPU would be to wait for the GPU.
+            nothing_to_mask = isinstance(self._network, Bert) and bool(mask.all())
+            mask = mask.to(self._device)
+            hidden = self._network(input_ids=batch["input_ids"].to(self._device), attention_mask=None if nothing_to_mask else mask).logits
+            files = self._files
+            return pool(hidden, mask.bool(), self._weight, self._bias, pooling=files.pooling, activation=files.activation)
 
-    def _pad(self, token_ids: Sequence[list[int]]) -> dict[str, Tensor]:
-        longest = max(map(len, token_ids))
-        return {
-            "input_ids": torch.tensor([ids + [self._tokenizer.padding] * (longest - len(ids)) for ids in token_ids]),
-            "attention_mask": torch.tensor([[1] * len(ids) + [0] * (longest - len(ids)) for ids in token_ids]),
-        }
+    def _pad(self, token_ids: Sequence[list[int]], *, multiple: int = 1) -> dict[str, Tensor]:
+        lengths = np.array([len(ids) for ids in token_ids])
+        longest = min(-(-int(lengths.max()) // multiple) * multiple, self.max_positions)
+        padded = np.full((len(token_ids), longest), self._tokenizer.padding, np.int64)
+        for row, ids in zip(padded, token_ids, strict=True):
+            row[: len(ids)] = ids
+        mask = np.arange(longest) < lengths[:, None]
+        return {"input_ids": torch.from_numpy(padded), "attention_mask": torch.from_numpy(mask.astype(np.int64))}
 
 
 def positions(network: Any) -> int:

@@ -5,22 +5,29 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from splade_lucene.encoding.fused_head import FusedVocabulary
 from splade_lucene.encoding.head import PackedVocabulary, splade_max
 from splade_lucene.records import Activation, Pooling
 
-# Logits at a time.
-_TILE_ELEMENTS = 1 << 21
+# Logits at a time, on a CPU and elsewhere.
+_TILE_ELEMENTS, _LARGE_TILE_ELEMENTS = 1 << 21, 1 << 25
 
 
 def pool(
-    hidden: Tensor, mask: Tensor, weight: Tensor | PackedVocabulary, bias: Tensor | None, *, pooling: Pooling, activation: Activation
+    hidden: Tensor,
+    mask: Tensor,
+    weight: Tensor | PackedVocabulary | FusedVocabulary,
+    bias: Tensor | None,
+    *,
+    pooling: Pooling,
+    activation: Activation,
 ) -> Tensor:
     """Pools the logits ``hidden · weightᵀ + bias`` over the tokens of each passage, as sentence-transformers' ``SpladePooling`` does.
 
     Args:
         hidden: float, passages × tokens × hidden: the input of the output layer.
-        mask: bool, passages × tokens: True for tokens, False for padding; every passage has at least one token.
-        weight: float, vocabulary × hidden: the output layer; packed only for ``max``.
+        mask: bool, passages × tokens: True for tokens, which come first, False for padding; every passage has at least one token.
+        weight: float, vocabulary × hidden: the output layer; packed, or for the kernel of a GPU, only for ``max``.
         bias: float, vocabulary, or None; -inf for entries that must never fire.
         pooling: ``max`` (SPLADE v2, arXiv 2109.10086) or ``sum`` (SPLADE, arXiv 2107.05720).
         activation: before log1p: ``relu``, or ``log1p_relu`` for a log1p more (arXiv 2504.14839).
@@ -47,7 +54,8 @@ def _sum(hidden: Tensor, mask: Tensor, weight: Tensor, bias: Tensor | None, *, t
     passages, tokens, _ = hidden.shape
     pooled = torch.empty((passages, len(weight)), dtype=torch.float32, device=hidden.device)
     kept = mask.unsqueeze(-1)
-    tile = max(64, _TILE_ELEMENTS // (passages * tokens))
+    most = _TILE_ELEMENTS if hidden.device.type == "cpu" else _LARGE_TILE_ELEMENTS
+    tile = max(64, most // (passages * tokens))
     for start in range(0, len(weight), tile):
         logits = (hidden.to(weight.dtype) @ weight[start : start + tile].T).float()
         if bias is not None:

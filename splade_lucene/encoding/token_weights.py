@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from splade_lucene.encoding.layout import SPARSE_HEAD
 from splade_lucene.encoding.loading import ModelFiles
 from splade_lucene.encoding.network import PRECISIONS, positions
 from splade_lucene.encoding.quiet import quiet_transformers
+from splade_lucene.encoding.sparse import SparseWeights, sparse_weights
 from splade_lucene.encoding.static import read_tensor
 from splade_lucene.encoding.tokenizer import load_tokenizer
 from splade_lucene.encoding.words import Reading
@@ -82,14 +82,14 @@ class TokenWeightNetwork:
         """The words of a text and their tokens, cut at ``max_length`` tokens."""
         return self._tokenizer.read_words(text, max_length)
 
-    def pooled_weights(self, token_ids: Sequence[list[int]]) -> Tensor:
+    def pooled_weights(self, token_ids: Sequence[list[int]]) -> list[SparseWeights]:
         """Pools a batch.
 
         Args:
             token_ids: of each text; each has at least one.
 
         Returns:
-            float32, texts × vocabulary, on the CPU: non-negative weights.
+            The weights of each text.
         """
         longest = max(map(len, token_ids))
         ids = torch.tensor([each + [self._tokenizer.padding] * (longest - len(each)) for each in token_ids])
@@ -100,4 +100,4 @@ class TokenWeightNetwork:
             pooled = torch.zeros((len(ids), len(self.tokens)))
             pooled.scatter_reduce_(1, ids, weights, "amax")
             pooled[:, self._special] = 0
-        return pooled
+        return sparse_weights(pooled)
