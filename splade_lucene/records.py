@@ -120,7 +120,7 @@ class EncoderRecord:
         origin: ``encoded`` by us, or ``adopted from`` a folder: encoded elsewhere, and this record is what its owner said.
         query_top_k: tokens of a query that are kept, those of the largest weights; None for all.
         query_idf: query weights are multiplied by idf to this power; None leaves them as the model gives them.
-        kernels: that computed matrix products, ``torch`` or ``onednn``; they round differently.
+        kernels: that computed matrix products, ``torch``, ``onednn`` or, for the head on a GPU, ``triton``; they round differently.
     """
 
     document: EncoderSide

@@ -100,9 +100,10 @@ def test_kernels_that_round_fp32_to_bf16_are_not_taken_for_fp32(monkeypatch: pyt
     assert fastest_kernels(32, torch.bfloat16).gflops.keys() == {TORCH, ONEDNN}
 
 
-def test_unknown_kernels_are_refused() -> None:
-    with pytest.raises(ModelError, match=r"^the kernels 'cuda' of matrix products do not work .* there is torch"):
-        SpladeModel.load("tiny", device="cpu", kernels="cuda")
+@pytest.mark.parametrize("wanted", ["cuda", "triton"])
+def test_unknown_kernels_and_those_of_a_gpu_are_refused(wanted: str) -> None:
+    with pytest.raises(ModelError, match=rf"^the kernels '{wanted}' of matrix products do not work .* there is torch"):
+        SpladeModel.load("tiny", device="cpu", kernels=wanted)
 
 
 def impacts(model: SpladeModel) -> list[dict[str, int]]:

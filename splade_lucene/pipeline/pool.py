@@ -37,7 +37,7 @@ class ModelSpec(NamedTuple):
         revision: branch, tag or commit on the hub.
         device: ``auto``, or what torch calls it; with several workers ``auto`` and ``cuda`` give each another GPU.
         precision: of the arithmetic.
-        kernels: of matrix products on a CPU.
+        kernels: of matrix products.
         query_model: another model for queries, or ``idf``.
         query_revision: branch, tag or commit of ``query_model``.
         subfolder: of the folder or repository that holds the model.
