@@ -219,6 +219,8 @@ def _loader(request: Request, work: Path, original: SpladeModel) -> Callable[[],
 
     def load_static() -> TrainedEncoder:
         trained = load()
+        if trained.static_queries:
+            return trained
         if trained.size != len(original.vocabulary):
             raise ModelError(
                 f"the output layer of {original.name} has {trained.size} rows and its tokenizer {len(original.vocabulary)} tokens; a "

@@ -151,7 +151,8 @@ def _train(job: Job) -> None:
             encoder,
             ranking,
             document_regularizer_weight=recipe.document_regularization,
-            query_regularizer_weight=recipe.query_regularization,
+            # A table has as many active entries as the query has tokens, whatever its weights are.
+            query_regularizer_weight=None if trained.static_queries else recipe.query_regularization,
         )
         columns = {QUERY: QUERY} | {f"document_{place}": DOCUMENT for place in range(len(examples.rows[0].documents))}
         arguments = SparseEncoderTrainingArguments(
