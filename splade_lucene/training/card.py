@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from splade_lucene._version import __version__
+from splade_lucene.training.heldout import Measured
 from splade_lucene.training.settings import Recipe, Settings
 from splade_lucene.training.trial import Trial
 from splade_lucene.training.verdict import Verdict
@@ -26,6 +27,7 @@ class Report(NamedTuple):
         settings: of the run.
         static: whether queries are a table.
         tried: the recipes that were tried briefly, each with its score on the queries that choose; None where it collapsed.
+        untrained: the original on these queries.
         trial: the run.
         verdict: in the end.
     """
@@ -37,6 +39,7 @@ class Report(NamedTuple):
     settings: Settings
     static: bool
     tried: tuple[tuple[Recipe, float | None], ...]
+    untrained: Measured
     trial: Trial
     verdict: Verdict
 
@@ -57,6 +60,7 @@ class Report(NamedTuple):
             "recipe": self.trial.recipe._asdict(),
             "step": best.step,
             "seconds": self.trial.seconds,
+            "untrained": {"score": self.untrained.score, "flops": self.untrained.flops},
             "evaluations": [
                 {"step": each.step, "loss": each.loss, "score": each.measured.score, "flops": each.measured.flops}
                 for each in self.trial.evaluations

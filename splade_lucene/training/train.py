@@ -115,7 +115,9 @@ def train_model(request: Request, out: Path, *, overwrite: bool = False) -> Repo
             raise SpladeLuceneError(_missed(last, request.settings))
         found = judge_training(first, last, cheaper=cheaper)
         side = original.side()
-        report = Report(side.model, side.weights_sha256, source.name, source.notes, request.settings, request.static, tried, trial, found)
+        report = Report(
+            side.model, side.weights_sha256, source.name, source.notes, request.settings, request.static, tried, before, trial, found
+        )
         with atomic_folder(out, overwrite=overwrite) as folder:
             if found.replaces:
                 shutil.copytree(trial.model, folder, dirs_exist_ok=True)
