@@ -38,7 +38,7 @@ import splade_lucene.cli.main
 from splade_lucene.collections.queries import read_queries
 texts = read_queries(Path(queries)); lap("import the command, read the query")
 from splade_lucene.lucene import jvm
-jvm.start(); lap("start Java")
+jvm.start(brief=True); lap("start Java")
 from splade_lucene.pipeline.search import ImpactSearcher, search_queries
 searcher = ImpactSearcher(index); lap("open the index, Java's classes loaded for the first time")
 ImpactSearcher(index).close(); lap("open it again")

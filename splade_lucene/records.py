@@ -94,6 +94,7 @@ class EncoderSide:
         activation: of an ``mlm``, before the last log1p: ``relu``, or ``log1p_relu`` for a log1p more.
         prompt: put before each text.
         subfolder: of the repository or folder that the model was asked for in.
+        max_active_dims: the number of weights that the model's configuration keeps of a text, the largest; None for all.
     """
 
     model: str
@@ -105,6 +106,7 @@ class EncoderSide:
     activation: Activation = "relu"
     prompt: str = ""
     subfolder: str = ""
+    max_active_dims: int | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -136,3 +137,28 @@ def test_what_holds_no_vectors_is_refused(tmp_path: Path, name: str, reason: str
     (tmp_path / "empty").mkdir()
     assert main(["adopt", str(tmp_path / name), "--output", str(tmp_path / "out"), "--model", "tiny"]) == 1
     assert reason in capsys.readouterr().err
+
+
+def test_queries_are_cut_where_the_model_ends(random_model: Callable[[str], Path], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(random_model("bert"), tmp_path / "model"))
+    (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 4096}', encoding="utf-8")
+    model = SpladeModel.load(folder, device="cpu")
+    assert model.lengths.queries == 320  # its positions
+    source = write(tmp_path / "theirs", model.encode_documents(TEXTS.values()))
+    arguments = ["adopt", str(source), "--output", str(tmp_path / "out"), "--model", str(folder), "--device", "cpu"]
+    assert main(arguments) == 0
+    manifest = read_manifest(tmp_path / "out")
+    assert manifest is not None
+    assert manifest.encoder.query_max_length == 320
+
+
+def test_a_query_model_of_another_vocabulary_or_a_length_that_no_model_reads_is_refused(
+    tiny: SpladeModel, random_model: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write(tmp_path / "theirs", tiny.encode_documents(TEXTS.values()))
+    arguments = ["adopt", str(source), "--output", str(tmp_path / "out"), "--model", "tiny", "--device", "cpu"]
+    assert main([*arguments, "--query-model", str(random_model("bert"))]) == 1
+    assert "have different vocabularies" in capsys.readouterr().err
+    assert main([*arguments, "--query-max-length", "513"]) == 1
+    assert "the maximum length 513 is not between 3 and the 512 tokens that tiny reads" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

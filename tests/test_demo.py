@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from splade_lucene.cli.main import main
 from splade_lucene.evaluation.results import read_results
 from splade_lucene.evaluation.runs import read_run
 
@@ -44,3 +46,11 @@ def test_the_demo_prints_quality_and_cost_and_examples_and_runs_again(tmp_path: 
         assert row
         assert systems[name][:3] == [pytest.approx(value, abs=5e-5) for value in row.scores.values()]
     assert "dictionary that makes up a default value" in (tmp_path / "demo" / "report.html").read_text()
+
+
+def test_the_demo_takes_another_model_for_queries(
+    random_model: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["demo", "--output", str(tmp_path / "demo"), "--query-model"]
+    assert main([*arguments, str(random_model("bert"))]) == 1
+    assert f"{random_model('bert')} and tiny have different vocabularies" in capsys.readouterr().err

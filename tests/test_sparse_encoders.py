@@ -22,7 +22,9 @@ from transformers import AutoTokenizer
 
 from splade_lucene.encoding.loading import find_model
 from splade_lucene.encoding.model import SpladeModel
-from splade_lucene.errors import ModelError
+from splade_lucene.errors import IndexMismatchError, ModelError
+from splade_lucene.pipeline.query_encoder import bind_encoder
+from splade_lucene.records import EncoderRecord
 
 TEXTS = ["a word", "", "Wrap a single paragraph of text, returning a list of wrapped lines. " * 9, "text, text and a WORD of text"]
 Folder = Callable[[str], Path]
@@ -136,6 +138,12 @@ def test_the_number_of_active_dimensions_is_obeyed(tmp_path: Path) -> None:
     folder = save(tmp_path / "model", [transformer(find_model("tiny").folder), SpladePooling("max")], max_active_dims=7)
     model = check(folder)
     assert {len(bag) for bag in model.document_weights(TEXTS[2:])} == {7}
+    record = model.record()
+    assert (record.document.max_active_dims, record.query.max_active_dims) == (7, 7)
+    assert EncoderRecord.from_json(json.loads(json.dumps(record.to_json()))) == record
+    edit(folder / "config_sentence_transformers.json", {"max_active_dims": 8})
+    with pytest.raises(IndexMismatchError, match=r"max_active_dims 7\), not with .*max_active_dims 8\)"):
+        bind_encoder(record, "an index")
 
 
 def test_lengths_are_those_of_the_configuration(copy: Path) -> None:

@@ -78,6 +78,7 @@ class ModelFiles(NamedTuple):
             self.activation,
             self.prompt,
             self.subfolder,
+            self.top_k,
         )
 
 

@@ -14,6 +14,7 @@ from splade_lucene.evaluation.runs import Run, read_run
 from splade_lucene.experiment.run import evaluate
 from splade_lucene.experiment.steps import Settings
 from splade_lucene.experiment.systems import Lengths, plan_systems
+from splade_lucene.pipeline.pool import ModelSpec
 from splade_lucene.pipeline.progress import progress
 from splade_lucene.records import Query
 
@@ -47,12 +48,12 @@ class DemoReport(NamedTuple):
     relevant: Mapping[str, Mapping[str, int]]
 
 
-def run_demo(folder: Path, *, model: str = "tiny", threads: int = 1) -> DemoReport:
+def run_demo(folder: Path, *, model: ModelSpec, threads: int = 1) -> DemoReport:
     """Collects the docstrings and evaluates BM25, SPLADE and their fusion on them; shows the progress of each step on stderr.
 
     Args:
         folder: of the evaluation: vectors, indexes, runs and results. What an earlier demo left there and still fits is kept.
-        model: as in :meth:`SpladeModel.load`.
+        model: the encoder.
         threads: for indexing and searching.
 
     Raises:
@@ -63,7 +64,7 @@ def run_demo(folder: Path, *, model: str = "tiny", threads: int = 1) -> DemoRepo
     with progress("collecting docstrings of the standard library", "passages") as advance:
         collection = PydocsCollection()
         advance(sum(1 for _ in collection.passages()))
-    systems = plan_systems(("bm25-flat", "splade", "fusion"), [SpladeModel.load(model)], Lengths(None, None, DEFAULT_SCALE))
+    systems = plan_systems(("bm25-flat", "splade", "fusion"), [SpladeModel.load(**model._asdict())], Lengths(None, None, DEFAULT_SCALE))
     candidate = Candidate(collection.name, lambda: collection)
     settings = Settings(threads=threads, index_threads=threads, overwrite=True)
     results = evaluate([candidate], folder, systems, measures=MEASURES, settings=settings)

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from splade_lucene.core.files import read_objects
-from splade_lucene.encoding.defaults import IDF, default_lengths
 from splade_lucene.encoding.quantization import Quantization
 from splade_lucene.errors import InputError
 from splade_lucene.lucene.card import IndexCard
 from splade_lucene.pipeline.pool import ModelSpec
 from splade_lucene.pipeline.progress import Advance
-from splade_lucene.records import EncoderRecord, EncoderSide, ImpactVector, Passage
+from splade_lucene.records import FIRST_KERNELS, EncoderRecord, ImpactVector, Passage
 from splade_lucene.vectors.manifest import SHARD_SIZE, Manifest
 from splade_lucene.vectors.reader import check_vector
 from splade_lucene.vectors.writer import VectorWriter, exclusive
+
+if TYPE_CHECKING:
+    from splade_lucene.encoding.model import SpladeModel
 
 # Vectors that are looked at to tell floats from integers, and whose texts are encoded again.
 _SAMPLE, _TEXTS = 1000, 32
@@ -69,10 +72,10 @@ def adopt_vectors(
 
     Raises:
         InputError: there are no vectors, a line is none, the tokens are not the model's, or the impacts cannot have this scale.
-        ModelError: the model cannot be found.
+        ModelError: the model cannot be loaded, its query model has another vocabulary, or it cannot read queries of that length.
     """
     files = _files(source)
-    vocabulary, record = _record(model, scale, query_max_length, source)
+    loaded, record = _load(model, scale, query_max_length, source)
     sample = list(islice(_lines(files), _SAMPLE))
     if not sample:
         raise InputError(source, "holds no vectors; give a folder of JSONL files with an 'id' and a 'vector' per line")
@@ -80,7 +83,7 @@ def adopt_vectors(
     floats = any(isinstance(weight, float) and not weight.is_integer() for _, _, item in sample for weight in _weights(item).values())
     texts = [item.get("contents") for _, _, item in sample]
     _check_scale(
-        source, model, 1.0 if floats else scale, [(text, _weights(item)) for text, (_, _, item) in zip(texts, sample, strict=True)]
+        source, loaded, 1.0 if floats else scale, [(text, _weights(item)) for text, (_, _, item) in zip(texts, sample, strict=True)]
     )
     settings: dict[str, Any] = {
         "max_length": max_length,
@@ -90,7 +93,7 @@ def adopt_vectors(
         "contents": all(isinstance(text, str) for text in texts),
         "shard_size": SHARD_SIZE,
     }
-    reader = _Reader(source, files, vocabulary, scale if floats else None, contents=settings["contents"])
+    reader = _Reader(source, files, frozenset(loaded.vocabulary), scale if floats else None, contents=settings["contents"])
     with exclusive(out):
         writer = VectorWriter(out, encoder=record, settings=settings, overwrite=overwrite)
         vectors = iter(reader)
@@ -119,17 +122,17 @@ def adopt_index(
     Raises:
         IndexMismatchError: the folder is no impact index, or has a card already.
         InputError: the terms are not the model's, or the impacts cannot have this scale.
-        ModelError: the model cannot be found.
+        ModelError: the model cannot be loaded, its query model has another vocabulary, or it cannot read queries of that length.
     """
     from splade_lucene.lucene.adopting import adopt_index as write_card_of
 
-    vocabulary, record = _record(model, scale, query_max_length, index)
-    unknown: list[str] = []
+    loaded, record = _load(model, scale, query_max_length, index)
+    vocabulary, unknown = frozenset(loaded.vocabulary), list[str]()
 
     def check(terms: list[str], stored: list[ImpactVector]) -> None:
         unknown.extend(term for term in terms if term not in vocabulary)
         _check_unknown(index, unknown, len(terms))
-        _check_scale(index, model, scale, [(vector.contents, dict(vector.vector)) for vector in stored])
+        _check_scale(index, loaded, scale, [(vector.contents, dict(vector.vector)) for vector in stored])
 
     settings = {"max_length": max_length, "top_k": None, "min_weight": None, "bits": None, "contents": False}
     return write_card_of(index, record, settings, check=check), len(unknown)
@@ -189,22 +192,15 @@ def _weights(item: dict[str, Any]) -> dict[str, Any]:
     return vector if isinstance(vector, dict) else {}
 
 
-def _record(model: ModelSpec, scale: float, query_max_length: int | None, source: Path) -> tuple[frozenset[str], EncoderRecord]:
-    """The model's tokens, and the record of both sides; nothing is computed for it."""
-    from splade_lucene.encoding.loading import find_model, find_query_model
-    from splade_lucene.encoding.tokenizer import load_tokenizer
+def _load(model: ModelSpec, scale: float, query_max_length: int | None, source: Path) -> tuple[SpladeModel, EncoderRecord]:
+    """The model, and the record of both sides."""
+    from splade_lucene.encoding.model import SpladeModel
 
-    files = find_model(model.name, revision=model.revision, subfolder=model.subfolder, token=model.token)
-    queries = files.query or files
-    query = queries.record()
-    if model.query_model == IDF:
-        query = EncoderSide(IDF, None, "", files.tokenizer_sha256, "idf")
-    elif model.query_model is not None:
-        queries = find_query_model(model.query_model, revision=model.query_revision, token=model.token)
-        query = queries.record()
-    length = query_max_length or queries.max_length or default_lengths(model.name).queries
-    record = EncoderRecord(files._replace(query=None).record(), query, length, scale, "unknown", f"adopted from {source.resolve()}")
-    return frozenset(load_tokenizer(files.folder, lower=files.lower).tokens), record
+    loaded = SpladeModel.load(**model._asdict())
+    record = loaded.record(query_max_length=query_max_length, scale=scale)
+    loaded.check_query_length(record.query_max_length)
+    # Nobody knows what their arithmetic was.
+    return loaded, replace(record, precision="unknown", kernels=FIRST_KERNELS, origin=f"adopted from {source.resolve()}")
 
 
 def _check_unknown(source: Path, unknown: Sequence[str], all_tokens: int) -> None:
@@ -216,7 +212,7 @@ def _check_unknown(source: Path, unknown: Sequence[str], all_tokens: int) -> Non
         )
 
 
-def _check_scale(source: Path, model: ModelSpec, scale: float, vectors: Sequence[tuple[str | None, dict[str, Any]]]) -> None:
+def _check_scale(source: Path, model: SpladeModel, scale: float, vectors: Sequence[tuple[str | None, dict[str, Any]]]) -> None:
     """Holds impacts against the weights that the model gives the same texts, or without texts against what weights can be.
 
     Raises:
@@ -233,11 +229,8 @@ def _check_scale(source: Path, model: ModelSpec, scale: float, vectors: Sequence
                 "--scale that it was made with",
             )
         return
-    from splade_lucene.encoding.model import SpladeModel
-
-    loaded = SpladeModel.load(**model._replace(query_model=None, query_revision=None)._asdict())
     ratios, shared, total = [], 0, 0
-    for weights, (_, vector) in zip(loaded.document_weights([text for text, _ in with_text]), with_text, strict=True):
+    for weights, (_, vector) in zip(model.document_weights([text for text, _ in with_text]), with_text, strict=True):
         heavy = sorted(weights, key=lambda token: -weights[token])[:10]
         ratios += [vector[token] / weights[token] for token in heavy if token in vector]
         shared, total = shared + sum(token in vector for token in heavy), total + len(heavy)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # Where Linux shows that there may be a GPU: of NVIDIA, of AMD, and in WSL.
 _GPUS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 # What must be as it was; names and revisions may change as long as the files are the same.
-_IDENTITY = ("weights_sha256", "tokenizer_sha256", "kind", "pooling", "activation", "prompt")
+_IDENTITY = ("weights_sha256", "tokenizer_sha256", "kind", "pooling", "activation", "prompt", "max_active_dims")
 
 
 class _Encoder(Protocol):

@@ -11,8 +11,6 @@ from splade_lucene.errors import InputError
 from splade_lucene.vectors.manifest import Manifest, manifest_from, read_manifest, read_record, write_manifest
 
 FORMAT = "splade_lucene part of vectors 1"
-# The value of manifests from before there was a choice.
-FIRST_KERNELS = "torch"
 
 
 class Part(NamedTuple):
