@@ -14,7 +14,8 @@ from pathlib import Path
 
 from splade_lucene.collections.queries import read_queries
 from splade_lucene.evaluation.table import markdown_table
-from splade_lucene.pipeline.search import ImpactSearcher, query_load
+from splade_lucene.pipeline.search import ImpactSearcher
+from splade_lucene.pipeline.timing import query_load
 
 
 def main() -> None:

@@ -20,7 +20,8 @@ from splade_lucene.evaluation.runs import read_run, write_run
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher
 from splade_lucene.lucene.indexing import build_bm25_index, build_impact_index
 from splade_lucene.pipeline.encode import encode_collection
-from splade_lucene.pipeline.search import ImpactSearcher, query_times, search_queries
+from splade_lucene.pipeline.search import ImpactSearcher, search_queries
+from splade_lucene.pipeline.timing import query_times
 from splade_lucene.records import Hit, Passage, Qrel, Query
 from splade_lucene.vectors.reader import read_vectors
 

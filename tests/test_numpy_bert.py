@@ -19,7 +19,8 @@ from splade_lucene.encoding.numpy_bert import NumpyModel, read_numpy_model
 from splade_lucene.errors import ModelError
 from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.pipeline.encode import encode_collection
-from splade_lucene.pipeline.search import FEW_QUERIES, ImpactSearcher, search_queries
+from splade_lucene.pipeline.lazy_encoder import FEW_QUERIES
+from splade_lucene.pipeline.search import ImpactSearcher, search_queries
 from splade_lucene.records import Passage, Query
 
 PASSAGES = [Passage(f"d{number}", f"The glass of pane {number} cracks under thermal stress.") for number in range(5)]
@@ -129,9 +130,9 @@ def test_many_queries_load_the_model_and_few_do_not(index: Path) -> None:
     few, many = ([Query(f"q{number}", f"glass number {number}") for number in range(count)] for count in (FEW_QUERIES, FEW_QUERIES + 1))
     with ImpactSearcher(index, device="cpu") as searcher:
         hits = search_queries(searcher, few, k=3).run
-        assert searcher._encoder is None
+        assert not searcher._lazy.is_loaded
         assert search_queries(searcher, many, k=3).run.keys() == {query.query_id for query in many}
-        assert searcher._encoder is not None
+        assert searcher._lazy.is_loaded
         assert search_queries(searcher, few, k=3).run.keys() == hits.keys()
 
 

@@ -21,7 +21,8 @@ from splade_lucene.evaluation.measures import score_run
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
 from splade_lucene.lucene.indexing import Engine, build_bm25_index, build_impact_index
 from splade_lucene.pipeline.encode import encode_collection
-from splade_lucene.pipeline.search import ImpactSearcher, open_searcher, query_load, query_times, search_queries
+from splade_lucene.pipeline.search import ImpactSearcher, open_searcher, search_queries
+from splade_lucene.pipeline.timing import query_load, query_times
 from splade_lucene.records import Hit, Passage, Query
 from splade_lucene.vectors.reader import read_vectors
 from tests.oracle import brute_force

@@ -125,7 +125,8 @@ def _search_index(args: argparse.Namespace, queries: Sequence[Query]) -> SearchR
     from splade_lucene.errors import IndexMismatchError
     from splade_lucene.lucene import jvm
     from splade_lucene.lucene.docids import read_docids
-    from splade_lucene.pipeline.search import FEW_QUERIES, open_searcher, search_queries
+    from splade_lucene.pipeline.lazy_encoder import FEW_QUERIES
+    from splade_lucene.pipeline.search import open_searcher, search_queries
 
     docids = None if args.filter is None else read_docids(args.filter)
     jvm.start(heap=args.java_heap, brief=len(queries) <= FEW_QUERIES)

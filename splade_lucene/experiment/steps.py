@@ -24,7 +24,8 @@ from splade_lucene.lucene.indexing import build_bm25_index, build_impact_index
 from splade_lucene.lucene.java import lucene_version
 from splade_lucene.pipeline.encode import encode_collection
 from splade_lucene.pipeline.progress import Advance, progress
-from splade_lucene.pipeline.search import ImpactSearcher, query_load, query_times, search_queries
+from splade_lucene.pipeline.search import ImpactSearcher, search_queries
+from splade_lucene.pipeline.timing import query_load, query_times
 from splade_lucene.records import Query
 from splade_lucene.vectors.manifest import Manifest, read_manifest
 

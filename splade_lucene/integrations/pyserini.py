@@ -95,13 +95,11 @@ class IndexQueryEncoder:
     """
 
     def __init__(self, index: Path | str, *, query_idf: float | None = None, device: str = "auto", precision: str = "auto") -> None:
-        from splade_lucene.pipeline.query_encoder import BoundEncoder
         from splade_lucene.pipeline.search import ImpactSearcher
 
         with ImpactSearcher(index, query_idf=query_idf, device=device, precision=precision) as searcher:
             self._encoder = searcher.query_encoder()
-            if isinstance(self._encoder, BoundEncoder):
-                self._encoder.detach()
+            self._encoder.detach()
 
     def encode(self, text: str) -> dict[str, int]:
         """Encodes a query: token → impact, integers from 1."""

@@ -22,7 +22,7 @@ from splade_lucene.lucene.docids import docids_are_unique
 from splade_lucene.lucene.filters import FilterKind, filter_words, parse_filter_fields
 from splade_lucene.lucene.indexing import check_contents, check_target, index_vectors
 from splade_lucene.lucene.normalize import Source
-from splade_lucene.lucene.parts import combined_card, open_parts
+from splade_lucene.lucene.parts import find_index, open_parts
 from splade_lucene.lucene.threads import run_in_threads
 from splade_lucene.vectors.check import check_shards, check_vectors
 from splade_lucene.vectors.manifest import Manifest, Shard
@@ -238,4 +238,4 @@ def _check_whole(vectors: Path, wanted: Sequence[IndexPart]) -> IndexCard:
     if not unique:
         Source(vectors).check()
         raise InputError(vectors, "has an id twice; ids must be unique, so encode again with --overwrite")
-    return combined_card(folders)
+    return find_index(folders).card

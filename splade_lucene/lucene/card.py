@@ -94,13 +94,22 @@ def read_card(index: Path | str, kind: Kind | None = None) -> IndexCard:
         card = IndexCard(**data)
     except (ValueError, KeyError, TypeError) as error:
         raise IndexMismatchError(f"{index / FILE} is damaged ({error!r}); build the index again") from None
-    if kind is not None and card.kind != kind:
-        builder = {"impact": "splade-lucene index", "bm25": "splade-lucene bm25"}[kind]
-        raise IndexMismatchError(f"{index} is an index of the kind {card.kind}, not {kind}; `{builder}` builds one")
+    check_kind(index, card, kind)
     if card.kind == "bm25":  # of before there was a choice of analyzers
         english = {"language": DEFAULT_LANGUAGE, "analyzer": DEFAULT_ANALYZERS[DEFAULT_LANGUAGE]}
         card = card._replace(settings={**card.settings, **{key: value for key, value in english.items() if key not in card.settings}})
     return card
+
+
+def check_kind(index: Path, card: IndexCard, kind: Kind | None) -> None:
+    """Makes sure that an index is of a kind, if that matters.
+
+    Raises:
+        IndexMismatchError: it is of the other one.
+    """
+    if kind is not None and card.kind != kind:
+        builder = {"impact": "splade-lucene index", "bm25": "splade-lucene bm25"}[kind]
+        raise IndexMismatchError(f"{index} is an index of the kind {card.kind}, not {kind}; `{builder}` builds one")
 
 
 def part_folder(number: int, of: int) -> str:

@@ -13,7 +13,7 @@ from splade_lucene.lucene.explanation import Match, explain_tree, impact_matches
 from splade_lucene.lucene.filters import Within
 from splade_lucene.lucene.java import java_class
 from splade_lucene.lucene.memory import InMemory
-from splade_lucene.lucene.parts import AnyIndex
+from splade_lucene.lucene.parts import AnyIndex, FoundIndex
 from splade_lucene.lucene.searcher import LuceneSearcher
 from splade_lucene.lucene.threads import check_threads
 from splade_lucene.records import Hit
@@ -53,7 +53,7 @@ class ImpactIndexSearcher(LuceneSearcher[Mapping[str, int]]):
 
     kind: Kind = "impact"
 
-    def __init__(self, index: AnyIndex, encoder: QueryEncoder | None = None, *, in_memory: InMemory = "auto") -> None:
+    def __init__(self, index: AnyIndex | FoundIndex, encoder: QueryEncoder | None = None, *, in_memory: InMemory = "auto") -> None:
         super().__init__(index, in_memory=in_memory)
         self._encoder = encoder
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from splade_lucene.errors import IndexMismatchError
 from splade_lucene.lucene import jvm
-from splade_lucene.lucene.card import FILE, IndexCard, Kind, part_folders, read_card
+from splade_lucene.lucene.card import FILE, IndexCard, Kind, check_kind, part_folders, read_card
 from splade_lucene.lucene.java import java_class, upcast
 from splade_lucene.lucene.opening import open_index
 
@@ -19,6 +19,20 @@ _FREE = {*(f"{side}.{name}" for side in ("document", "query") for name in ("mode
 
 AnyIndex = Path | str | Sequence[Path | str]
 """An index, a folder of parts that ``index --parts`` made, or several of either."""
+
+
+class FoundIndex(NamedTuple):
+    """What is to be searched as one index, its cards read.
+
+    Attributes:
+        name: for messages and records.
+        cards: folder of each index → its card.
+        card: of all together.
+    """
+
+    name: str
+    cards: Mapping[Path, IndexCard]
+    card: IndexCard
 
 
 class OpenIndex(NamedTuple):
@@ -57,22 +71,23 @@ def find_parts(index: AnyIndex) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def name_of(index: AnyIndex) -> str:
-    """What to call an index, or several, in a message."""
-    return str(index) if isinstance(index, str | Path) else ", ".join(map(str, index))
-
-
-def combined_card(parts: Sequence[Path], kind: Kind | None = None) -> IndexCard:
-    """The card of indexes that are searched as one.
+def find_index(index: AnyIndex | FoundIndex, kind: Kind | None = None) -> FoundIndex:
+    """Finds one index, or several that are searched as one, and reads their cards.
 
     Args:
-        parts: their folders.
+        index: what to look for; what was found already is only checked.
         kind: the kind that they must be; if None any, but all the same.
 
     Raises:
-        IndexMismatchError: one is no index, or they were not built in the same way.
+        IndexMismatchError: one is no index of the kind, or they were not built in the same way.
     """
-    return combine_cards({str(part): read_card(part, kind) for part in parts})
+    if isinstance(index, FoundIndex):
+        for part, card in index.cards.items():
+            check_kind(part, card, kind)
+        return index
+    cards = {part: read_card(part, kind) for part in find_parts(index)}
+    name = str(index) if isinstance(index, str | Path) else ", ".join(map(str, index))
+    return FoundIndex(name, cards, combine_cards({str(part): card for part, card in cards.items()}))
 
 
 def combine_cards(cards: Mapping[str, IndexCard]) -> IndexCard:
@@ -110,7 +125,7 @@ def combine_cards(cards: Mapping[str, IndexCard]) -> IndexCard:
     )
 
 
-def open_parts(index: AnyIndex, kind: Kind | None = None) -> OpenIndex:
+def open_parts(index: AnyIndex | FoundIndex, kind: Kind | None = None) -> OpenIndex:
     """Opens one index, or several as one.
 
     Args:
@@ -121,16 +136,15 @@ def open_parts(index: AnyIndex, kind: Kind | None = None) -> OpenIndex:
         IndexMismatchError: one is no index of the kind, is damaged, or was not built as the others were.
         JavaError: Java has too little memory.
     """
-    parts = find_parts(index)
-    card = combined_card(parts, kind)
+    name, cards, card = find_index(index, kind)
     with ExitStack() as stack:
         readers = []
-        for part in parts:
-            readers.append(open_index(part, read_card(part)))
+        for part, of_part in cards.items():
+            readers.append(open_index(part, of_part))
             stack.callback(readers[-1].close)
         whole = readers[0] if len(readers) == 1 else multi_reader(readers)
         stack.pop_all()
-    return OpenIndex(name_of(index), parts, card, whole)
+    return OpenIndex(name, tuple(cards), card, whole)
 
 
 def multi_reader(readers: Sequence[Any]) -> Any:

@@ -21,7 +21,7 @@ from splade_lucene.lucene.explanation import Explanation, Match, document_number
 from splade_lucene.lucene.filters import DocumentFilter, Within, parse_where
 from splade_lucene.lucene.java import java_class, postings_of, stores, upcast
 from splade_lucene.lucene.memory import InMemory, MemoryUse, memory_use
-from splade_lucene.lucene.parts import AnyIndex, open_parts
+from splade_lucene.lucene.parts import AnyIndex, FoundIndex, open_parts
 from splade_lucene.lucene.threads import check_threads, run_in_threads
 from splade_lucene.records import Hit
 
@@ -69,7 +69,7 @@ class LuceneSearcher(ABC, Generic[Prepared]):
 
     kind: Kind
 
-    def __init__(self, index: AnyIndex, *, in_memory: InMemory | None = None) -> None:
+    def __init__(self, index: AnyIndex | FoundIndex, *, in_memory: InMemory | None = None) -> None:
         self._in_memory = in_memory
         self.name, self.parts, self.card, self._reader = open_parts(index, self.kind)
         java_class("IndexSearcher").setMaxClauseCount(_MAX_CLAUSES)

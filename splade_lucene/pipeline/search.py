@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import threading
-import time
 import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from splade_lucene.core.ir_adapters import Queries, as_queries, scored_docs
 from splade_lucene.errors import IndexMismatchError
-from splade_lucene.evaluation.cost import Load, QueryTime, flops, latency
+from splade_lucene.evaluation.cost import flops, latency
 from splade_lucene.evaluation.run_info import RunInfo
 from splade_lucene.evaluation.runs import Run
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher
 from splade_lucene.lucene.filters import DocumentFilter, Within
-from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher, QueryEncoder
+from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
 from splade_lucene.lucene.memory import InMemory
-from splade_lucene.lucene.parts import AnyIndex, combined_card, find_parts, name_of
-from splade_lucene.lucene.threads import check_threads, run_in_threads
-from splade_lucene.pipeline.query_encoder import BoundEncoder, bind_encoder
+from splade_lucene.lucene.parts import AnyIndex, FoundIndex, find_index
+from splade_lucene.pipeline.lazy_encoder import LazyEncoder
+from splade_lucene.pipeline.query_encoder import BoundEncoder
 from splade_lucene.pipeline.query_idf import QueryIdf
 
 if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel
-
-# Queries that are encoded without torch, where the model allows it: more, and importing torch is soon made up for.
-FEW_QUERIES = 32
-
 
 # Lucene's scores are floats of 24 bits.
 EXACT_BELOW = 1 << 24
@@ -60,7 +54,7 @@ class ImpactSearcher(ImpactIndexSearcher):
 
     def __init__(
         self,
-        index: AnyIndex,
+        index: AnyIndex | FoundIndex,
         *,
         model: SpladeModel | None = None,
         query_max_length: int | None = None,
@@ -88,47 +82,32 @@ class ImpactSearcher(ImpactIndexSearcher):
         """Says how queries are encoded; the arguments are those of the class."""
         assert self.card.encoder is not None  # of an impact index
         self.encoder_record = self.card.encoder.with_queries(max_length=query_max_length, top_k=query_top_k, idf=query_idf)
-        self._idf = None if query_idf is None else QueryIdf(query_idf, self.card.documents, self.document_frequencies)
-        self._device, self._precision = device, precision
-        self._loading = threading.Lock()
-        self._few: BoundEncoder | None = None
-        self._encoder = None if model is None else self._bind(model)
+        self._encoder = self._lazy = LazyEncoder(
+            self.encoder_record,
+            self.name,
+            model=model,
+            table=self.card.query_table(query_idf),
+            idf=None if query_idf is None else QueryIdf(query_idf, self.card.documents, self.document_frequencies),
+            device=device,
+            precision=precision,
+        )
 
-    def query_encoder(self) -> QueryEncoder:
+    def query_encoder(self) -> BoundEncoder:
         """The encoder, loaded if it is not yet.
 
         Raises:
             ModelError: the model that the index names cannot be loaded.
             IndexMismatchError: its files are no longer those that the index was made with.
         """
-        if self._few is not None:
-            return self._few
-        with self._loading:
-            if self._encoder is None:
-                self._encoder = self._bind(None)
-            return self._encoder
+        return self._lazy.loaded()
 
-    @contextmanager
-    def encoder_for(self, queries: int) -> Iterator[None]:
+    def encoder_for(self, queries: int) -> AbstractContextManager[None]:
         """Has an encoder ready in a block that encodes that many queries: for a handful of them one that does not need torch.
 
         Raises:
             ModelError: as from :meth:`query_encoder`; likewise ``IndexMismatchError``.
         """
-        if queries > FEW_QUERIES or self._encoder is not None:
-            self.query_encoder()
-            yield
-            return
-        bound = self._bind(None, few=True)
-        if bound.computes or self.encoder_record.query.kind != "mlm":  # it serves for many queries as well
-            self._encoder = bound
-            yield
-            return
-        self._few = bound
-        try:
-            yield
-        finally:
-            self._few = None
+        return self._lazy.ready_for(queries)
 
     @property
     def query_max_length(self) -> int:
@@ -151,27 +130,14 @@ class ImpactSearcher(ImpactIndexSearcher):
             "query_max_length": self.query_max_length,
             "query_top_k": self.query_top_k,
             "query_idf": self.query_idf,
-            "device": self._device,
-            "precision": self._precision,
+            "device": self._lazy.device,
+            "precision": self._lazy.precision,
             "in_memory": self._in_memory,
         }
 
     def cores_among(self, threads: int) -> AbstractContextManager[object]:
         """In the block, each of ``threads`` threads has its share of the cores to encode with."""
-        encoder = self.query_encoder()
-        return encoder.cores_among(threads) if isinstance(encoder, BoundEncoder) else nullcontext()
-
-    def _bind(self, model: SpladeModel | None, *, few: bool = False) -> BoundEncoder:
-        return bind_encoder(
-            self.encoder_record,
-            self.name,
-            model=model,
-            table=self.card.query_table(self.query_idf),
-            device=self._device,
-            precision=self._precision,
-            few=few,
-            idf=self._idf,
-        )
+        return self._lazy.cores_among(threads)
 
 
 class SearchResult(NamedTuple):
@@ -212,9 +178,10 @@ def open_searcher(
             and has idf in its scores, or it is to be searched in memory, which is for impact indexes.
         JavaError: it is to be searched in memory and does not fit.
     """
-    if combined_card(find_parts(index)).kind == "impact":
+    found = find_index(index)
+    if found.card.kind == "impact":
         return ImpactSearcher(
-            index,
+            found,
             query_max_length=query_max_length,
             query_top_k=query_top_k,
             query_idf=query_idf,
@@ -223,14 +190,14 @@ def open_searcher(
             in_memory=in_memory,
         )
     if in_memory is True:
-        raise IndexMismatchError(f"{name_of(index)} is a BM25 index, which is searched from disk; leave --in-memory out")
+        raise IndexMismatchError(f"{found.name} is a BM25 index, which is searched from disk; leave --in-memory out")
     if query_max_length is not None or query_top_k is not None:
         raise IndexMismatchError(
-            f"{name_of(index)} is a BM25 index, which does not cut queries; leave --query-max-length and --query-top-k out"
+            f"{found.name} is a BM25 index, which does not cut queries; leave --query-max-length and --query-top-k out"
         )
     if query_idf is not None:
-        raise IndexMismatchError(f"{name_of(index)} is a BM25 index, whose scores have idf in them already; leave --query-idf out")
-    return Bm25Searcher(index)
+        raise IndexMismatchError(f"{found.name} is a BM25 index, whose scores have idf in them already; leave --query-idf out")
+    return Bm25Searcher(found)
 
 
 def search_queries(
@@ -303,63 +270,3 @@ def search_queries(
         in_memory_bytes=None if searcher.memory is None else searcher.memory.held,
     )
     return SearchResult(run, info)
-
-
-def query_load(
-    searcher: ImpactSearcher | Bm25Searcher, queries: Queries, *, k: int = 1000, threads: int = 1, max_passage: bool = False
-) -> Load:
-    """The time that single queries take while each of several threads asks for one after the other, after a round to warm up.
-
-    Args:
-        searcher: of either kind.
-        queries: the queries; each is asked for once a round.
-        k: the number of hits of each.
-        threads: from which queries arrive; each has its share of the cores to encode with.
-        max_passage: find documents by the best of their passages.
-    """
-    check_threads(threads)
-    texts = dict(as_queries(queries))
-    times: dict[str, float] = {}
-    whole = 0.0
-    for _ in range(2):
-        waiting = iter(texts.items())
-
-        def ask(waiting: Iterator[tuple[str, str]] = waiting) -> None:
-            for query_id, text in waiting:
-                start = time.perf_counter()
-                searcher.search(text, k, max_passage=max_passage)
-                times[query_id] = (time.perf_counter() - start) * 1e3
-
-        def stop(waiting: Iterator[tuple[str, str]] = waiting) -> None:
-            for _ in waiting:
-                pass
-
-        begin = time.perf_counter()
-        with searcher.cores_among(threads):
-            run_in_threads([ask] * threads, stop)
-        whole = time.perf_counter() - begin
-    return Load(threads, len(times) / whole if whole else 0.0, {query_id: times[query_id] for query_id in texts})
-
-
-def query_times(
-    searcher: ImpactSearcher | Bm25Searcher, queries: Queries, *, k: int = 1000, max_passage: bool = False
-) -> dict[str, QueryTime]:
-    """Times queries one after the other in this thread, after a round to warm up.
-
-    Args:
-        searcher: of either kind.
-        queries: our records, queries of ir_datasets, or one of its data sets.
-        k: the number of hits of each.
-        max_passage: find documents by the best of their passages.
-
-    Returns:
-        Query id → milliseconds to encode and to search it.
-    """
-    times: dict[str, QueryTime] = {}
-    encodes = isinstance(searcher, ImpactSearcher)
-    texts = dict(as_queries(queries))
-    for _ in range(2):
-        for query_id, text in texts.items():
-            batch = searcher.run_batch({query_id: text}, k, max_passage=max_passage)
-            times[query_id] = QueryTime(batch.prepare_seconds * 1e3 if encodes else 0.0, batch.search_seconds[query_id] * 1e3)
-    return times
