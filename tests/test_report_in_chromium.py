@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,8 @@ import pytest
 
 from splade_lucene.evaluation.report import write_report
 from splade_lucene.evaluation.results import write_results
+from tests.chromium import PHONE, Visits, chromium
 from tests.evaluation_sample import write_sample
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright, which drives the browser, is not installed")
 
 # Each would set window.planted, or break the page or a plot, if it were taken for more than text.
 PLANTED = (
@@ -22,20 +20,14 @@ PLANTED = (
     "\"><svg onload=\"window.planted=4\"> ' onmouseover='window.planted=5' </title></style><!--{{ 7 * 7 }}{% raw %}]]>"
     "&lt;b&gt; javascript:window.planted=6 \u2028 <https://planted.example/x.png>"
 )
-PHONE = {"width": 390, "height": 844}
 
 Open = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if program is None:
-        pytest.skip("there is no Chromium here: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -54,24 +46,16 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture
 def visit(browser: Any, pages: dict[str, Path]) -> Iterator[Open]:
     """Opens a page; afterwards nothing may have been fetched, logged or thrown."""
-    contexts, requests, said = [], [], []
+    visits = Visits(browser)
 
     def open_page(name: str = "plain", **options: Any) -> Any:
-        context = browser.new_context(**{"viewport": {"width": 1200, "height": 900}, **options})
-        contexts.append(context)
-        page = context.new_page()
-        page.on("request", lambda request: requests.append(request.url))
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.goto(pages[name].as_uri())
-        return page
+        return visits.open(pages[name].as_uri(), **options)
 
     yield open_page
-    for context in contexts:
-        context.close()
+    visits.close()
     local = {page.as_uri() for page in pages.values()}
-    assert [url for url in requests if url not in local and not url.startswith("data:")] == []
-    assert said == []
+    assert [url for url in visits.requests if url not in local and not url.startswith("data:")] == []
+    assert visits.said == []
 
 
 def opened(page: Any, system: int = 1) -> Any:

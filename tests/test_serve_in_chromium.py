@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
@@ -12,46 +11,32 @@ import pytest
 from splade_lucene.encoding.model import SpladeModel
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher
 from splade_lucene.pipeline.search import ImpactSearcher
+from tests.chromium import PHONE, Visits, chromium
 from tests.served import PLANTED, PLANTED_ID, QUERY, Indexes, Server, serving
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright, which drives the browser, is not installed")
-
-PHONE = {"width": 390, "height": 844}
 Open = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if program is None:
-        pytest.skip("there is no Chromium here: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def visit(browser: Any, server: Server) -> Iterator[Open]:
     """Opens the page; afterwards nothing may have been asked of another server, logged or thrown."""
-    contexts, requests, said = [], [], []
+    visits = Visits(browser, width=1280)
 
     def open_page(query: str = QUERY, *, address: str | None = None, **options: Any) -> Any:
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-        contexts.append(context)
-        page = context.new_page()
-        page.on("request", lambda request: requests.append(request.url))
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.goto(address or f"{server.url}/?q={quote(query)}")
+        page = visits.open(address or f"{server.url}/?q={quote(query)}", **options)
         page.wait_for_selector("main[data-query]", state="attached")
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
-    assert [url for url in requests if not url.startswith(f"{server.url}/")] == []
-    assert said == []
+    visits.close()
+    assert [url for url in visits.requests if not url.startswith(f"{server.url}/")] == []
+    assert visits.said == []
 
 
 def hits(page: Any, side: str) -> list[str]:

@@ -8,11 +8,11 @@ setting that was passed over would make vectors that are wrong and look right. T
 from __future__ import annotations
 
 import ast
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
+from splade_lucene.encoding.configuration import checked_length, inside, read_json, read_object, refuse, tokenizer_length
 from splade_lucene.errors import ModelError
 from splade_lucene.records import Activation, Pooling, SideKind
 
@@ -33,8 +33,6 @@ _ARGUMENTS = ("model_args", "model_kwargs", "config_args", "config_kwargs")
 _TOKENIZER_ARGUMENTS = ("tokenizer_args", "processor_kwargs")
 _TEXT_ONLY = {"text": {"method": "forward", "method_output_name": "logits"}}
 _PROMPTS = {"query": ("query",), "document": ("document", "passage", "corpus")}
-# transformers' "no limit" is 1e30.
-_NO_LIMIT = 1 << 30
 
 
 class Side(NamedTuple):
@@ -107,7 +105,7 @@ def _bare(folder: Path) -> Layout:
             raise ModelError(f"{left} is a module of sentence-transformers, but {folder / MODULES} is missing; fetch the whole model")
     found = next((folder / name for name in TABLES if (folder / name).is_file()), None)
     is_model = (folder / "config.json").is_file()
-    table = None if found is None else Side(folder, "static", table=found, max_length=_tokenizer_length(folder))
+    table = None if found is None else Side(folder, "static", table=found, max_length=tokenizer_length(folder))
     if table and not is_model:
         return Layout(None, table)
     side = _sparse_head(folder) or Side(folder)
@@ -117,7 +115,7 @@ def _bare(folder: Path) -> Layout:
 def _sparse_head(folder: Path) -> Side | None:
     """BGE-M3's: a linear layer beside the weights of the encoder."""
     if (folder / f"{SPARSE_HEAD}.safetensors").is_file():
-        return Side(folder, "bge-m3", max_length=_tokenizer_length(folder))
+        return Side(folder, "bge-m3", max_length=tokenizer_length(folder))
     if (folder / f"{SPARSE_HEAD}.pt").is_file():
         raise ModelError(
             f'{folder / SPARSE_HEAD}.pt is a pickle, which is never loaded; convert it once: python -c "import torch; from '
@@ -137,8 +135,8 @@ def _sequence(folder: Path) -> list[tuple[str, Path]]:
         raise ModelError(f"{file} is no list of modules as sentence-transformers writes it ({error!r}); save the model again") from None
     for _, _, arguments in entries:
         if not set(arguments) <= {"task", "modality"}:
-            _refuse(file, "kwargs", arguments)
-    return [(_class_name(file, "type", kind), _inside(folder, folder, file, path)) for kind, path, _ in entries]
+            refuse(file, "kwargs", arguments)
+    return [(_class_name(file, "type", kind), inside(folder, folder, file, path)) for kind, path, _ in entries]
 
 
 def _class_name(file: Path, key: str, name: Any) -> str:
@@ -147,7 +145,7 @@ def _class_name(file: Path, key: str, name: Any) -> str:
         raise ModelError(f"{file} names a class of its own ({key} = {name!r}): custom code is never run; export the model without it")
     last = name.rpartition(".")[2]
     if last not in (*_TRANSFORMERS, _POOLING, *_ROUTERS, *_STATIC, *_DENSE):
-        _refuse(file, key, name)
+        refuse(file, key, name)
     return last
 
 
@@ -172,8 +170,8 @@ def _route(root: Path, folder: Path, task: str) -> list[tuple[str, Path]]:
         if route is None:
             route = next((name for name in (task, "text") if name in structure), None)
         if route is None:
-            _refuse(file, "structure", list(structure), f"there is no route for a {task}; only a router of query and document works")
-        return [(_class_name(file, f"types.{name}", types[name]), _inside(root, folder, file, name)) for name in structure[route]]
+            refuse(file, "structure", list(structure), f"there is no route for a {task}; only a router of query and document works")
+        return [(_class_name(file, f"types.{name}", types[name]), inside(root, folder, file, name)) for name in structure[route]]
     except (TypeError, KeyError, ValueError, SyntaxError, AttributeError) as error:
         raise ModelError(f"{file} is no router as sentence-transformers writes it ({error!r}); save the model again") from None
 
@@ -200,68 +198,68 @@ def _side(root: Path, modules: Sequence[tuple[str, Path]], prompt: str) -> Side:
 def _transformer(side: Side, name: str, *, masked: bool) -> Side:
     """Reads ``sentence_bert_config.json``."""
     file = next((side.folder / each for each in _TRANSFORMER_FILES if (side.folder / each).is_file()), None)
-    config: dict[str, Any] = {} if file is None else dict(_object(file))
+    config: dict[str, Any] = {} if file is None else dict(read_object(file))
     place = file or side.folder / _TRANSFORMER_FILES[0]
     task = config.pop("transformer_task", "fill-mask" if name == "MLMTransformer" else "feature-extraction")
     if masked and task != "fill-mask":
-        _refuse(place, "transformer_task", task)
-    length = _length(place, "max_seq_length", config.pop("max_seq_length", None))
+        refuse(place, "transformer_task", task)
+    length = checked_length(place, "max_seq_length", config.pop("max_seq_length", None))
     lower = bool(config.pop("do_lower_case", False))
     modality = config.pop("modality_config", _TEXT_ONLY)
     if masked and modality != _TEXT_ONLY:
-        _refuse(place, "modality_config", modality)
+        refuse(place, "modality_config", modality)
     for key in _TOKENIZER_ARGUMENTS:
         arguments = dict(config.pop(key, None) or {})
-        length = _length(place, f"{key}.model_max_length", arguments.pop("model_max_length", None)) or length
+        length = checked_length(place, f"{key}.model_max_length", arguments.pop("model_max_length", None)) or length
         lower = bool(arguments.pop("do_lower_case", lower))
         _only_harmless(place, key, arguments)
     for key in _ARGUMENTS:
         _only_harmless(place, key, config.pop(key, None) or {})
     for key, value in config.items():
         if key not in _HARMLESS and value not in (None, False, {}, []):
-            _refuse(place, key, value)
-    return side._replace(max_length=length or _tokenizer_length(side.folder), lower=lower)
+            refuse(place, key, value)
+    return side._replace(max_length=length or tokenizer_length(side.folder), lower=lower)
 
 
 def _only_harmless(file: Path, name: str, arguments: Mapping[str, Any]) -> None:
     for key, value in arguments.items():
         if key not in _HARMLESS_ARGUMENTS:
-            _refuse(file, f"{name}.{key}", value)
+            refuse(file, f"{name}.{key}", value)
 
 
 def _pooling(side: Side, folder: Path) -> Side:
     """Reads the configuration of a ``SpladePooling``."""
     file = folder / "config.json"
-    config = dict(_object(file))
+    config = dict(read_object(file))
     strategy, activation = config.pop("pooling_strategy", "max"), config.pop("activation_function", "relu")
     if strategy not in ("max", "sum"):
-        _refuse(file, "pooling_strategy", strategy)
+        refuse(file, "pooling_strategy", strategy)
     if activation not in ("relu", "log1p_relu"):
-        _refuse(file, "activation_function", activation)
+        refuse(file, "activation_function", activation)
     size = config.pop("embedding_dimension", None) or config.pop("word_embedding_dimension", None)
     config.pop("word_embedding_dimension", None)
     config.pop("chunk_size", None)  # how much memory is used for it
     for key, value in config.items():
-        _refuse(file, key, value)
+        refuse(file, key, value)
     return side._replace(pooling=strategy, activation=activation, size=size)
 
 
 def _static(root: Path, folder: Path) -> Side:
     """Reads the configuration of a ``SparseStaticEmbedding``."""
     file = folder / "config.json"
-    config = dict(_object(file)) if file.is_file() else {}
+    config = dict(read_object(file)) if file.is_file() else {}
     config.pop("frozen", None)  # of training
     path, table = config.pop("path", None), None
     for key, value in config.items():
-        _refuse(file, key, value)
+        refuse(file, key, value)
     if path is not None:
         places = (folder / str(path), root / str(path), folder / Path(str(path)).name, root / Path(str(path)).name)
         table = next((place for place in places if place.is_file() and place.resolve().is_relative_to(root.resolve())), None)
         if table is None or table.suffix not in (".json", ".txt", ".tsv"):
-            _refuse(file, "path", path, "put the table into the folder of the model")
+            refuse(file, "path", path, "put the table into the folder of the model")
     elif not any(folder.glob("*.safetensors")):
         table = next((folder / name for name in TABLES if (folder / name).is_file()), None)
-    return Side(folder, "static", max_length=_tokenizer_length(folder), table=table)
+    return Side(folder, "static", max_length=tokenizer_length(folder), table=table)
 
 
 def _settings(folder: Path) -> dict[str, Any]:
@@ -269,21 +267,21 @@ def _settings(folder: Path) -> dict[str, Any]:
     file = folder / SETTINGS
     if not file.is_file():
         return {}
-    found = dict(_object(file))
+    found = dict(read_object(file))
     sparse_head = any((folder / f"{SPARSE_HEAD}{suffix}").is_file() for suffix in (".safetensors", ".pt"))
     kind = found.get("model_type", "SparseEncoder")
     if kind != "SparseEncoder" and not sparse_head:
-        _refuse(file, "model_type", kind)
+        refuse(file, "model_type", kind)
     similarity = found.get("similarity_fn_name")
     if similarity not in (None, "dot", "dot_score") and not sparse_head:
-        _refuse(file, "similarity_fn_name", similarity, "an impact index scores by dot product")
+        refuse(file, "similarity_fn_name", similarity, "an impact index scores by dot product")
     top_k = found.get("max_active_dims")
     if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
-        _refuse(file, "max_active_dims", top_k)
+        refuse(file, "max_active_dims", top_k)
     known = ("__version__", "requirements", "model_type", "similarity_fn_name", "max_active_dims", "prompts", "default_prompt_name")
     for key, value in found.items():
         if key not in known and value not in (None, False, {}, []):
-            _refuse(file, key, value)
+            refuse(file, key, value)
     return found
 
 
@@ -291,61 +289,12 @@ def _prompts(folder: Path, settings: Mapping[str, Any]) -> dict[str, str]:
     """The prompt of each side, as ``encode_query`` and ``encode_document`` choose it."""
     file, saved = folder / SETTINGS, settings.get("prompts") or {}
     if not isinstance(saved, dict) or not all(isinstance(text, str | None) for text in saved.values()):
-        _refuse(file, "prompts", saved)
+        refuse(file, "prompts", saved)
     # sentence-transformers gives every sparse encoder these two, so that no others are ever chosen by default.
     prompts = {"query": "", "document": ""} | {name: text or "" for name, text in saved.items()}
     default = settings.get("default_prompt_name")
     if default is not None and default not in prompts:
-        _refuse(file, "default_prompt_name", default, "there is no prompt of that name")
+        refuse(file, "default_prompt_name", default, "there is no prompt of that name")
     if default is not None and prompts[default] and default not in ("query", "document"):
-        _refuse(file, "default_prompt_name", default, "queries and passages take the prompts 'query' and 'document'; name it so")
+        refuse(file, "default_prompt_name", default, "queries and passages take the prompts 'query' and 'document'; name it so")
     return {side: next(prompts[name] for name in names if name in prompts) for side, names in _PROMPTS.items()}
-
-
-def _tokenizer_length(folder: Path) -> int | None:
-    file = folder / "tokenizer_config.json"
-    length = _object(file).get("model_max_length") if file.is_file() else None
-    return int(length) if isinstance(length, int | float) and 0 < length < _NO_LIMIT else None
-
-
-def _length(file: Path, key: str, value: Any) -> int | None:
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-        _refuse(file, key, value)
-    return value if value is not None and value < _NO_LIMIT else None
-
-
-def _inside(root: Path, folder: Path, file: Path, path: Any) -> Path:
-    """A folder that a configuration names, which must lie in the model's own."""
-    if not isinstance(path, str) or not (folder / path).resolve().is_relative_to(root.resolve()):
-        _refuse(file, "path", path, "a module lies inside the folder of its model")
-    if not (folder / path).is_dir():
-        raise ModelError(f"{file} names the folder {path!r}, which is not there; fetch the whole model")
-    return folder / path
-
-
-def read_json(file: Path) -> Any:
-    """The content of a JSON file of a model.
-
-    Raises:
-        ModelError: it is missing or damaged.
-    """
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ModelError(f"{file} is missing; fetch the whole model") from None
-    except ValueError as error:
-        raise ModelError(f"{file} is not JSON ({error}); fetch it again") from None
-
-
-def _object(file: Path) -> Mapping[str, Any]:
-    found = read_json(file)
-    if not isinstance(found, dict):
-        raise ModelError(f"{file} is not a JSON object; fetch it again")
-    return found
-
-
-_WHY = "this is not computed here, and leaving it out would give wrong weights"
-
-
-def _refuse(file: Path, key: str, value: Any, why: str = _WHY) -> NoReturn:
-    raise ModelError(f"{file} says {key} = {value!r}; {why}")
