@@ -141,7 +141,18 @@ def test_what_holds_no_vectors_is_refused(tmp_path: Path, name: str, reason: str
 
 def test_queries_are_cut_where_the_model_ends(random_model: Callable[[str], Path], tmp_path: Path) -> None:
     folder = Path(shutil.copytree(random_model("bert"), tmp_path / "model"))
-    (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 4096}', encoding="utf-8")
+    modules = [("", "base.modules.transformer.Transformer"), ("pooling", "sparse_encoder.modules.splade_pooling.SpladePooling")]
+    listed = [
+        {"idx": at, "name": str(at), "path": path, "type": f"sentence_transformers.{kind}"} for at, (path, kind) in enumerate(modules)
+    ]
+    (folder / "pooling").mkdir()
+    files = {
+        "modules.json": listed,
+        "pooling/config.json": {"pooling_strategy": "max", "activation_function": "relu"},
+        "sentence_bert_config.json": {"max_seq_length": 4096, "transformer_task": "fill-mask"},
+    }
+    for name, content in files.items():
+        (folder / name).write_text(json.dumps(content), encoding="utf-8")
     model = SpladeModel.load(folder, device="cpu")
     assert model.lengths.queries == 320  # its positions
     source = write(tmp_path / "theirs", model.encode_documents(TEXTS.values()))
