@@ -30,6 +30,7 @@ from splade_lucene.pipeline.progress import progress
 from splade_lucene.pipeline.search import ImpactSearcher, search_queries
 from splade_lucene.records import ImpactVector, Passage
 from splade_lucene.vectors.check import check_vectors
+from splade_lucene.vectors.manifest import VectorSettings
 from splade_lucene.vectors.reader import read_vectors
 from splade_lucene.vectors.writer import VectorWriter
 
@@ -103,7 +104,7 @@ def measure(
     with tempfile.TemporaryDirectory() as temporary:
         encoded, index = Path(temporary) / "encoded", Path(temporary) / "index"
         record = model.record(query_max_length=lengths["query_max_length"], scale=quantization.scale)
-        settings = {"max_length": lengths["max_length"], "contents": False, "bits": quantization.bits}
+        settings = VectorSettings(lengths["max_length"], bits=quantization.bits)
         writer = VectorWriter(encoded, encoder=record, settings=settings)
         writer.write_shard(passages, vectors)
         manifest = writer.finish()

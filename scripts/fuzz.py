@@ -27,6 +27,7 @@ from splade_lucene.core.rejects import RejectPolicy
 from splade_lucene.errors import InputError
 from splade_lucene.evaluation.runs import read_run, write_run
 from splade_lucene.records import EncoderRecord, EncoderSide, ImpactVector, Passage, Qrel
+from splade_lucene.vectors.manifest import VectorSettings
 from splade_lucene.vectors.reader import read_vectors
 from splade_lucene.vectors.writer import VectorWriter
 
@@ -125,7 +126,7 @@ def _run(dice: random.Random) -> list[Any]:
 
 def _write_vectors(vectors: list[ImpactVector], folder: Path) -> Any:
     side = EncoderSide("m", None, "0", "0")
-    writer = VectorWriter(folder / "out", encoder=EncoderRecord(side, side, 64, 100, "fp32"), settings={}, overwrite=True)
+    writer = VectorWriter(folder / "out", encoder=EncoderRecord(side, side, 64, 100, "fp32"), settings=VectorSettings(), overwrite=True)
     writer.write_shard([Passage(vector.doc_id, "") for vector in vectors], vectors)
     writer.finish()
     return list(read_vectors(folder / "out"))

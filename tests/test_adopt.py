@@ -53,7 +53,7 @@ def test_vectors_of_anserini_are_adopted_and_searched(tiny: SpladeModel, tmp_pat
     manifest = read_manifest(tmp_path / "out")
     assert manifest is not None and manifest.complete
     assert manifest.encoder.origin == f"adopted from {source}" and manifest.encoder.scale == 51.2
-    assert manifest.settings["contents"] == contents and manifest.settings["max_length"] is None
+    assert manifest.settings.contents == contents and manifest.settings.max_length is None
     vectors = list(read_vectors(tmp_path / "out"))
     assert [dict(vector.vector) for vector in vectors] == impacts
     assert main(["index", str(tmp_path / "out"), str(tmp_path / "index")]) == 0

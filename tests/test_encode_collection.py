@@ -22,7 +22,7 @@ from splade_lucene.errors import InputError, ModelError
 from splade_lucene.pipeline import encode, passage_encoder
 from splade_lucene.records import Passage
 from splade_lucene.vectors.check import check_vectors
-from splade_lucene.vectors.manifest import read_manifest
+from splade_lucene.vectors.manifest import VectorSettings, read_manifest
 from splade_lucene.vectors.reader import read_vectors
 
 TEXTS = [
@@ -93,7 +93,7 @@ def test_vectors_are_those_of_the_model_and_the_manifest_counts_them(tiny: Splad
     assert manifest.complete and [shard.passages for shard in manifest.shards] == SHARDS
     assert (manifest.passages, manifest.empty, manifest.postings) == (14, expected.count({}), sum(map(len, expected)))
     assert manifest.encoder == tiny.record(query_max_length=16, scale=20)
-    assert manifest.settings == {"max_length": 32, "top_k": 5, "min_weight": 0.3, "bits": 5, "contents": False, "shard_size": 4}
+    assert manifest.settings == VectorSettings(32, 5, 0.3, 5, contents=False, shard_size=4)
     assert manifest.capped == sum(impact == 31 for vector in expected for impact in vector.values()) > 0
     assert advanced == [2] * 7
     for shard in manifest.shards:

@@ -29,6 +29,7 @@ from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
 from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.pipeline.encode import encode_collection
 from splade_lucene.records import Hit, ImpactVector, Passage, Query
+from splade_lucene.vectors.manifest import VectorSettings
 from splade_lucene.vectors.reader import read_vectors
 from splade_lucene.vectors.writer import VectorWriter
 from tests.oracle import brute_force
@@ -63,7 +64,7 @@ def scifact(tiny: SpladeModel, real_collection: Callable[[str], Path], tmp_path_
 
 def write_out(out: Path, tiny: SpladeModel, vectors: Mapping[str, Mapping[str, int]], *, contents: str | None = None) -> Path:
     record = tiny.record()
-    writer = VectorWriter(out, encoder=record, settings={"max_length": 64, "contents": contents is not None})
+    writer = VectorWriter(out, encoder=record, settings=VectorSettings(64, contents=contents is not None))
     writer.write_shard(
         [Passage(doc_id, "") for doc_id in vectors], [ImpactVector(doc_id, bag, contents) for doc_id, bag in vectors.items()]
     )

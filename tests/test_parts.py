@@ -14,12 +14,12 @@ from splade_lucene.cli.main import main
 from splade_lucene.errors import InputError
 from splade_lucene.records import EncoderRecord, ImpactVector, Passage
 from splade_lucene.vectors.check import check_vectors, merge_parts
-from splade_lucene.vectors.manifest import Manifest
+from splade_lucene.vectors.manifest import Manifest, VectorSettings
 from splade_lucene.vectors.parts import Part, parts_in
 from splade_lucene.vectors.writer import VectorWriter
 from tests.vector_factory import ENCODER
 
-SETTINGS = {"max_length": 128, "top_k": None, "contents": False, "shard_size": 2}
+SETTINGS = VectorSettings(128, shard_size=2)
 PASSAGES = [Passage(f"d{number}", f"text {number}") for number in range(9)]
 OF = 3
 
@@ -36,7 +36,7 @@ def write(
     stop: int = 99,
     overwrite: bool = False,
     encoder: EncoderRecord = ENCODER,
-    settings: dict[str, Any] = SETTINGS,
+    settings: VectorSettings = SETTINGS,
 ) -> Manifest:
     """Writes shards of two passages; is killed in the one with the number ``stop``."""
 
@@ -138,7 +138,7 @@ def test_missing_parts_are_named(tmp_path: Path) -> None:
     ("other", "reason"),
     [
         ({"encoder": replace(ENCODER, precision="bf16")}, "part 1/2 has the encoder value precision = fp32, part 2/2 has bf16"),
-        ({"settings": {**SETTINGS, "max_length": 64}}, "part 1/2 has the settings value max_length = 128, part 2/2 has 64"),
+        ({"settings": SETTINGS._replace(max_length=64)}, "part 1/2 has the settings value max_length = 128, part 2/2 has 64"),
         ({"passages": PASSAGES[:-1]}, "part 1/2 has the collection value passages = 9, part 2/2 has 8"),
         ({"passages": [PASSAGES[0]._replace(text="other"), *PASSAGES[1:]]}, "part 1/2 has the collection value sha256 = "),
     ],

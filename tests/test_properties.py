@@ -23,6 +23,7 @@ from splade_lucene.encoding.quantization import Quantization
 from splade_lucene.errors import InputError
 from splade_lucene.evaluation.runs import read_run, write_run
 from splade_lucene.records import Hit, ImpactVector, Passage, Qrel, Query
+from splade_lucene.vectors.manifest import VectorSettings
 from splade_lucene.vectors.reader import read_vectors
 from splade_lucene.vectors.writer import VectorWriter
 from tests.effort import rounds
@@ -179,7 +180,7 @@ def test_quantization(some: list[float], scale: int, top_k: int | None, min_weig
 @given(vectors)
 def test_vectors(some: list[ImpactVector]) -> None:
     def work(folder: Path) -> list[ImpactVector]:
-        writer = VectorWriter(folder / "out", encoder=ENCODER, settings={})
+        writer = VectorWriter(folder / "out", encoder=ENCODER, settings=VectorSettings())
         writer.write_shard([Passage(each.doc_id, "") for each in some], some)
         writer.finish()
         return list(read_vectors(folder / "out"))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.lucene.statistics import index_statistics
 from splade_lucene.lucene.updating import update_impact_index
 from splade_lucene.records import EncoderRecord, ImpactVector, Passage
+from splade_lucene.vectors.manifest import VectorSettings
 from splade_lucene.vectors.writer import VectorWriter
 from tests.deleting import mark_deleted
 from tests.oracle import brute_force
@@ -120,7 +122,7 @@ def test_a_list_of_ids_that_does_not_fit_is_refused(tmp_path: Path, old: list[Im
 
 
 def test_vectors_of_another_encoder_are_refused(tmp_path: Path, old: list[ImpactVector]) -> None:
-    others: list[tuple[str, EncoderRecord, dict[str, object]]] = [
+    others: list[tuple[str, EncoderRecord, dict[str, Any]]] = [
         ("scale", replace(ENCODER, scale=50), {}),
         ("document.weights_sha256", replace(ENCODER, document=replace(SIDE, weights_sha256="1")), {}),
         ("document.pooling", replace(ENCODER, document=replace(SIDE, pooling="sum")), {}),
@@ -128,7 +130,7 @@ def test_vectors_of_another_encoder_are_refused(tmp_path: Path, old: list[Impact
     ]
     for number, (key, encoder, settings) in enumerate(others):
         out = tmp_path / f"other{number}"
-        writer = VectorWriter(out, encoder=encoder, settings={"max_length": 256, "contents": False, **settings})
+        writer = VectorWriter(out, encoder=encoder, settings=VectorSettings(max_length=256)._replace(**settings))
         writer.write_shard([Passage("x", "")], [ImpactVector("x", {"t1": 1})])
         writer.finish()
         with pytest.raises(IndexMismatchError, match=f"was encoded with the .* value {key} = "):

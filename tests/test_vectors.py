@@ -16,12 +16,12 @@ from splade_lucene.core.files import file_sha256
 from splade_lucene.errors import InputError
 from splade_lucene.records import EncoderRecord, ImpactVector, Passage
 from splade_lucene.vectors.check import check_vectors
-from splade_lucene.vectors.manifest import Manifest, read_manifest
+from splade_lucene.vectors.manifest import Manifest, VectorSettings, read_manifest
 from splade_lucene.vectors.reader import read_vectors
 from splade_lucene.vectors.writer import VectorWriter
 from tests.vector_factory import ENCODER, SIDE
 
-SETTINGS = {"max_length": 128, "top_k": None, "contents": False}
+SETTINGS = VectorSettings(128)
 SHARDS = [[Passage("d1", "one", "Title"), Passage("d2", "two")], [Passage("d3", "three")]]
 VECTORS = [
     [ImpactVector("d1", {"token": 12, "##é": 1, '"\\': 3}), ImpactVector("d2", {})],
@@ -29,7 +29,7 @@ VECTORS = [
 ]
 
 
-def writer(out: Path, *, encoder: EncoderRecord = ENCODER, settings: dict[str, Any] = SETTINGS, overwrite: bool = False) -> VectorWriter:
+def writer(out: Path, *, encoder: EncoderRecord = ENCODER, settings: VectorSettings = SETTINGS, overwrite: bool = False) -> VectorWriter:
     return VectorWriter(out, encoder=encoder, settings=settings, overwrite=overwrite)
 
 
@@ -169,8 +169,8 @@ def test_a_collection_that_is_being_made_longer_is_not_complete(tmp_path: Path) 
             "document.revision=None (encoder); this run uses document.revision=abc",
         ),
         ({"encoder": replace(ENCODER, query=replace(SIDE, pooling="sum"))}, "query.pooling=max (encoder); this run uses query.pooling=sum"),
-        ({"settings": {**SETTINGS, "max_length": 256}}, "max_length=128 (settings); this run uses max_length=256"),
-        ({"settings": {**SETTINGS, "contents": True}}, "contents=False (settings); this run uses contents=True"),
+        ({"settings": SETTINGS._replace(max_length=256)}, "max_length=128 (settings); this run uses max_length=256"),
+        ({"settings": SETTINGS._replace(contents=True)}, "contents=False (settings); this run uses contents=True"),
     ],
 )
 def test_other_encoders_and_settings_are_refused_by_name_unless_overwritten(out: Path, other: dict[str, Any], reason: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from splade_lucene.records import EncoderRecord, EncoderSide, ImpactVector, Passage
+from splade_lucene.vectors.manifest import VectorSettings
 from splade_lucene.vectors.writer import VectorWriter
 
 SIDE = EncoderSide("m", None, "0", "0")
@@ -36,7 +37,7 @@ NASTY = [
 
 
 def write_vectors(out: Path, vectors: list[ImpactVector], shards: int = 1, *, contents: bool = False, scale: int = 100) -> Path:
-    writer = VectorWriter(out, encoder=replace(ENCODER, scale=scale), settings={"max_length": 256, "contents": contents})
+    writer = VectorWriter(out, encoder=replace(ENCODER, scale=scale), settings=VectorSettings(256, contents=contents))
     for number in range(shards):
         part = vectors[number::shards]
         writer.write_shard([Passage(vector.doc_id, "") for vector in part], part)

@@ -102,12 +102,13 @@ def run(args: argparse.Namespace) -> None:
     if args.show and to_stdout:
         args.usage_error("--show prints to stdout; give the run the name of a file")
     from splade_lucene.collections.queries import read_queries
-    from splade_lucene.evaluation.runs import write_run
-    from splade_lucene.evaluation.table import cost_columns, markdown_table
 
     queries = read_queries(args.queries, split=args.split, fields=query_fields(args))
     search = _search_engine if args.engine else _search_on_ray if args.ray else _search_index
     result = search(args, queries)
+    from splade_lucene.evaluation.runs import write_run
+    from splade_lucene.evaluation.table import cost_columns, markdown_table
+
     tag = args.tag or (args.engine.name if args.engine else "-".join(args.index[0].resolve().name.split()))
     write_run(args.output, result.run, tag=tag, notes=result.notes, format=args.format)
     hits = sum(map(len, result.run.values()))
@@ -125,13 +126,20 @@ def _search_index(args: argparse.Namespace, queries: Sequence[Query]) -> SearchR
     from splade_lucene.errors import IndexMismatchError
     from splade_lucene.lucene import jvm
     from splade_lucene.lucene.docids import read_docids
+    from splade_lucene.lucene.opening import warm_up
+    from splade_lucene.lucene.parts import find_index
     from splade_lucene.pipeline.lazy_encoder import FEW_QUERIES
-    from splade_lucene.pipeline.search import open_searcher, search_queries
 
     docids = None if args.filter is None else read_docids(args.filter)
-    jvm.start(heap=args.java_heap, brief=len(queries) <= FEW_QUERIES)
+    index, few = find_index(args.index[0] if len(args.index) == 1 else args.index), len(queries) <= FEW_QUERIES
+    jvm.start(heap=args.java_heap, brief=few)
+    if few:
+        warm_up(next(iter(index.cards)), index.card)
+    # While Java does that.
+    from splade_lucene.pipeline.search import open_searcher, search_queries
+
     with open_searcher(
-        args.index[0] if len(args.index) == 1 else args.index,
+        index,
         query_max_length=args.query_max_length,
         query_top_k=args.query_top_k,
         query_idf=args.query_idf,

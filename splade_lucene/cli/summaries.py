@@ -31,10 +31,10 @@ def print_vectors(out: Path, manifest: Manifest) -> None:
     settings, encoder = manifest.settings, manifest.encoder
     print(
         f"{out}: {manifest.passages:,} passages, {manifest.postings / max(1, manifest.passages):.1f} terms a passage, "
-        f"cut at {settings['max_length'] or 'an unknown number of'} tokens, model {encoder.model} in {encoder.precision}"
+        f"cut at {settings.max_length or 'an unknown number of'} tokens, model {encoder.model} in {encoder.precision}"
     )
     if manifest.capped:
-        share, limit = manifest.capped / manifest.postings, 2 ** settings["bits"] - 1
+        share, limit = manifest.capped / manifest.postings, 2 ** (settings.bits or 0) - 1
         print(f"{manifest.capped:,} impacts ({share:.2%}) are {limit}, the cap; a smaller --scale caps fewer", file=sys.stderr)
     if manifest.empty:
         print(f"{manifest.empty:,} passages quantized to nothing and cannot be found", file=sys.stderr)

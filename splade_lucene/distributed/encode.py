@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from splade_lucene.pipeline.encode import EncodingSettings, ModelSpec, needed_sh
 from splade_lucene.pipeline.passage_encoder import PassageEncoder
 from splade_lucene.pipeline.progress import Advance
 from splade_lucene.records import EncoderRecord, Passage
-from splade_lucene.vectors.manifest import SHARDS, Manifest, Shard
+from splade_lucene.vectors.manifest import SHARDS, Manifest, Shard, VectorSettings
 from splade_lucene.vectors.parts import recorded_kernels
 from splade_lucene.vectors.writer import PendingShard, VectorWriter, exclusive, place_shard
 
@@ -37,7 +37,7 @@ class MadeBy(NamedTuple):
     """What goes into the manifest of the encoder."""
 
     encoder: EncoderRecord
-    settings: Mapping[str, Any]
+    settings: VectorSettings
 
 
 class Made(NamedTuple):

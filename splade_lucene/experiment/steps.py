@@ -135,7 +135,7 @@ class Steps:
             threads = self._settings.index_threads
             return build_impact_index(vectors, self.index(system), threads=threads, overwrite=True, source=source, advance=advance)
 
-        return self._index(system, source, manifest.settings, build)
+        return self._index(system, source, manifest.settings.to_json(), build)
 
     def index(self, system: System) -> Path:
         """Where the index of a system is."""

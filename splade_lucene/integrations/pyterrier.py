@@ -26,7 +26,7 @@ from splade_lucene.errors import InputError
 from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.pipeline.search import ImpactSearcher
 from splade_lucene.records import Hit, ImpactVector, Passage
-from splade_lucene.vectors.manifest import SHARD_SIZE
+from splade_lucene.vectors.manifest import SHARD_SIZE, VectorSettings
 from splade_lucene.vectors.writer import VectorWriter
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class ImpactIndexer(pt.Indexer):
         encoder = self.encoder
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.path.parent, prefix=f".{self.path.name}.vectors.") as vectors:
-            settings = {"max_length": encoder.max_length, "top_k": encoder.top_k, "contents": False}
+            settings = VectorSettings(encoder.max_length, encoder.top_k)
             writer = VectorWriter(Path(vectors), encoder=encoder.record, settings=settings)
             seen = UniqueIds()
             rows = (self._vector(row, seen) for row in iter)

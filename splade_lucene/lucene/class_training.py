@@ -26,6 +26,7 @@ from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
 from splade_lucene.lucene.indexing import build_bm25_index, build_impact_index
 from splade_lucene.lucene.searcher import LuceneSearcher
 from splade_lucene.records import EncoderRecord, EncoderSide, ImpactVector, Passage
+from splade_lucene.vectors.manifest import VectorSettings
 from splade_lucene.vectors.writer import VectorWriter
 
 _LIST = "classes"
@@ -97,7 +98,7 @@ def _build_indexes(folder: Path) -> None:
     passages = [Passage(f"d{number}", f"search of documents {number}") for number in range(_DOCUMENTS)]
     vectors = [ImpactVector(passage.doc_id, {token: 10 + at for at, token in enumerate(passage.text.split())}) for passage in passages]
     side = EncoderSide("none", None, "", "")
-    writer = VectorWriter(folder / "vectors", encoder=EncoderRecord(side, side, 64, 100, "fp32"), settings={})
+    writer = VectorWriter(folder / "vectors", encoder=EncoderRecord(side, side, 64, 100, "fp32"), settings=VectorSettings())
     writer.write_shard(passages, vectors)
     writer.finish()
     build_impact_index(folder / "vectors", folder / "impact")

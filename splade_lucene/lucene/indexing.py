@@ -152,7 +152,7 @@ def index_vectors(
             manifest.empty,
             lucene_version(),
             manifest.encoder,
-            manifest.settings,
+            manifest.settings.to_json(),
             source=source or {},
             filter_fields=vectors.filter_fields,
         )
@@ -263,7 +263,7 @@ def check_contents(vectors: Path, manifest: Manifest) -> None:
     Raises:
         InputError: they do not.
     """
-    if not manifest.settings["contents"]:
+    if not manifest.settings.contents:
         raise InputError(vectors, "holds no text to store; encode with --store-contents")
 
 

@@ -16,7 +16,7 @@ from splade_lucene.lucene.card import IndexCard
 from splade_lucene.pipeline.pool import ModelSpec
 from splade_lucene.pipeline.progress import Advance
 from splade_lucene.records import FIRST_KERNELS, EncoderRecord, ImpactVector, Passage
-from splade_lucene.vectors.manifest import SHARD_SIZE, Manifest
+from splade_lucene.vectors.manifest import SHARD_SIZE, Manifest, VectorSettings
 from splade_lucene.vectors.reader import check_vector
 from splade_lucene.vectors.writer import VectorWriter, exclusive
 
@@ -85,15 +85,8 @@ def adopt_vectors(
     _check_scale(
         source, loaded, 1.0 if floats else scale, [(text, _weights(item)) for text, (_, _, item) in zip(texts, sample, strict=True)]
     )
-    settings: dict[str, Any] = {
-        "max_length": max_length,
-        "top_k": None,
-        "min_weight": None,
-        "bits": None,
-        "contents": all(isinstance(text, str) for text in texts),
-        "shard_size": SHARD_SIZE,
-    }
-    reader = _Reader(source, files, frozenset(loaded.vocabulary), scale if floats else None, contents=settings["contents"])
+    settings = VectorSettings(max_length, contents=all(isinstance(text, str) for text in texts))
+    reader = _Reader(source, files, frozenset(loaded.vocabulary), scale if floats else None, contents=settings.contents)
     with exclusive(out):
         writer = VectorWriter(out, encoder=record, settings=settings, overwrite=overwrite)
         vectors = iter(reader)
@@ -134,7 +127,7 @@ def adopt_index(
         _check_unknown(index, unknown, len(terms))
         _check_scale(index, loaded, scale, [(vector.contents, dict(vector.vector)) for vector in stored])
 
-    settings = {"max_length": max_length, "top_k": None, "min_weight": None, "bits": None, "contents": False}
+    settings = VectorSettings(max_length).to_json()
     return write_card_of(index, record, settings, check=check), len(unknown)
 
 

@@ -6,14 +6,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from splade_lucene.encoding.defaults import DEFAULT_SCALE
 from splade_lucene.encoding.quantization import Quantization
 from splade_lucene.pipeline.progress import Advance
 from splade_lucene.pipeline.split import check_split
 from splade_lucene.records import EncoderRecord, ImpactVector, Passage
-from splade_lucene.vectors.manifest import SHARD_SIZE, Shard
+from splade_lucene.vectors.manifest import SHARD_SIZE, Shard, VectorSettings
 from splade_lucene.vectors.writer import PendingShard, write_shard
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class ShardEncoder(Protocol):
     """
 
     encoder: EncoderRecord
-    settings: dict[str, Any]
+    settings: VectorSettings
 
     def encode(self, tasks: Iterator[Task], folder: Path, record: Record, advance: Advance) -> None:
         """Writes shards.
@@ -100,17 +100,17 @@ class PassageEncoder:
         model.check_query_length(record.query_max_length)
         self._quantization = Quantization(settings.scale, settings.top_k, settings.min_weight, settings.bits)
         self.encoder: EncoderRecord = record
-        self.settings: dict[str, Any] = {
-            "max_length": self._length,
-            "top_k": settings.top_k,
-            "min_weight": settings.min_weight,
-            "bits": settings.bits,
-            "contents": settings.store_contents,
-            "shard_size": settings.shard_size,
-        }
         check_split(settings.split_words, settings.overlap)
-        if settings.split_words is not None:
-            self.settings |= {"split_words": settings.split_words, "overlap": settings.overlap}
+        self.settings = VectorSettings(
+            self._length,
+            settings.top_k,
+            settings.min_weight,
+            settings.bits,
+            settings.store_contents,
+            settings.shard_size,
+            settings.split_words,
+            None if settings.split_words is None else settings.overlap,
+        )
 
     def encode(self, tasks: Iterable[Task], folder: Path, record: Record, advance: Advance) -> None:
         """Writes shards: while the passages of one are encoded, those that follow are read, and those before are written.

@@ -20,7 +20,7 @@ from splade_lucene.errors import SpladeLuceneError
 from splade_lucene.pipeline.passage_encoder import EncodingSettings, Record, Task
 from splade_lucene.pipeline.progress import Advance
 from splade_lucene.records import EncoderRecord
-from splade_lucene.vectors.manifest import Shard
+from splade_lucene.vectors.manifest import Shard, VectorSettings
 from splade_lucene.vectors.writer import PendingShard
 
 # Shards that a worker has at a time: while it encodes one, the next is waiting for it.
@@ -72,7 +72,7 @@ class WorkerPool:
     """
 
     encoder: EncoderRecord
-    settings: dict[str, Any]
+    settings: VectorSettings
 
     def __init__(self, model: ModelSpec, settings: EncodingSettings, workers: int) -> None:
         self._job: dict[str, Any] = {"model": model._asdict(), "settings": settings._asdict()}
@@ -92,7 +92,7 @@ class WorkerPool:
                     made_by[number] = self._workers[number].receive()
             if any(each != made_by[0] for each in made_by):
                 raise SpladeLuceneError("the workers do not agree on the encoder; give --device and --precision instead of auto")
-            self.encoder, self.settings = EncoderRecord.from_json(made_by[0]["encoder"]), made_by[0]["settings"]
+            self.encoder, self.settings = EncoderRecord.from_json(made_by[0]["encoder"]), VectorSettings(**made_by[0]["settings"])
             self._stack = stack.pop_all()
         return self
 

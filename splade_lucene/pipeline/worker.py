@@ -48,7 +48,7 @@ def _work(tasks: queue.SimpleQueue[dict[str, Any]], answers: IO[str]) -> None:
     job = tasks.get()
     model = job["model"] | {"device": worker_device(job["model"]["device"], job["number"])}
     encoder = PassageEncoder(SpladeModel.load(**model), EncodingSettings(**job["settings"]))
-    _say(answers, encoder=encoder.encoder.to_json(), settings=encoder.settings)
+    _say(answers, encoder=encoder.encoder.to_json(), settings=encoder.settings._asdict())
     while True:
         task = tasks.get()
         shard = PendingShard(*task["needed"]), [Passage(*passage) for passage in task["passages"]]

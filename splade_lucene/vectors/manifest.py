@@ -17,6 +17,7 @@ FILE = "manifest.json"
 SHARDS = "vectors"
 # Passages in one file of vectors. Anserini indexes one file per thread; a larger shard loses more work when interrupted.
 SHARD_SIZE = 4096
+_OF_SPLIT = ("split_words", "overlap")
 
 
 def shard_file(number: int) -> str:
@@ -63,20 +64,47 @@ class Shard(NamedTuple):
         return shard_number(self.file)
 
 
+class VectorSettings(NamedTuple):
+    """How passages became vectors.
+
+    Attributes:
+        max_length: tokens that passages were cut at; None if that is not known.
+        top_k: the K largest weights of each passage were kept; None for all.
+        min_weight: weights from here on were kept; None for all.
+        bits: impacts are at most ``2^bits - 1``; None for no cap.
+        contents: whether the texts of passages are beside their vectors.
+        shard_size: the number of passages in a shard.
+        split_words: documents were cut into passages of that many words; None if they are whole.
+        overlap: words that two passages of a document share; None if they are whole.
+    """
+
+    max_length: int | None = None
+    top_k: int | None = None
+    min_weight: float | None = None
+    bits: int | None = None
+    contents: bool = False
+    shard_size: int = SHARD_SIZE
+    split_words: int | None = None
+    overlap: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON holds it, what concerns split documents only where they are."""
+        return {name: value for name, value in self._asdict().items() if name not in _OF_SPLIT or value is not None}
+
+
 class Manifest(NamedTuple):
     """What ``manifest.json`` says.
 
     Attributes:
         encoder: what encoded the passages, and what encodes queries for them.
-        settings: how passages were encoded: ``max_length``, ``top_k``, ``min_weight``, ``bits``, ``contents``; and ``shard_size``,
-            the number of passages in a shard.
+        settings: how passages were encoded.
         shards: the finished shards, in order.
         complete: whether the whole collection is in them.
         rejected: how many bad lines of the collection were left out; ``rejected.jsonl`` lists them.
     """
 
     encoder: EncoderRecord
-    settings: Mapping[str, Any]
+    settings: VectorSettings
     shards: tuple[Shard, ...] = ()
     complete: bool = False
     rejected: int = 0
@@ -143,7 +171,8 @@ def manifest_from(data: Mapping[str, Any], file: Path) -> Manifest:
         shards = tuple(Shard(**shard) for shard in data["shards"])
         for shard in shards:
             shard_number(shard.file)
-        return Manifest(EncoderRecord.from_json(data["encoder"]), data["settings"], shards, data["complete"], data.get("rejected", 0))
+        settings = VectorSettings(**data["settings"])
+        return Manifest(EncoderRecord.from_json(data["encoder"]), settings, shards, data["complete"], data.get("rejected", 0))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(file, f"is not a manifest of splade-lucene ({error!r}); encode again with --overwrite") from None
 
@@ -158,7 +187,7 @@ def write_manifest(file: Path, manifest: Manifest, *, kind: str = FORMAT, **more
         more: what else it says.
     """
     shards = [shard._asdict() for shard in manifest.shards]
-    data = manifest._asdict() | {"encoder": manifest.encoder.to_json(), "shards": shards}
+    data = manifest._asdict() | {"encoder": manifest.encoder.to_json(), "settings": manifest.settings.to_json(), "shards": shards}
     totals = {"passages": manifest.passages, "empty": manifest.empty, "postings": manifest.postings}
     with atomic_file(file) as stream:
         json.dump({"format": kind, **data, **totals, **more}, stream, indent=1)

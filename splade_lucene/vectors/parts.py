@@ -147,7 +147,7 @@ def _all_finished(vectors: Path, of: int, found: Sequence[PartManifest]) -> None
 def _belong_together(vectors: Path, first: PartManifest, part: PartManifest) -> None:
     kinds: list[tuple[str, Mapping[str, Any], Mapping[str, Any]]] = [
         ("encoder", first.manifest.encoder.flat(), part.manifest.encoder.flat()),
-        ("settings", first.manifest.settings, part.manifest.settings),
+        ("settings", first.manifest.settings.to_json(), part.manifest.settings.to_json()),
         ("collection", _fields(first), _fields(part)),
     ]
     for what, one, other in kinds:

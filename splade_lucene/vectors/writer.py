@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
@@ -17,10 +17,10 @@ from splade_lucene.errors import InputError
 from splade_lucene.records import EncoderRecord, ImpactVector, Passage
 from splade_lucene.vectors.manifest import (
     FILE,
-    SHARD_SIZE,
     SHARDS,
     Manifest,
     Shard,
+    VectorSettings,
     check_unchanged,
     read_manifest,
     shard_file,
@@ -78,7 +78,7 @@ class VectorWriter:
     """
 
     def __init__(
-        self, out: Path, *, encoder: EncoderRecord, settings: Mapping[str, Any], part: Part | None = None, overwrite: bool = False
+        self, out: Path, *, encoder: EncoderRecord, settings: VectorSettings, part: Part | None = None, overwrite: bool = False
     ) -> None:
         self._out, self.part = out, part or Part()
         self._alone = self.part.of == 1
@@ -103,9 +103,7 @@ class VectorWriter:
                 (out / FILE).unlink(missing_ok=True)
         else:
             check_unchanged("encoder", before.encoder.flat(), encoder.flat(), out)
-            # Manifests from before it could be chosen do not say it.
-            size = {"shard_size": SHARD_SIZE}
-            check_unchanged("settings", size | dict(before.settings), size | dict(settings), out)
+            check_unchanged("settings", before.settings.to_json(), settings.to_json(), out)
             self._manifest = before
         if not self._merged:
             self._remove_unlisted()
@@ -129,7 +127,7 @@ class VectorWriter:
         Raises:
             InputError: the shard was made from other passages.
         """
-        stored = bool(self._manifest.settings.get("contents"))
+        stored = self._manifest.settings.contents
         needed = PendingShard(self._shards, _source_sha256(passages, fields=stored), len(passages))
         self._shards += 1
         self._passages += len(passages)
@@ -156,7 +154,7 @@ class VectorWriter:
         """
         needed = self.needs(passages)
         if needed is not None:
-            self.record(write_shard(self._out, needed, vectors, bits=self._manifest.settings.get("bits")))
+            self.record(write_shard(self._out, needed, vectors, bits=self._manifest.settings.bits))
 
     def record(self, shard: Shard) -> None:
         """Records a shard that was written."""

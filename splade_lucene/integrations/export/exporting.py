@@ -148,7 +148,7 @@ def export_vectors(
             facts,
             tuple(exporter.remarks),
             encoder_record,
-            manifest.settings,
+            manifest.settings.to_json(),
             exporter.batches,
             made_from,
         )
