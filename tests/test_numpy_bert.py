@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from splade_lucene.collections.queries import read_queries
+from splade_lucene.encoding.defaults import FEW_QUERIES
 from splade_lucene.encoding.loading import find_model
 from splade_lucene.encoding.model import SpladeModel
 from splade_lucene.encoding.numpy_bert import NumpyModel, read_numpy_model
 from splade_lucene.errors import ModelError
 from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.pipeline.encode import encode_collection
-from splade_lucene.pipeline.lazy_encoder import FEW_QUERIES
 from splade_lucene.pipeline.search import ImpactSearcher, search_queries
 from splade_lucene.records import Passage, Query
 

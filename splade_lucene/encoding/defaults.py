@@ -13,6 +13,8 @@ IDF = "idf"
 MAX_SCALE = 2**20
 # From 2^24 on not even one impact is exact in the single precision of Lucene's scores.
 MAX_BITS = 24
+# Queries that are encoded without torch, where the model allows it: more, and importing torch is soon made up for.
+FEW_QUERIES = 32
 # Rows of an output layer beyond its tokenizer: rounding up to a multiple of 256 and some tokens in reserve. More is another vocabulary.
 MOST_UNUSED = 512
 

@@ -8,15 +8,13 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from splade_lucene.encoding.defaults import FEW_QUERIES
 from splade_lucene.pipeline.query_encoder import BoundEncoder, bind_encoder
 from splade_lucene.pipeline.query_idf import QueryIdf
 from splade_lucene.records import EncoderRecord
 
 if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel
-
-# Queries that are encoded without torch, where the model allows it: more, and importing torch is soon made up for.
-FEW_QUERIES = 32
 
 
 class LazyEncoder:

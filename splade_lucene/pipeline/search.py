@@ -162,7 +162,7 @@ class SearchResult(NamedTuple):
 
 
 def open_searcher(
-    index: AnyIndex,
+    index: AnyIndex | FoundIndex,
     *,
     query_max_length: int | None = None,
     query_top_k: int | None = None,
