@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -41,10 +40,6 @@ public final class Entry {
 
   private static Object answer(String name, Map<String, Object> given) throws IOException {
     return switch (name) {
-      case "warm up" -> {
-        new Warming(Path.of(text(given, "index")), flag(given, "impacts")).start();
-        yield null;
-      }
       case "docids" -> Docids.all((IndexReader) given.get("reader"));
       case "some docids" -> Docids.some((IndexReader) given.get("reader"), Integer.parseInt(text(given, "most")));
       case "docids are unique" -> Docids.unique((IndexReader) given.get("reader")) ? 1 : 0;

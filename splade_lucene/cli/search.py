@@ -128,18 +128,15 @@ def _search_index(args: argparse.Namespace, queries: Sequence[Query]) -> SearchR
     from splade_lucene.errors import IndexMismatchError
     from splade_lucene.lucene import jvm
     from splade_lucene.lucene.docids import read_docids
-    from splade_lucene.lucene.opening import warm_up
     from splade_lucene.lucene.parts import find_index
 
     docids = None if args.filter is None else read_docids(args.filter)
     index, few = find_index(args.index[0] if len(args.index) == 1 else args.index), len(queries) <= FEW_QUERIES
     jvm.start(heap=args.java_heap, brief=few)
     if few:
-        warm_up(next(iter(index.cards)), index.card)
         # Read when NumPy is imported. Of several threads each waits for the others at every layer, busily, and a query is too little
         # work for that: beside other processes BERT-base takes ten times as long with two.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # While Java does that.
     from splade_lucene.pipeline.search import open_searcher, search_queries
 
     with open_searcher(

@@ -8,7 +8,6 @@ from typing import Any
 from splade_lucene.errors import IndexMismatchError, JavaError
 from splade_lucene.lucene import jvm
 from splade_lucene.lucene.card import IndexCard, read_card
-from splade_lucene.lucene.entry import call
 from splade_lucene.lucene.java import lucene_version, open_reader
 
 
@@ -33,12 +32,6 @@ def open_index(index: Path, card: IndexCard) -> Any:
             f"{index}, written by Lucene {card.lucene}, cannot be opened by Lucene {lucene_version()} "
             f"({jvm.reason(error)}); build the index again"
         ) from None
-
-
-def warm_up(index: Path, card: IndexCard) -> None:
-    """Has Java load its classes for searching an index in a thread of Java's own; returns at once."""
-    path = str(index.absolute())
-    call("warm up", index=path, impacts=card.kind == "impact")
 
 
 def check_integrity(index: Path | str) -> None:
