@@ -280,10 +280,12 @@ def test_bad_judgments_are_one_sentence(dataset: Path, tmp_path: Path, qrels: An
         read_judgments(dataset, given, Corpus(dataset).doc_ids)
 
 
-def test_passages_without_titles_and_standard_input_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_passages_without_titles_and_standard_input_are_refused(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "plain.tsv").write_text("d1\ta text\nd2\tanother\n", encoding="utf-8")
     with pytest.raises(InputError, match="has 0 passages with a title and a text"):
         sources.title_source(Corpus(tmp_path / "plain.tsv"), rows=4, seed=1)
+    assert train(tmp_path / "plain.tsv", tmp_path / "model", "--model", base) == 1
+    assert "at least 50 titles are needed" in capsys.readouterr().err and not (tmp_path / "model.training").exists()
     assert train(Path("-"), tmp_path / "model") == 1
     assert "reads the passages several times" in capsys.readouterr().err
 

@@ -94,7 +94,12 @@ def train_model(request: Request, out: Path, *, overwrite: bool = False) -> Repo
         raise InputError(out, "exists already; give another name or --overwrite")
     work, cheaper = working_folder(out), request.qrels is None or bool(request.settings.budget)
     with locked(work):
-        original, source = _prepare(request, work, overwrite)
+        try:
+            original, source = _prepare(request, work, overwrite)
+        except SpladeLuceneError:
+            if work.is_dir() and [file.name for file in work.iterdir()] == [_STARTED]:
+                shutil.rmtree(work)  # nothing was done yet
+            raise
         if request.settings.device == "auto":
             request = request._replace(settings=request.settings._replace(device=original.device_type))
         choosing, verdict = (_evaluator(part, request.settings) for part in (source.choosing, source.verdict))
