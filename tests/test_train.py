@@ -24,7 +24,7 @@ from splade_lucene.encoding.defaults import Lengths
 from splade_lucene.encoding.model import SpladeModel
 from splade_lucene.errors import InputError, SpladeLuceneError
 from splade_lucene.records import Hit, Qrel, Query
-from splade_lucene.training import extra, sources, trial
+from splade_lucene.training import extra, sources, watch
 from splade_lucene.training.corpus import Corpus
 from splade_lucene.training.examples import number_examples
 from splade_lucene.training.heldout import Evaluator, Measured, choose_pool
@@ -152,14 +152,14 @@ def test_a_run_that_was_cut_off_resumes_and_ends_as_if_it_had_not_been(
     options = ("--model", base, "--qrels", "train", *RECIPE, *ANY_COST)
     assert train(dataset, tmp_path / "whole", *options) == 0
     with monkeypatch.context() as patched:
-        check_batch = trial._Watch._check_batch
+        check_batch = watch.Watch._check_batch
 
         def cut_off(self: Any, state: Any) -> None:
             if state.global_step == 4:
                 raise KeyboardInterrupt
             check_batch(self, state)
 
-        patched.setattr(trial._Watch, "_check_batch", cut_off)
+        patched.setattr(watch.Watch, "_check_batch", cut_off)
         assert train(dataset, tmp_path / "cut", *options) == 130
     assert not (tmp_path / "cut").exists()
     checkpoints = tmp_path / "cut.training" / "run" / "checkpoints"

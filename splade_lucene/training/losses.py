@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
-from sentence_transformers.sparse_encoder.losses import SparseMultipleNegativesRankingLoss
+from sentence_transformers.sparse_encoder.losses import SparseDistillKLDivLoss, SparseMultipleNegativesRankingLoss
+from sentence_transformers.util import pairwise_dot_score
 from torch import Tensor
 
 
@@ -30,6 +31,28 @@ def batch_cost(queries: Tensor, documents: Tensor) -> BatchCost:
         of_queries, of_documents = (queries > 0).float(), (documents > 0).float()
         shared = (of_queries.mean(dim=0) * of_documents.mean(dim=0)).sum()
         return BatchCost(float(shared), float(of_queries.sum(dim=1).mean()), float(of_documents.sum(dim=1).mean()))
+
+
+class DistillationLoss(SparseDistillKLDivLoss):
+    """sentence-transformers' distillation, which also tells what a batch costs.
+
+    Args:
+        model: sentence-transformers' model.
+        scale: factor of the model's scores before the softmax; the teacher's are taken as they are.
+
+    Attributes:
+        cost: of the last batch.
+    """
+
+    def __init__(self, model: Any, scale: float) -> None:
+        super().__init__(model, similarity_fct=pairwise_dot_score, student_temperature=1 / scale, teacher_temperature=1.0)
+        self.cost: BatchCost | None = None
+
+    def compute_loss_from_embeddings(self, embeddings: list[Tensor], labels: Tensor) -> Tensor:
+        """The divergence of the teacher's scores of a row's passages, batch × passages, and the model's."""
+        self.cost = batch_cost(embeddings[0], torch.cat(embeddings[1:]))
+        found: Tensor = super().compute_loss_from_embeddings(embeddings, labels)
+        return found
 
 
 class MaskedRankingLoss(SparseMultipleNegativesRankingLoss):

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel
     from splade_lucene.training.card import Report
     from splade_lucene.training.encoder import TrainedEncoder
-    from splade_lucene.training.trial import Job
+    from splade_lucene.training.watch import Job
 
 # A recipe is tried for this share of the steps.
 _TRIED = 5
@@ -88,7 +88,8 @@ def train_model(request: Request, out: Path, *, overwrite: bool = False) -> Repo
     """
     require_packages()
     from splade_lucene.training.card import Report, write_card
-    from splade_lucene.training.trial import Job, run_trial
+    from splade_lucene.training.trial import run_trial
+    from splade_lucene.training.watch import Job
 
     if out.exists() and not overwrite:
         raise InputError(out, "exists already; give another name or --overwrite")
@@ -254,7 +255,8 @@ def _choose_recipe(job: Job, recipes: Sequence[Recipe], work: Path) -> tuple[Rec
     Raises:
         SpladeLuceneError: all collapsed.
     """
-    from splade_lucene.training.trial import CollapsedError, run_trial
+    from splade_lucene.training.trial import run_trial
+    from splade_lucene.training.watch import CollapsedError
 
     if len(recipes) == 1:
         return recipes[0], ()
