@@ -27,10 +27,12 @@ from typing import Any, cast
 
 import numpy as np
 from growing import growing, write
+from growth_times import STOCK, Measured, draw, rows
 from search_peers import PEERS, Seismic, built, recall, settle
 
 from splade_lucene.collections.queries import read_queries
 from splade_lucene.encoding.model import SpladeModel
+from splade_lucene.evaluation.cost import latency
 from splade_lucene.evaluation.table import markdown_table
 from splade_lucene.lucene import jvm
 from splade_lucene.lucene.card import folder_bytes
@@ -43,7 +45,7 @@ from splade_lucene.vectors.check import check_vectors
 Impacts = Mapping[str, int]
 Search = Callable[[Impacts, int], list[Hit]]
 
-IN_MEMORY, FROM_DISK, SCORER, STOCK = "in memory", "from disk", "from disk, Lucene's scorer", "LuceneImpactSearcher"
+IN_MEMORY, FROM_DISK, SCORER = "in memory", "from disk", "from disk, Lucene's scorer"
 
 
 def main() -> None:
@@ -56,11 +58,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--peers", type=int, default=300_000, metavar="N", help="other engines up to N documents (default: %(default)s)")
     parser.add_argument("--systems", nargs="+", default=list(PEERS), choices=list(PEERS), help="which of them (default: all)")
-    seismic = "tokens of a query that Seismic looks at, and its factor: the larger both, the less it misses (default: 10,0.7)"
+    seismic = "tokens of a query that Seismic looks at, and its factor: with more tokens and a smaller one it misses less (default: 10,0.7)"
     parser.add_argument("--seismic", nargs="+", default=["10,0.7"], metavar="CUT,FACTOR", help=seismic)
     parser.add_argument("--heap", default="4g")
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--prepare", action="store_true")
+    parser.add_argument("--results", type=Path, metavar="FILE", help="keeps latencies; table and plot are of all that it has")
     parser.add_argument("--plot", type=Path)
     args = parser.parse_args()
     if args.prepare and not args.keep:
@@ -73,7 +76,7 @@ def main() -> None:
     queries = model.encode_queries(texts, max_length=length, scale=scale)
     sizes: list[dict[str, str]] = []
     opening: list[dict[str, str]] = []
-    times: list[dict[str, Any]] = []
+    times: list[Measured] = []
     for size in args.sizes:
         peers = args.systems if size <= args.peers else []
         with tempfile.TemporaryDirectory() if args.keep is None else nullcontext(args.keep / str(size)) as kept:
@@ -88,6 +91,7 @@ def main() -> None:
             times += found
             print(markdown_table(rows(found)), end="\n\n", flush=True)
             print(markdown_table(in_threads(size, systems, queries)), end="\n\n", flush=True)
+    times = kept(args.results, times)
     for table in (sizes, opening, rows(times)):
         if table:
             print(markdown_table(table), end="\n\n")
@@ -209,7 +213,7 @@ def in_threads(size: int, systems: Mapping[str, Any], queries: Sequence[Impacts]
     return found
 
 
-def measure(size: int, opened: Mapping[str, Any], queries: Sequence[Impacts], rounds: int) -> list[dict[str, Any]]:
+def measure(size: int, opened: Mapping[str, Any], queries: Sequence[Impacts], rounds: int) -> list[Measured]:
     """Times all systems on all queries in turns: wall time, and processor time of this thread, which other work disturbs least."""
     systems = {name: search_of(system) for name, system in opened.items()}
     settle()
@@ -233,44 +237,10 @@ def measure(size: int, opened: Mapping[str, Any], queries: Sequence[Impacts], ro
                     raise SystemExit(f"the hits of {query} differ in memory, from disk and with Lucene's scorer")
                 for name in names:
                     recalled[name] += recall(hits[name], hits[IN_MEMORY]) / len(queries) / (rounds + 1)
-        found += [
-            {"documents": size, "k": k, "system": name, "wall": wall[name], "busy": busy[name], "recall": recalled[name]}
-            for name in systems
-        ]
+        for name in systems:
+            mean, p50, p99 = latency([each / 1e3 for each in wall[name]])
+            found.append(Measured(size, k, name, mean, p50, p99, float(np.mean(busy[name])), recalled[name]))
     return found
-
-
-def rows(times: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """The table of latencies."""
-    stock_ms = {(row["documents"], row["k"]): np.mean(row["wall"]) for row in times if row["system"] == STOCK}
-    return [
-        {
-            "documents": f"{row['documents']:,}",
-            "k": str(row["k"]),
-            "system": row["system"],
-            "mean ms": f"{np.mean(row['wall']):.2f}",
-            "p50": f"{np.median(row['wall']):.2f}",
-            "p99": f"{np.percentile(row['wall'], 99):.2f}",
-            "processor ms": f"{np.mean(row['busy']):.2f}",
-            "times as fast": f"{stock_ms[row['documents'], row['k']] / np.mean(row['wall']):.1f}",
-            "recall": f"{row['recall']:.3f}",
-        }
-        for row in times
-    ]
-
-
-def draw(times: Sequence[Mapping[str, Any]], file: Path) -> None:
-    """Processor time over documents, both axes logarithmic, one picture for each k."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 3.2), layout="constrained")
-    for axes, k in zip(figure.subplots(1, 2, sharey=True), (10, 1000), strict=True):
-        for name in dict.fromkeys(row["system"] for row in times):
-            points = [(row["documents"], np.mean(row["busy"])) for row in times if (row["system"], row["k"]) == (name, k)]
-            axes.plot(*zip(*points, strict=True), "o-", label=name)
-        axes.set(xlabel="documents", ylabel="processor ms per query", xscale="log", yscale="log", title=f"k={k}")
-    figure.axes[0].legend(fontsize="small")
-    figure.savefig(file)
 
 
 if __name__ == "__main__":

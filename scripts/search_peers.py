@@ -62,7 +62,7 @@ class Seismic:
     Args:
         folder: as from ``build``.
         cut: the number of tokens of a query that are looked at.
-        factor: the larger, the fewer blocks are skipped.
+        factor: the larger, the more blocks are skipped.
 
     Raises:
         ImportError: it is not installed.
