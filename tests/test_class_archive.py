@@ -15,6 +15,7 @@ from splade_lucene.lucene import class_archive, class_training, examination, jvm
 from splade_lucene.lucene.class_archive import SETTING, ClassArchive, archive_of
 from splade_lucene.lucene.indexing import build_bm25_index
 from splade_lucene.records import Passage
+from tests.test_jvm import JAVAS
 
 # ln 2, the idf of a word in one of two documents, by 1 / 1.9, its weight in a document of mean length.
 RUN = "q1 Q0 d2 1 0.3648 index\n"
@@ -143,6 +144,19 @@ def test_a_failure_is_kept_said_and_not_tried_again(tmp_path: Path, index: Path,
     assert search(index, tmp_path / "cache").returncode == 0
     time.sleep(1)
     assert sorted((tmp_path / "cache").iterdir()) == before
+
+
+@pytest.mark.skipif(not any(version and version > 21 for version in JAVAS), reason="no Java later than 21 in /usr/lib/jvm")
+def test_a_newer_java_has_an_archive_as_well(index: Path, tmp_path: Path) -> None:
+    newest = {"JAVA_HOME": str(JAVAS[max(version for version in JAVAS if version)])}
+    command = [sys.executable, "-m", "splade_lucene.lucene.class_training"]
+    environment = {**os.environ, SETTING: str(tmp_path), **newest}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    result = search(index, tmp_path, **newest)
+    assert (result.returncode, result.stdout) == (0, RUN)
+    assert "sharing" in result.stderr
+    assert len(result.stderr.splitlines()) == 4  # the table, and that Java mapped the archive
 
 
 def test_the_archive_of_another_user_is_not_run(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:

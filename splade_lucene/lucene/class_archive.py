@@ -17,7 +17,9 @@ from typing import NamedTuple
 # The environment variable that names the cache folder; ``off`` for none.
 SETTING = "SPLADE_LUCENE_CACHE"
 # To be raised where what is in the archive, or how it is made, changes.
-_FORMAT = "1"
+_FORMAT = "2"
+# Lucene 10 calls the operating system's memory functions, of which Java would warn. An archive made without it is of less use with it.
+NATIVE_ACCESS = "--enable-native-access=ALL-UNNAMED"
 # Of our own Java classes.
 CLASSES = Path(__file__).absolute().parent / "classes"
 
@@ -43,8 +45,8 @@ class ClassArchive(NamedTuple):
             return False
 
     def options(self) -> list[str]:
-        """What starts Java with it. Of an archive that does not fit, Java says so on standard output unless it is told not to."""
-        return [f"-XX:SharedArchiveFile={self.file}", "-Xshare:auto", "-Xlog:disable", "-Xlog:all=error:stderr"]
+        """What starts Java with it. Of an archive that does not fit, Java says so on standard output unless its log is off."""
+        return [f"-XX:SharedArchiveFile={self.file}", "-Xshare:auto", "-Xlog:disable"]
 
 
 def cache_folder() -> Path | None:

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from splade_lucene.errors import JavaError
 from splade_lucene.lucene import jvm
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher
-from splade_lucene.lucene.class_archive import CLASSES, ClassArchive, archive_of
+from splade_lucene.lucene.class_archive import CLASSES, NATIVE_ACCESS, ClassArchive, archive_of
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
 from splade_lucene.lucene.indexing import build_bm25_index, build_impact_index
 from splade_lucene.lucene.searcher import LuceneSearcher
@@ -70,8 +70,8 @@ def _make(archive: ClassArchive) -> None:
         _build_indexes(folder)
         _run([sys.executable, "-m", "splade_lucene.lucene.class_training", str(folder)])
         files = [f"-XX:SharedClassListFile={folder / _LIST}", f"-XX:SharedArchiveFile={made}"]
-        silent = ["-Xlog:disable", "-Xlog:all=error:stderr"]
-        _run([str(home / "bin" / "java"), "-Xshare:dump", *files, *silent, "-XX:+UseG1GC", "-cp", f"{anserini}{os.pathsep}{archive.jar}"])
+        options = ["-Xlog:disable", "-Xlog:all=error:stderr", "-XX:+UseG1GC", NATIVE_ACCESS, "-cp", f"{anserini}{os.pathsep}{archive.jar}"]
+        _run([str(home / "bin" / "java"), "-Xshare:dump", *files, *options])
         made.replace(archive.file)
 
 

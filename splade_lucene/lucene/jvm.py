@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from splade_lucene.errors import JavaError
-from splade_lucene.lucene.class_archive import CLASSES, ClassArchive, archive_of, make_in_background
+from splade_lucene.lucene.class_archive import CLASSES, NATIVE_ACCESS, ClassArchive, archive_of, make_in_background
 
 # Anserini's class files need it.
 MIN_JAVA = 21
@@ -90,8 +90,7 @@ def start_jvm(*, heap: str = DEFAULT_HEAP, brief: bool = False) -> None:
             if brief:
                 jnius_config.add_options(*_BRIEF)
             # -Xrs leaves SIGINT to Python: Ctrl-C raises KeyboardInterrupt instead of ending the process in the JVM.
-            # Lucene 10 calls the operating system's memory functions, of which Java would warn.
-            jnius_config.add_options(f"-Xmx{heap}", "-Xrs", "--enable-native-access=ALL-UNNAMED")
+            jnius_config.add_options(f"-Xmx{heap}", "-Xrs", NATIVE_ACCESS)
             if (java_version(home) or 0) >= _WARNS_OF_UNSAFE:
                 jnius_config.add_options("--sun-misc-unsafe-memory-access=allow")
             _import_jnius(home)
