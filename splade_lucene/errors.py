@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import re
-import zipfile
-from pathlib import Path
 
 _REMEDIES = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free disk space and run the same command again"),
@@ -22,12 +20,12 @@ class InputError(SpladeLuceneError):
     """A file or folder that the user gave cannot be used.
 
     Args:
-        path: the file or folder.
+        path: the file or folder, or what names it.
         problem: what is wrong and what to do, without the place.
         line: the line number, counted from 1.
     """
 
-    def __init__(self, path: Path | zipfile.Path | str, problem: str, line: int | None = None) -> None:
+    def __init__(self, path: object, problem: str, line: int | None = None) -> None:
         self.path, self.problem, self.line = path, problem, line
         place = f"{path}" if line is None else f"{path}, line {line}"
         super().__init__(f"{place}: {problem}")

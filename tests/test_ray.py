@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import subprocess
@@ -25,6 +26,7 @@ from splade_lucene.evaluation.runs import read_notes
 from splade_lucene.pipeline.encode import EncodingSettings, encode_collection
 from splade_lucene.pipeline.search import ImpactSearcher
 from splade_lucene.records import Passage
+from tests.object_store import object_store
 from tests.ray_cluster import Nodes, kill_worker, nodes
 
 if TYPE_CHECKING:
@@ -67,20 +69,22 @@ def test_whatever_dies_the_bytes_are_those_of_one_process(cluster: Nodes, tiny: 
     assert files(tmp_path / "ray") == files(tmp_path / "one")
 
 
-def test_a_run_whose_driver_was_killed_is_resumed_without_ray(cluster: Nodes, tiny: SpladeModel, tmp_path: Path) -> None:
-    corpus, out = tmp_path / "corpus.jsonl", tmp_path / "ray"
-    corpus.write_text("".join(json.dumps({"_id": each.doc_id, "text": each.text}) + "\n" for each in PASSAGES))
+def test_a_run_over_a_url_whose_driver_was_killed_is_resumed_without_ray(cluster: Nodes, tiny: SpladeModel, tmp_path: Path) -> None:
+    out, corpus = tmp_path / "ray", "".join(json.dumps({"_id": each.doc_id, "text": each.text}) + "\n" for each in PASSAGES)
     encode_collection(PASSAGES, tmp_path / "one", tiny, **SETTINGS._asdict())
-    command = ["encode", str(corpus), str(out), "--model", "tiny", "--max-length", "32", "--shard-size", "8", "--store-contents"]
-    driver = subprocess.Popen([sys.executable, "-m", "splade_lucene.cli.main", *command, "--ray", cluster.address])
-    deadline = time.monotonic() + 120
-    while not (out / "vectors" / "part-00001.jsonl").is_file():
-        assert driver.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    driver.kill()
-    driver.wait()
-    assert main(command) == 0
+    with object_store() as store:
+        store.files["data/corpus.jsonl.gz"] = gzip.compress(corpus.encode())
+        command = ["encode", store.s3("data/corpus.jsonl.gz"), str(out), "--model", "tiny", "--max-length", "32", "--shard-size", "8"]
+        command.append("--store-contents")
+        driver = subprocess.Popen([sys.executable, "-m", "splade_lucene.cli.main", *command, "--ray", cluster.address])
+        deadline = time.monotonic() + 120
+        while not (out / "vectors" / "part-00001.jsonl").is_file():
+            assert driver.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        driver.kill()
+        driver.wait()
+        assert main(command) == 0
     assert files(out) == files(tmp_path / "one")
 
 

@@ -25,6 +25,8 @@ from splade_lucene.cli.options import (
     fields,
     folder,
     model_spec,
+    output_file,
+    place,
     positive,
     scale,
     topic_fields,
@@ -64,9 +66,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "a data set from files",
         "DATASET is then its name: msmarco, dl19 and dl20 are shown beside published figures. Passages with the query's id are kept.",
     )
-    files.add_argument("--corpus", type=Path, metavar="FILE|DIR", help=CORPUS_HELP)
-    files.add_argument("--queries", type=Path, metavar="FILE", help=QUERIES_HELP)
-    files.add_argument("--qrels", type=Path, metavar="FILE", help=QRELS_HELP)
+    files.add_argument("--corpus", type=place, metavar="FILE|DIR", help=CORPUS_HELP)
+    files.add_argument("--queries", type=place, metavar="FILE", help=QUERIES_HELP)
+    files.add_argument("--qrels", type=place, metavar="FILE", help=QRELS_HELP)
     add_fields(files)
     add_topic_field(files)
     parser.add_argument(
@@ -101,7 +103,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="keep a passage with the query's id, which BEIR leaves out; for folders where passages and queries share ids by chance",
     )
     parser.add_argument("--expect", type=Path, metavar="FILE", help="YAML of expected scores; exit status 1 with the rows that differ")
-    parser.add_argument("--write-expect", type=Path, metavar="FILE", help="write the scores to such a file")
+    parser.add_argument("--write-expect", type=output_file, metavar="FILE", help="write the scores to such a file")
     parser.add_argument(
         "--index-threads", type=positive, default=1, help="more make the size of an index vary by some bytes (default: %(default)s)"
     )

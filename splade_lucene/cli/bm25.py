@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from splade_lucene.cli.options import (
     CORPUS_HELP,
@@ -16,6 +15,7 @@ from splade_lucene.cli.options import (
     folder,
     fraction,
     from_0,
+    place,
 )
 from splade_lucene.lucene.defaults import DEFAULT_B, DEFAULT_K1, DEFAULT_LANGUAGE, ENGLISH_ANALYZERS, LANGUAGES, WHITESPACE
 
@@ -25,7 +25,7 @@ HELP = "build a BM25 index from passages"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument("corpus", type=Path, help=CORPUS_HELP)
+    parser.add_argument("corpus", type=place, help=CORPUS_HELP)
     parser.add_argument("index", type=folder, help="index folder to make")
     parser.add_argument("--multifield", action="store_true", help="index title and text as two fields of equal weight (default: joined)")
     parser.add_argument("--language", choices=LANGUAGES, metavar="CODE", default=DEFAULT_LANGUAGE, help=f"{_LANGUAGES} (default: en)")

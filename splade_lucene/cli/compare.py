@@ -7,7 +7,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from splade_lucene.cli.options import QRELS_HELP, folder
+from splade_lucene.cli.options import QRELS_HELP, folder, place
 from splade_lucene.evaluation.measures import DEFAULT_MEASURES
 
 HELP = "compare TREC runs with a baseline, query by query"
@@ -15,7 +15,7 @@ HELP = "compare TREC runs with a baseline, query by query"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument("qrels", type=Path, help=QRELS_HELP)
+    parser.add_argument("qrels", type=place, help=QRELS_HELP)
     parser.add_argument("baseline", metavar="BASELINE", type=Path, help="run of TREC or MS MARCO; - is stdin")
     parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="run of TREC or MS MARCO; - is stdin")
     parser.add_argument("--measures", default=DEFAULT_MEASURES, help="names of ir_measures, or of trec_eval (default: %(default)r)")

@@ -6,7 +6,6 @@ import argparse
 import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 from splade_lucene.cli.options import (
     CORPUS_HELP,
@@ -21,6 +20,7 @@ from splade_lucene.cli.options import (
     folder,
     model_spec,
     part,
+    place,
     positive,
     scale,
     weight,
@@ -33,7 +33,7 @@ HELP = "encode passages into impact vectors"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument("corpus", type=Path, help=CORPUS_HELP)
+    parser.add_argument("corpus", type=place, help=CORPUS_HELP)
     parser.add_argument("vectors", type=folder, help="folder to write: vectors/*.jsonl and manifest.json")
     add_fields(parser)
     add_model(parser)

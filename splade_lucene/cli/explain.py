@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import redirect_stdout
-from pathlib import Path
 
-from splade_lucene.cli.options import add_device, add_java_heap, add_model, folder, model_spec, positive
+from splade_lucene.cli.options import add_device, add_java_heap, add_model, folder, model_spec, output_file, positive
 from splade_lucene.core.streams import is_standard
 from splade_lucene.encoding.defaults import DEFAULT_MODEL
 
@@ -22,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument("--max-length", type=positive, help="maximum length of the text in tokens (default: as for passages)")
     parser.add_argument("--card", action="store_true", help="print exactly what the model card's snippet prints")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="draw the text and its expansion as an HTML page; - is stdout")
+    parser.add_argument("--html", type=output_file, metavar="FILE", help="draw the text and its expansion as an HTML page; - is stdout")
     hits = parser.add_argument_group("why a document got its score")
     hits.add_argument("--index", type=folder, help="impact index; it names the model")
     hits.add_argument("--bm25", type=folder, metavar="INDEX", help="BM25 index, explained beside it or alone")

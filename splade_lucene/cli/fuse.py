@@ -7,7 +7,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from splade_lucene.cli.options import from_0, positive, run_tag
+from splade_lucene.cli.options import from_0, output_file, positive, run_tag
 
 HELP = "fuse TREC runs into one"
 
@@ -16,7 +16,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="run of TREC or MS MARCO; - is stdin")
     parser.add_argument(
-        "--output", metavar="RUN", type=Path, required=True, help="run to write, - is stdout; RUN.json beside it says how it was made"
+        "--output",
+        metavar="RUN",
+        type=output_file,
+        required=True,
+        help="run to write, - is stdout; RUN.json beside it says how it was made",
     )
     parser.add_argument(
         "--method",

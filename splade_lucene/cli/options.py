@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from splade_lucene.core.ids import is_usable
 from splade_lucene.core.processors import usable_processors
+from splade_lucene.core.streams import AnyPath, as_path
 from splade_lucene.encoding.defaults import DEFAULT_MODEL, IDF, MAX_BITS, MAX_SCALE, TINY
 from splade_lucene.errors import EngineError
 from splade_lucene.integrations.engines.address import EngineAddress, parse_address
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
     from splade_lucene.collections.queries import QueryFields
     from splade_lucene.pipeline.pool import ModelSpec
 
-CORPUS_HELP = "passages: BEIR folder, dataset saved on disk, or JSONL, TSV, CSV or Parquet file or folder, plain or gzip; - is stdin"
-QUERIES_HELP = "BEIR folder, or file of queries: JSONL, TSV, CSV, TREC topics, Parquet, or one per line; - is stdin"
-QRELS_HELP = "BEIR or TREC qrels, or a BEIR folder for its test split; - is stdin"
+CORPUS_HELP = "passages: BEIR folder, saved dataset, or JSONL, TSV, CSV or Parquet file or folder, plain or gzip, or its URL; - is stdin"
+QUERIES_HELP = "BEIR folder, or file of queries: JSONL, TSV, CSV, TREC topics, Parquet, or one per line; or its URL; - is stdin"
+QRELS_HELP = "BEIR or TREC qrels, or a BEIR folder for its test split; or its URL; - is stdin"
 
 
 def positive(text: str) -> int:
@@ -115,7 +116,24 @@ def folder(text: str) -> Path:
     """The name of a folder, for argparse."""
     if text == "-":
         raise argparse.ArgumentTypeError("expected a folder, not standard input or output; give its name")
-    return Path(text)
+    return _here(text)
+
+
+def output_file(text: str) -> Path:
+    """The name of a file to write, or ``-``, for argparse."""
+    return _here(text)
+
+
+def place(text: str) -> AnyPath:
+    """What a file or folder to read is called, or its URL, for argparse."""
+    return as_path(text)
+
+
+def _here(text: str) -> Path:
+    found = as_path(text)
+    if not isinstance(found, Path):
+        raise argparse.ArgumentTypeError(f"{found} is a URL; results are written here, whole or not at all: give a local name")
+    return found
 
 
 def _names(separator: str) -> Callable[[str], tuple[str, ...]]:

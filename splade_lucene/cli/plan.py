@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 from itertools import cycle, islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from splade_lucene.cli.options import CORPUS_HELP, add_device, add_java_heap, add_model, bits, positive, weight
+from splade_lucene.cli.options import CORPUS_HELP, add_device, add_java_heap, add_model, bits, place, positive, weight
 from splade_lucene.encoding.defaults import DEFAULT_SCALE
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ HELP = "estimate what a collection will cost"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument("corpus", nargs="?", type=Path, help=f"{CORPUS_HELP}; left out, --documents and --words describe it")
+    parser.add_argument("corpus", nargs="?", type=place, help=f"{CORPUS_HELP}; left out, --documents and --words describe it")
     parser.add_argument("--documents", type=positive, metavar="N", help="number of passages (default: counted or estimated)")
     parser.add_argument(
         "--words", type=positive, metavar="N", help="without a corpus: words per passage, taken from Python's documentation"

@@ -20,6 +20,8 @@ from splade_lucene.cli.options import (
     add_threads,
     engine_address,
     folder,
+    output_file,
+    place,
     positive,
     query_fields,
     run_tag,
@@ -36,8 +38,10 @@ HELP = "search an index of either kind and write a TREC run"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument("index", nargs="*", type=folder, help="index folder, which names its encoder; or several, searched as one index")
-    parser.add_argument("queries", type=Path, help=QUERIES_HELP)
-    parser.add_argument("output", metavar="RUN", type=Path, help="run to write, - is stdout; RUN.json beside it says how it was made")
+    parser.add_argument("queries", type=place, help=QUERIES_HELP)
+    parser.add_argument(
+        "output", metavar="RUN", type=output_file, help="run to write, - is stdout; RUN.json beside it says how it was made"
+    )
     parser.add_argument(
         "--format",
         choices=["trec", "msmarco"],

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from splade_lucene.collections.beir_names import ALL, FORUMS, PUBLIC, collection_name, ir_datasets_id
 from splade_lucene.collections.irds import IrDatasetsCollection
 from splade_lucene.collections.judged import MAX_UNPACKED, BeirCollection, JudgedCollection, beir_folders
-from splade_lucene.core.streams import AnyPath
+from splade_lucene.core.remote import RemotePath
+from splade_lucene.core.streams import AnyPath, as_path
 from splade_lucene.errors import InputError, SpladeLuceneError
 
 GROUPS = {"beir": PUBLIC, "cqadupstack": FORUMS}
@@ -42,8 +43,8 @@ def find_collections(
     """What a list of names stands for. Nothing is read yet but the names of files.
 
     Args:
-        specs: each a BEIR folder or zip, the name of a BEIR collection, ``beir`` for the 13 public ones, ``cqadupstack`` for its 12, or
-            an ir_datasets id. What is on disk under the name takes precedence.
+        specs: each a BEIR folder or zip, or the URL of one, the name of a BEIR collection, ``beir`` for the 13 public
+            ones, ``cqadupstack`` for its 12, or an ir_datasets id. What is on disk under the name takes precedence.
         split: of the judgments in folders and zips.
         data: a folder where BEIR collections are looked for by name before ir_datasets is asked: ``scifact/`` or ``scifact.zip``.
         max_unpacked: bytes; a zip that would unpack to more is refused when it is opened.
@@ -67,6 +68,8 @@ def _find(spec: str, places: _Places) -> Iterator[Candidate]:
     if spec in GROUPS and not _holds_collections(Path(spec)):
         for name in GROUPS[spec]:
             yield from _find_beir(name, places)
+    elif isinstance(place := as_path(spec), RemotePath):
+        yield from _on_disk(place, places)
     elif Path(spec).exists():
         yield from _on_disk(Path(spec), places)
     elif spec in ALL:
@@ -100,7 +103,7 @@ def _find_beir(name: str, places: _Places) -> Iterator[Candidate]:
         yield Candidate(name, _missing(name, hint))
 
 
-def _on_disk(path: Path, places: _Places) -> Iterator[Candidate]:
+def _on_disk(path: Path | RemotePath, places: _Places) -> Iterator[Candidate]:
     try:
         folders = beir_folders(path, max_unpacked=places.max_unpacked)
     except InputError as error:

@@ -13,6 +13,7 @@ from typing import cast
 from splade_lucene.collections.fields import Fields
 from splade_lucene.collections.passages import CORPUS, passage_files, read_passages
 from splade_lucene.collections.queries import QueryFields, read_qrels, read_queries, split_qrels
+from splade_lucene.core.remote import RemotePath
 from splade_lucene.core.streams import AnyPath, open_bytes
 from splade_lucene.errors import InputError
 from splade_lucene.records import Passage, Qrel, Query
@@ -143,11 +144,11 @@ def _sha256(files: Sequence[AnyPath], more: bytes = b"") -> str:
     return digest.hexdigest()
 
 
-def beir_folders(path: Path, *, max_unpacked: int = MAX_UNPACKED) -> dict[str, AnyPath]:
+def beir_folders(path: Path | RemotePath, *, max_unpacked: int = MAX_UNPACKED) -> dict[str, AnyPath]:
     """The BEIR collections in a folder or zip: itself, or those one level below (the forums of cqadupstack, say).
 
     Args:
-        path: the folder or zip.
+        path: the folder or zip, or the URL of one.
         max_unpacked: bytes that all files of a zip may have together.
 
     Returns:
@@ -156,7 +157,12 @@ def beir_folders(path: Path, *, max_unpacked: int = MAX_UNPACKED) -> dict[str, A
     Raises:
         InputError: there is none, or the zip is damaged, encrypted, too large or names files outside itself.
     """
-    found = _in_folder(path) if path.is_dir() else _in_zip(path, max_unpacked)
+    if isinstance(path, RemotePath):
+        # Over HTTP a folder is only known by its files.
+        at_url: dict[str, AnyPath] = {path.name: path} if _has_corpus(path) else {}
+        found = at_url if at_url or path.suffix != ".zip" else _in_zip(path, max_unpacked)
+    else:
+        found = _in_folder(path) if path.is_dir() else _in_zip(path, max_unpacked)
     if not found:
         raise InputError(path, "holds no corpus.jsonl; give a BEIR folder or zip, or an ir_datasets id")
     return found
@@ -171,14 +177,15 @@ def _in_folder(path: Path) -> dict[str, AnyPath]:
     return {f"{own_name}-{each.name}" if own_name == "cqadupstack" else each.name: each for each in below}
 
 
-def _has_corpus(path: Path) -> bool:
+def _has_corpus(path: Path | RemotePath) -> bool:
     # A folder called corpus alone is no sign: a collection of files may lie in one.
     return any((path / name).is_file() for name in CORPUS) or ((path / CORPUS[-1]).is_dir() and (path / "qrels").is_dir())
 
 
-def _in_zip(path: Path, max_unpacked: int) -> dict[str, AnyPath]:
+def _in_zip(path: Path | RemotePath, max_unpacked: int) -> dict[str, AnyPath]:
     try:
-        archive = zipfile.ZipFile(path)
+        archive = zipfile.ZipFile(path if isinstance(path, Path) else path.open())
+        archive.filename = str(path)
     except (zipfile.BadZipFile, OSError) as error:
         raise InputError(path, f"is not a readable zip ({error}); fetch it again, or give a BEIR folder") from None
     for member in archive.infolist():

@@ -11,7 +11,8 @@ from splade_lucene.collections.formats.arrow import dataset_files
 from splade_lucene.collections.formats.base import Format, Row
 from splade_lucene.collections.formats.registry import SUFFIXES, find_format, format_by_suffix
 from splade_lucene.core.rejects import RejectPolicy
-from splade_lucene.core.streams import AnyPath, is_standard
+from splade_lucene.core.remote import RemotePath
+from splade_lucene.core.streams import AnyPath, as_path, is_standard
 from splade_lucene.core.unique_ids import UniqueIds
 from splade_lucene.errors import InputError
 from splade_lucene.records import Passage
@@ -29,9 +30,10 @@ def read_passages(
 
     Args:
         path: a BEIR folder (with ``corpus.jsonl``), a dataset that ``datasets`` saved on disk, a folder of JSONL, JSON, TSV, CSV or
-            Parquet files (read in the order of their names), one such file, or ``-`` for standard input. Text files may be
-            ``.gz``. Records have the fields of BEIR (``_id``, ``title``, ``text``), Pyserini (``id``, ``contents``) or MS MARCO
-            v2 (``pid`` and ``passage``; ``docid``, ``title``, ``headings`` and ``segment`` or ``body``).
+            Parquet files (read in the order of their names), one such file, or ``-`` for standard input; or the URL of a folder or
+            file, such as ``s3://bucket/folder`` or ``https://host/corpus.jsonl.gz``. Text files may be ``.gz``. Records have the
+            fields of BEIR (``_id``, ``title``, ``text``), Pyserini (``id``, ``contents``) or MS MARCO v2 (``pid`` and ``passage``;
+            ``docid``, ``title``, ``headings`` and ``segment`` or ``body``).
         bad: told of each record that is not a passage; stops at the first if None.
         fields: which fields are the id and the text, if others.
         keep_fields: keep what else a record holds as :attr:`Passage.fields`.
@@ -43,11 +45,12 @@ def read_passages(
         InputError: no such collection, a file that cannot be read or holds nothing, or a record that is not a passage: no such
             object, no text, or an id that TREC files cannot carry, or a duplicate one.
     """
-    path = Path(path) if isinstance(path, str) else path
+    path = as_path(path)
     bad = RejectPolicy() if bad is None else bad
     seen = UniqueIds()
     for file in passage_files(path):
         before = len(seen) + len(bad.rejected)
+        version = file.version() if isinstance(file, RemotePath) else ()
         for line, passage in read_passage_file(file, bad, fields, keep_fields=keep_fields):
             try:
                 check_id(passage.doc_id, seen, file, line)
@@ -57,6 +60,8 @@ def read_passages(
                 yield passage
         if len(seen) + len(bad.rejected) == before:
             raise InputError(file, "holds no passages; fetch it again or remove it")
+        if isinstance(file, RemotePath) and file.version() != version:
+            raise InputError(file, "changed while it was read; run the command again with --overwrite")
     if not seen:
         first = bad.rejected[0]
         raise InputError(first.file, f"{first.reason} (as all {len(bad.rejected)} lines of {path} are bad)", first.line)
@@ -112,7 +117,7 @@ def passages_of(records: Iterable[Mapping[str, Any]], fields: Fields | None = No
         yield passage
 
 
-def estimate_passages(path: Path | str) -> int:
+def estimate_passages(path: AnyPath | str) -> int:
     """Roughly how many passages a collection has, without reading all of it: for the time that is left.
 
     Args:
@@ -125,7 +130,7 @@ def estimate_passages(path: Path | str) -> int:
     Raises:
         InputError: no such collection.
     """
-    files = passage_files(Path(path))
+    files = passage_files(as_path(path))
     return round(sum(_format(file).estimate(file) for file in files if not is_standard(file)))
 
 

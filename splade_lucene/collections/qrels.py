@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from splade_lucene.collections.formats.arrow import PARQUET
@@ -13,7 +12,7 @@ from splade_lucene.collections.formats.registry import format_by_suffix
 from splade_lucene.core.files import Lines, check_ids
 from splade_lucene.core.notices import notice
 from splade_lucene.core.rejects import RejectPolicy
-from splade_lucene.core.streams import AnyPath, is_standard
+from splade_lucene.core.streams import AnyPath, as_path, is_standard
 from splade_lucene.errors import InputError
 from splade_lucene.records import Qrel
 
@@ -64,7 +63,7 @@ def read_qrels(path: AnyPath | str) -> list[Qrel]:
         InputError: the file is missing, empty or malformed, judges a pair twice with different relevance, or has four columns without
             a header of which the last is always 0: then it is not in TREC's order.
     """
-    path = Path(path) if isinstance(path, str) else path
+    path = as_path(path)
     if not is_standard(path) and path.is_dir():
         path = split_qrels(path, "test")
     reader = _Reader(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NamedTuple, cast
 
 from splade_lucene.collections.fields import Fields, check_id, query_of
@@ -13,7 +12,7 @@ from splade_lucene.collections.qrels import read_qrels, split_qrels
 from splade_lucene.core.files import Lines
 from splade_lucene.core.notices import notice
 from splade_lucene.core.rejects import RejectPolicy
-from splade_lucene.core.streams import AnyPath, is_standard
+from splade_lucene.core.streams import AnyPath, as_path, is_standard
 from splade_lucene.core.unique_ids import UniqueIds
 from splade_lucene.errors import InputError
 from splade_lucene.records import Query
@@ -53,11 +52,11 @@ def read_queries(path: AnyPath | str, *, split: str | None = None, fields: Query
     Raises:
         InputError: the file is missing or malformed, an id is repeated, nothing is left, or there is no such split.
     """
-    path = Path(path) if isinstance(path, str) else path
+    path = as_path(path)
     if not is_standard(path) and path.is_dir():
         files, folder = _in_folder(path), path
         if split is None and not every:
-            split = "test" if (path / "qrels").is_dir() else None
+            split = "test" if (path / "qrels").is_dir() or (path / "qrels" / "test.tsv").is_file() else None
             if split is None:
                 notice(f"{path}: has no folder qrels, so all its queries are taken")
     else:

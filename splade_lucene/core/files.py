@@ -22,6 +22,7 @@ from splade_lucene.core.atomic import OLD, TEMPORARY, naming, prefix, remove_sta
 from splade_lucene.core.ids import RULE, is_usable
 from splade_lucene.core.locks import locked
 from splade_lucene.core.rejects import Rejected, RejectPolicy
+from splade_lucene.core.remote import refuse_url
 from splade_lucene.core.streams import AnyPath, is_standard, open_bytes, standard_output
 from splade_lucene.errors import InputError
 
@@ -63,7 +64,7 @@ class Lines:
                     if text is not None:
                         yield text
         except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
-            kind = "gzip" if isinstance(self.path, Path) else "zip"
+            kind = "zip" if isinstance(self.path, zipfile.Path) else "gzip"
             raise InputError(self.path, f"damaged {kind} data ({error}); fetch the file again", self.number or None) from None
         except OSError as error:
             raise InputError(self.path, f"cannot be read ({error.strerror or error}); check its name and permissions") from None
@@ -150,6 +151,7 @@ def atomic_file(path: Path) -> Iterator[IO[str]]:
         with standard_output() as stream:
             yield stream
         return
+    refuse_url(path)
     if path.exists() and not path.is_file():
         raise InputError(path, "is not a regular file, refusing to overwrite it; give another name")
     path.parent.mkdir(parents=True, exist_ok=True)

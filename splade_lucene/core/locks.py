@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from splade_lucene.core.remote import refuse_url
 from splade_lucene.errors import InputError
 
 
@@ -21,11 +22,12 @@ def locked(path: Path) -> Iterator[None]:
         path: the file or folder that will be written; it need not exist.
 
     Raises:
-        InputError: another process is writing it.
+        InputError: another process is writing it, or it is a URL.
         OSError: the folder that it is in cannot be written.
     """
     from filelock import FileLock, Timeout  # takes long to import for those who only read
 
+    refuse_url(path)
     path = path.resolve()
     file = path.with_name(f".{path.name}.lock")
     lock = FileLock(file, mode=0o600, blocking=False)

@@ -14,15 +14,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TextIO, cast
 
+from splade_lucene.core.remote import RemotePath, is_url, local_path
 from splade_lucene.errors import InputError
 
-AnyPath = Path | zipfile.Path
-"""A file or folder, on disk or in a zip archive; ``Path("-")`` is standard input or output."""
+AnyPath = Path | zipfile.Path | RemotePath
+"""A file or folder, on disk, in a zip archive or at a URL; ``Path("-")`` is standard input or output."""
 
 STANDARD = Path("-")
 # Bytes of the first line that are looked at to tell what kind of file this is.
 _HEAD = 1 << 16
 _GZIP_MAGIC = b"\x1f\x8b"
+
+
+def as_path(name: AnyPath | str) -> AnyPath:
+    """What a user's name of a file or folder means: a URL, or a path on disk."""
+    if not isinstance(name, str):
+        return name
+    if not is_url(name) or Path(name).exists():
+        return Path(name)
+    return local_path(name) or RemotePath(name)
 
 
 def is_standard(path: AnyPath) -> bool:
@@ -31,7 +41,7 @@ def is_standard(path: AnyPath) -> bool:
 
 
 def open_bytes(path: AnyPath) -> IO[bytes]:
-    """Opens a file, plain, gzip (by its name; standard input by its first bytes) or in a zip archive, for its uncompressed bytes.
+    """Opens a file, plain, gzip (by its name; standard input by its first bytes), in a zip archive or at a URL, for its uncompressed bytes.
 
     Raises:
         InputError: it is standard input, which was read before.
@@ -40,6 +50,8 @@ def open_bytes(path: AnyPath) -> IO[bytes]:
         return _standard_input().open()
     if isinstance(path, Path) and path.suffix == ".gz":
         return gzip.open(path, "rb")  # type: ignore[return-value]  # GzipFile is IO[bytes] in all but name
+    if isinstance(path, RemotePath) and path.suffix == ".gz":
+        return gzip.open(path.open(), "rb")  # type: ignore[return-value]  # as above
     return path.open("rb")
 
 
@@ -56,13 +68,13 @@ def first_line(path: AnyPath) -> bytes:
 
 
 @contextmanager
-def as_file(path: Path) -> Iterator[Path]:
-    """The file itself, or a temporary one with what standard input holds, for work that reads a file more than once."""
-    if not is_standard(path):
+def as_file(path: Path | RemotePath) -> Iterator[Path]:
+    """The file itself, or a temporary one with what standard input or a URL holds, for work that reads a file more than once."""
+    if isinstance(path, Path) and not is_standard(path):
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="splade-lucene-") as folder:
-        copy = Path(folder) / "stdin"
+        copy = Path(folder) / ("stdin" if isinstance(path, Path) else path.stem if path.suffix == ".gz" else path.name)
         with open_bytes(path) as source, copy.open("wb") as target:
             shutil.copyfileobj(source, target)
         yield copy

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from splade_lucene.core.files import atomic_file, file_sha256, write_rejected
 from splade_lucene.core.locks import locked
 from splade_lucene.core.rejects import Rejected
+from splade_lucene.core.remote import refuse_url
 from splade_lucene.errors import InputError
 from splade_lucene.records import EncoderRecord, ImpactVector, Passage
 from splade_lucene.vectors.manifest import (
@@ -53,6 +54,7 @@ def exclusive(out: Path, part: Part | None = None) -> AbstractContextManager[Non
     Raises:
         InputError: another process is writing it.
     """
+    refuse_url(out)
     return locked(out if part is None or part.of == 1 else out.resolve().with_name(f"{out.resolve().name}.{part.number}-of-{part.of}"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,20 +51,20 @@ def _json(file: AnyPath) -> dict[str, Any]:
 
 
 def _read_parquet(file: AnyPath, bad: RejectPolicy, wanted: Collection[str] | None) -> Iterator[Row]:
-    def batches(path: Path) -> Iterator[RecordBatch]:
+    def batches() -> Iterator[RecordBatch]:
         import pyarrow.parquet
 
-        with pyarrow.parquet.ParquetFile(path) as source:
+        with _opened(file) as opened, pyarrow.parquet.ParquetFile(opened) as source:
             yield from source.iter_batches(batch_size=_ROWS, columns=_columns(source.schema_arrow.names, wanted))
 
     return _rows(file, batches)
 
 
 def _read_arrow(file: AnyPath, bad: RejectPolicy, wanted: Collection[str] | None) -> Iterator[Row]:
-    def batches(path: Path) -> Iterator[RecordBatch]:
+    def batches() -> Iterator[RecordBatch]:
         import pyarrow.ipc
 
-        with pyarrow.memory_map(str(path)) as source, pyarrow.ipc.open_stream(source) as stream:
+        with _opened(file) as source, pyarrow.ipc.open_stream(source) as stream:
             columns = _columns(stream.schema.names, wanted)
             for batch in stream:
                 chosen = batch.select(columns)
@@ -79,15 +80,18 @@ def _columns(names: list[str], wanted: Collection[str] | None) -> list[str]:
     return chosen if len(chosen) > 1 else names
 
 
-def _rows(file: AnyPath, batches: Callable[[Path], Iterator[RecordBatch]]) -> Iterator[Row]:
+def _rows(file: AnyPath, batches: Callable[[], Iterator[RecordBatch]]) -> Iterator[Row]:
     number = 0
-    path = _on_disk(file)
+    if is_standard(file):
+        raise InputError(file, "Parquet cannot be read from standard input; name the file")
+    if isinstance(file, zipfile.Path):
+        raise InputError(file, "Parquet and Arrow files are not read within a zip; unpack it")
     try:
         import pyarrow
     except ImportError:
         raise InputError(file, "reading it needs pyarrow: pip install pyarrow") from None
     try:
-        for batch in batches(path):
+        for batch in batches():
             for fields in batch.to_pylist():
                 number += 1
                 yield Row(number, fields)
@@ -96,19 +100,19 @@ def _rows(file: AnyPath, batches: Callable[[Path], Iterator[RecordBatch]]) -> It
         raise InputError(file, f"cannot be read ({reason}); write or fetch the file again", number or None) from None
 
 
-def _on_disk(file: AnyPath) -> Path:
-    if is_standard(file):
-        raise InputError(file, "Parquet cannot be read from standard input; name the file")
-    if not isinstance(file, Path):
-        raise InputError(file, "Parquet and Arrow files are not read within a zip; unpack it")
-    return file
+def _opened(file: AnyPath) -> Any:
+    """The bytes of a file, for Arrow: mapped into memory where it is on disk."""
+    import pyarrow
+
+    return pyarrow.memory_map(str(file)) if isinstance(file, Path) else file.open("rb")
 
 
 def _estimate_parquet(file: AnyPath) -> float:
     try:
         import pyarrow.parquet
 
-        return float(pyarrow.parquet.read_metadata(_on_disk(file)).num_rows)
+        with _opened(file) as source:
+            return float(pyarrow.parquet.read_metadata(source).num_rows)
     except Exception:  # reading it says what is wrong; Arrow raises whatever its file systems do
         return 0.0
 
@@ -118,7 +122,9 @@ def _estimate_arrow(file: AnyPath) -> float:
     try:
         import pyarrow.ipc
 
-        with pyarrow.memory_map(str(_on_disk(file))) as source, pyarrow.ipc.open_stream(source) as stream:
+        if not isinstance(file, Path):  # all of it would have to be fetched
+            return 0.0
+        with _opened(file) as source, pyarrow.ipc.open_stream(source) as stream:
             return float(sum(batch.num_rows for batch in stream))
     except Exception:  # as above
         return 0.0
