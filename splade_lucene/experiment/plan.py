@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import cycle, islice
+from itertools import cycle, islice, pairwise
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
@@ -29,8 +29,8 @@ from splade_lucene.vectors.writer import VectorWriter
 if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel
 
-# Passages looked through for the sample, the sample, and those that are encoded before times count.
-_LOOKED_AT, SAMPLE, _WARM = 100_000, 1024, 32
+# Passages looked through for the sample, the sample, those that are encoded before times count, and the first of those that do.
+_LOOKED_AT, SAMPLE, _WARM, _FIRST = 100_000, 1024, 32, 64
 # Documents of the index that stands for a larger one: copies of the sample, so the terms are as frequent as they will be. Another one of
 # a quarter of them shows how latency grows.
 _COPIES, _QUARTER = 20_000, 4
@@ -86,13 +86,12 @@ class Plan(NamedTuple):
     indexed: int
 
 
-def sample_collection(passages: Iterable[Passage], documents: int | None = None, *, seed: int = 1) -> Collection:
-    """Draws a sample from the first hundred thousand passages of a collection.
+def sample_collection(passages: Iterable[Passage], documents: int | None = None) -> Collection:
+    """Draws a sample of all lengths from the first hundred thousand passages of a collection.
 
     Args:
         passages: the collection, streamed; not read to its end.
         documents: how many passages it has, as far as known.
-        seed: of the drawing.
 
     Raises:
         InputError: there are none.
@@ -102,7 +101,7 @@ def sample_collection(passages: Iterable[Passage], documents: int | None = None,
     seconds = time.perf_counter() - start
     if not looked_at:
         raise InputError("the collection", "holds no passages")
-    sample = random.Random(seed).sample(looked_at, min(SAMPLE, len(looked_at)))
+    sample = _evenly(looked_at, SAMPLE)
     known = len(looked_at) if len(looked_at) < _LOOKED_AT else max(documents or 0, len(looked_at))
     return Collection(known, sample, seconds / len(looked_at))
 
@@ -126,9 +125,9 @@ def plan(collection: Collection, model: SpladeModel, settings: EncodingSettings,
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         encode_collection(collection.sample[:_WARM], folder / "warm", model, settings=settings)
-        out, manifest, rate = _encode(collection.sample, folder, model, settings, seconds)
+        out, manifest, encoded, encode_seconds = _encode(collection.sample, folder, model, settings, seconds)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        passages = collection.documents * manifest.passages / len(_taken(collection.sample, settings, manifest))
+        passages = collection.documents * manifest.passages / encoded
         vectors = [vector for vector in read_vectors(out) if vector.vector]
         if not vectors:
             raise InputError("the sample", "quantized to nothing; there is nothing to index")
@@ -136,8 +135,10 @@ def plan(collection: Collection, model: SpladeModel, settings: EncodingSettings,
         found = passages * (1 - manifest.empty / manifest.passages)
         queries = model.encode_queries([" ".join(each.contents.split()[:_WORDS]) for each in collection.sample[:_QUERIES]])
         copies = max(_QUARTER, min(_COPIES, round(found)))
-        small, _ = _index(folder / "small", manifest, vectors, copies // _QUARTER)
-        large, index_seconds = _index(folder / "large", manifest, vectors, copies)
+        _index(folder / "warm-index", manifest, vectors, copies // _QUARTER)  # Java compiles what it will do
+        small, small_seconds = _index(folder / "small", manifest, vectors, copies // _QUARTER)
+        large, large_seconds = _index(folder / "large", manifest, vectors, copies)
+        index_seconds = _Line.through(copies // _QUARTER, small_seconds, copies, large_seconds)
         ms = [_search_ms(each, queries) for each in (small, large)]
         growth = _Growth(copies // _QUARTER, copies, found, _more_terms(vectors, found, len(model.vocabulary)))
         index_bytes = growth.of(folder_bytes(small), folder_bytes(large))
@@ -147,8 +148,8 @@ def plan(collection: Collection, model: SpladeModel, settings: EncodingSettings,
         manifest.postings / manifest.passages,
         usable_processors() if model.device_type == "cpu" else 0,
         collection.documents * collection.read_seconds,
-        passages / rate,
-        found * index_seconds / copies,
+        encode_seconds.of(passages),
+        index_seconds.of(found),
         passages * bytes_each,
         index_bytes,
         memory_bytes,
@@ -181,31 +182,57 @@ def _more_terms(vectors: Sequence[ImpactVector], documents: float, vocabulary: i
     return min(vocabulary / whole, grown)
 
 
-def _encode(
-    sample: Sequence[Passage], folder: Path, model: SpladeModel, settings: EncodingSettings, seconds: float
-) -> tuple[Path, Manifest, float]:
-    """Encodes more and more of a sample until the time is up; returns the largest run and its passages per second."""
-    begun, size = time.perf_counter(), 64
+class _Line(NamedTuple):
+    """What a run takes: something to start and end, and something for each passage."""
+
+    start: float
+    each: float
+
+    @classmethod
+    def through(cls, small: int, small_seconds: float, large: int, large_seconds: float) -> _Line:
+        """The line through two runs; through the larger one and nothing, where the clock says that less took longer."""
+        each = (large_seconds - small_seconds) / (large - small) if large > small else 0.0
+        if each <= 0:
+            return cls(0.0, large_seconds / large)
+        return cls(max(0.0, large_seconds - each * large), each)
+
+    def of(self, count: float) -> float:
+        """The seconds for so many."""
+        return self.start + self.each * count
+
+
+class _Encoded(NamedTuple):
+    """A part of the sample, encoded."""
+
+    out: Path
+    manifest: Manifest
+    documents: int
+    seconds: _Line
+
+
+def _encode(sample: Sequence[Passage], folder: Path, model: SpladeModel, settings: EncodingSettings, seconds: float) -> _Encoded:
+    """Encodes more and more of a sample until the time is up; the smallest and the largest run say what a passage takes."""
+    begun, size, first = time.perf_counter(), _FIRST, None
     while True:
-        out, start = folder / f"encoded-{size}", time.perf_counter()
-        manifest = encode_collection(sample[:size], out, model, settings=settings)
+        out, some = folder / f"encoded-{size}", _evenly(sample, size)
+        start = time.perf_counter()
+        manifest = encode_collection(some, out, model, settings=settings)
         spent = time.perf_counter() - start
+        first = first or (manifest.passages, spent)
         if size >= len(sample) or time.perf_counter() - begun + 2 * spent > seconds:
-            return out, manifest, manifest.passages / spent
+            return _Encoded(out, manifest, len(some), _Line.through(*first, manifest.passages, spent))
         size *= 2
 
 
-def _taken(sample: Sequence[Passage], settings: EncodingSettings, manifest: Manifest) -> Sequence[Passage]:
-    """The documents of a sample that were encoded, where each may have become several passages."""
-    if settings.split_words is None:
-        return sample[: manifest.passages]
-    from splade_lucene.pipeline.split import split_passages
-
-    left, taken = manifest.passages, 0
-    while left > 0:
-        left -= sum(1 for _ in split_passages(iter(sample[taken : taken + 1]), settings.split_words, settings.overlap))
-        taken += 1
-    return sample[:taken]
+def _evenly(passages: Sequence[Passage], count: int) -> list[Passage]:
+    """So many passages of all lengths: one of each stratum, in any order. Lengths, on which all costs depend, then vary little."""
+    if count >= len(passages):
+        return list(passages)
+    dice, ordered = random.Random(1), sorted(passages, key=lambda passage: len(passage.contents))
+    bounds = [len(ordered) * number // count for number in range(count + 1)]
+    chosen = [ordered[dice.randrange(low, high)] for low, high in pairwise(bounds)]
+    dice.shuffle(chosen)
+    return chosen
 
 
 def _index(folder: Path, manifest: Manifest, vectors: Sequence[ImpactVector], documents: int) -> tuple[Path, float]:
