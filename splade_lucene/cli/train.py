@@ -7,7 +7,6 @@ original is kept.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from splade_lucene.cli.options import (
     CORPUS_HELP,
@@ -20,6 +19,7 @@ from splade_lucene.cli.options import (
     fields,
     folder,
     from_0,
+    place,
     positive,
     topic_fields,
     weight,
@@ -30,7 +30,7 @@ HELP = "train a sparse encoder on your own collection"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument("corpus", type=Path, help=CORPUS_HELP.removesuffix("; - is stdin"))
+    parser.add_argument("corpus", type=place, help=CORPUS_HELP.removesuffix("; - is stdin"))
     parser.add_argument("--out", type=folder, required=True, metavar="MODEL", help="folder to write: the model; until then MODEL.training")
     add_trained_model(parser)
     parser.add_argument(
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--queries",
-        type=Path,
+        type=place,
         metavar="FILE",
         help=f"queries of --qrels, or for --teacher: {QUERIES_HELP} (default: those of the BEIR folder)",
     )

@@ -11,10 +11,8 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple, cast
-from urllib.parse import quote, unquote
 
 from splade_lucene.errors import InputError
 
@@ -31,8 +29,7 @@ _VERSION = ("size", "ETag", "etag", "Last-Modified", "LastModified", "last_modif
 _SECRETS = re.compile(r"(?<=//)[^/@?]*(?=@)|(?<=\?).*")
 # Bytes asked for at a time, and seconds without an answer.
 _BLOCK, _PATIENCE = 4 << 20, 60
-_MISSING = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
-_DENIED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_MISSING, _DENIED = (404, 410), (401, 403)
 
 
 def is_url(text: str) -> bool:
@@ -291,6 +288,8 @@ class _Reading(io.RawIOBase):
 
 
 def _of_arrow(url: str) -> _Place:
+    from urllib.parse import quote
+
     from fsspec.implementations.arrow import ArrowFSWrapper
     from pyarrow.fs import FileSystem
 
@@ -317,6 +316,8 @@ def local_path(url: str) -> Path | None:
     scheme, _, path = url.partition("://")
     if scheme.lower() not in _LOCAL or "::" in url:
         return None
+    from urllib.parse import unquote
+
     return Path(unquote(path.removeprefix("localhost")))
 
 

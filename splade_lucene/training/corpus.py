@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterator
 from functools import cached_property
-from pathlib import Path
 
 from splade_lucene.collections.fields import Fields
 from splade_lucene.collections.passages import read_passages
-from splade_lucene.core.streams import is_standard
+from splade_lucene.core.streams import AnyPath, is_standard
 from splade_lucene.errors import InputError
 from splade_lucene.records import Passage
 
@@ -25,7 +24,7 @@ class Corpus:
         InputError: ``path`` is standard input.
     """
 
-    def __init__(self, path: Path, fields: Fields | None = None) -> None:
+    def __init__(self, path: AnyPath, fields: Fields | None = None) -> None:
         if is_standard(path):
             raise InputError(path, "training reads the passages several times; give a file or a folder")
         self.path, self._fields = path, fields

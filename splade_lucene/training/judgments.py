@@ -56,11 +56,11 @@ class Judgments(NamedTuple):
 
 
 def read_judgments(
-    corpus: Path,
+    corpus: AnyPath,
     qrels: str,
     doc_ids: Collection[str],
     *,
-    queries: Path | None = None,
+    queries: AnyPath | None = None,
     fields: QueryFields | None = None,
     seed: int = 1,
 ) -> Judgments:
@@ -120,7 +120,7 @@ def read_judgments(
 
 
 def _judged(
-    file: AnyPath, corpus: Path, queries: Path | None, fields: QueryFields | None, doc_ids: Collection[str]
+    file: AnyPath, corpus: AnyPath, queries: AnyPath | None, fields: QueryFields | None, doc_ids: Collection[str]
 ) -> tuple[list[Query], Positives]:
     """The queries of a file of judgments that have a positive in the corpus, and these positives."""
     judged = [qrel for qrel in read_qrels(file) if qrel.relevance > 0]
