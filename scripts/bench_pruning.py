@@ -48,6 +48,8 @@ def main() -> None:
     parser.add_argument("--query-max-length", type=int, default=64)
     parser.add_argument("--top-k", type=int, nargs="*", default=[32, 64, 128])
     parser.add_argument("--min-weight", type=float, nargs="*", default=[0.2, 0.5])
+    parser.add_argument("--max-ratio", type=float, nargs="*", default=[0.1, 0.25])
+    parser.add_argument("--alpha-mass", type=float, nargs="*", default=[0.9, 0.75])
     parser.add_argument("--bits", type=int, nargs="*", default=[8, 7])
     args = parser.parse_args()
     jvm.start()
@@ -55,6 +57,8 @@ def main() -> None:
     rows = [Quantization()]
     rows += [Quantization(top_k=each) for each in args.top_k]
     rows += [Quantization(min_weight=each) for each in args.min_weight]
+    rows += [Quantization(max_ratio=each) for each in args.max_ratio]
+    rows += [Quantization(alpha_mass=each) for each in args.alpha_mass]
     rows += [Quantization(bits=each) for each in args.bits]
     # A cap at the scale that fits the whole range of weights into it: 5.1, where log(1 + logit) never comes.
     rows += [Quantization(bits=each, scale=2**each // 5) for each in (8, 4)]
@@ -100,6 +104,7 @@ def measure(
     vectors = [ImpactVector(passage.doc_id, quantization.bag(bag)) for passage, bag in zip(passages, weights, strict=True)]
     options = {"--scale": quantization.scale, "--top-k": quantization.top_k}
     options |= {"--min-weight": quantization.min_weight, "--bits": quantization.bits}
+    options |= {"--max-ratio": quantization.max_ratio, "--alpha-mass": quantization.alpha_mass}
     given = {name: value for name, value in options.items() if value is not None and (name, value) != ("--scale", Quantization().scale)}
     with tempfile.TemporaryDirectory() as temporary:
         encoded, index = Path(temporary) / "encoded", Path(temporary) / "index"

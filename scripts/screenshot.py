@@ -18,6 +18,7 @@ def main() -> None:
     parser.add_argument("picture", type=Path)
     parser.add_argument("--width", type=int, default=1100)
     parser.add_argument("--height", type=int, default=760)
+    parser.add_argument("--of", metavar="SELECTOR", help="only of the first element that this CSS selector finds, whole")
     args = parser.parse_args()
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if chromium is None:
@@ -28,7 +29,10 @@ def main() -> None:
         page = browser.new_page(viewport={"width": args.width, "height": args.height})
         page.goto(address, wait_until="networkidle")
         args.picture.parent.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=args.picture)
+        if args.of:
+            page.locator(args.of).first.screenshot(path=args.picture)
+        else:
+            page.screenshot(path=args.picture)
         browser.close()
 
 

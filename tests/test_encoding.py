@@ -147,7 +147,52 @@ def test_bits_cap_impacts_and_change_no_other(tiny: SpladeModel, bits: int) -> N
     assert list(capped.items()) == [(token, min(impact, 2**bits - 1)) for token, impact in impacts.items()]
 
 
-PRUNINGS = [{}, {"top_k": 20}, {"min_weight": 0.25}, {"bits": 7}, {"scale": 13, "top_k": 40, "min_weight": 0.1, "bits": 4}]
+@pytest.mark.parametrize("max_ratio", [0.01, 0.3, 1.0])
+def test_max_ratio_keeps_what_is_not_far_from_the_largest(tiny: SpladeModel, max_ratio: float) -> None:
+    (weights,) = tiny.document_weights([GLASS])
+    heavy = [token for token, weight in weights.items() if weight >= max_ratio * max(weights.values())]
+    assert list(tiny.document_weights([GLASS], max_ratio=max_ratio)[0]) == heavy
+    assert list(tiny.encode_documents([GLASS], max_ratio=max_ratio)[0]) == [token for token in heavy if round(weights[token] * 100)]
+    assert (max_ratio == 1) == (len(heavy) == 1)
+
+
+@pytest.mark.parametrize("alpha_mass", [0.01, 0.5, 0.9, 1.0])
+def test_alpha_mass_keeps_the_fewest_that_have_the_share(tiny: SpladeModel, alpha_mass: float) -> None:
+    (weights,) = tiny.document_weights([GLASS])
+    (kept,) = tiny.document_weights([GLASS], alpha_mass=alpha_mass)
+    enough = alpha_mass * sum(weights.values())
+    assert sum(kept.values()) >= enough * (1 - 1e-12) > sum(kept.values()) - min(kept.values())
+    assert min(kept.values()) >= max([weight for token, weight in weights.items() if token not in kept], default=0)
+    assert (alpha_mass == 1) == (kept == weights)
+
+
+def test_opensearchs_own_example_of_alpha_mass() -> None:
+    summary = {"100": 1.0, "200": 2.0, "300": 3.0, "400": 6.0}
+    assert Quantization(scale=1, alpha_mass=0.5).bag(summary) == {"400": 6}
+    assert Quantization(scale=1, alpha_mass=0.51).bag(summary) == {"300": 3, "400": 6}
+    assert Quantization(scale=1, max_ratio=0.5).bag(summary) == {"300": 3, "400": 6}
+    assert Quantization(scale=1, alpha_mass=0.9).bag({}) == Quantization(scale=1, max_ratio=0.9).bag({}) == {}
+
+
+def test_of_several_prunings_each_is_decided_on_all_weights() -> None:
+    weights = {"a": 4.0, "b": 3.0, "c": 2.0, "d": 1.0}
+    # 0.7 of the sum of all is a and b; of what top_k leaves it would be a alone.
+    assert Quantization(scale=1, alpha_mass=0.7, top_k=3).bag(weights) == {"a": 4, "b": 3}
+    assert Quantization(scale=1, alpha_mass=0.7, top_k=1).bag(weights) == {"a": 4}
+    assert Quantization(scale=1, alpha_mass=0.7, min_weight=3.5).bag(weights) == {"a": 4}
+    assert Quantization(scale=1, max_ratio=0.5, min_weight=1).bag(weights) == {"a": 4, "b": 3, "c": 2}
+
+
+PRUNINGS = [
+    {},
+    {"top_k": 20},
+    {"min_weight": 0.25},
+    {"bits": 7},
+    {"max_ratio": 0.2},
+    {"alpha_mass": 0.8},
+    {"scale": 13, "top_k": 40, "min_weight": 0.1, "bits": 4},
+    {"top_k": 90, "max_ratio": 0.1, "alpha_mass": 0.9},
+]
 
 
 @pytest.mark.parametrize("options", PRUNINGS, ids=str)
@@ -158,8 +203,11 @@ def test_weights_kept_once_are_pruned_to_what_encoding_with_the_options_gives(ti
     assert [list(bag.items()) for bag in pruned] == [list(bag.items()) for bag in encoded]
 
 
+SHARES = [{name: value} for name in ("max_ratio", "alpha_mass") for value in (0.0, 1.01, -1.0, float("nan"), True)]
+
+
 @pytest.mark.parametrize(
-    "options", [{"scale": 0}, {"top_k": 0}, {"min_weight": 0.0}, {"min_weight": float("nan")}, {"bits": 0}, {"bits": 25}], ids=str
+    "options", [{"scale": 0}, {"top_k": 0}, {"min_weight": 0.0}, {"min_weight": float("nan")}, {"bits": 0}, {"bits": 25}, *SHARES], ids=str
 )
 def test_impossible_quantization_is_refused(tiny: SpladeModel, options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):

@@ -163,11 +163,24 @@ weights = st.lists(st.just(0.0) | st.floats(0, 20, width=32), max_size=12)
 
 
 @modest
-@given(weights, st.integers(1, 1000), st.none() | st.integers(1, 6), st.none() | st.floats(0.001, 5), st.none() | st.integers(1, 16))
-def test_quantization(some: list[float], scale: int, top_k: int | None, min_weight: float | None, bits: int | None) -> None:
-    quantization = Quantization(scale, top_k, min_weight, bits)
+@given(
+    weights,
+    st.builds(
+        Quantization,
+        st.integers(1, 1000),
+        st.none() | st.integers(1, 6),
+        st.none() | st.floats(0.001, 5),
+        st.none() | st.integers(1, 16),
+        st.none() | st.floats(0.01, 1),
+        st.none(),
+    ),
+)
+def test_quantization(some: list[float], quantization: Quantization) -> None:
+    scale, top_k, min_weight, bits, max_ratio, _ = quantization
     positions, impacts = quantization.apply(np.array(some, np.float32))
     kept = [number for number, weight in enumerate(some) if weight > 0 and (min_weight is None or weight >= min_weight)]
+    if max_ratio is not None:
+        kept = [number for number in kept if some[number] >= max_ratio * max(some)]
     if top_k is not None:
         kept = sorted(sorted(kept, key=lambda number: (-some[number], number))[:top_k])
     rounded = {number: round(some[number] * scale) for number in kept}  # to even, as IEEE 754 does

@@ -6,32 +6,24 @@ Run the same command again to resume after an interruption. The exit status is 1
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from splade_lucene.cli.datasets import add_files, from_files
 from splade_lucene.cli.options import (
-    CORPUS_HELP,
-    QRELS_HELP,
-    QUERIES_HELP,
     add_device,
-    add_fields,
     add_java_heap,
     add_query_idf,
     add_query_model,
     add_threads,
-    add_topic_field,
-    fields,
     folder,
     model_spec,
     output_file,
-    place,
     positive,
     scale,
-    topic_fields,
 )
-from splade_lucene.core.streams import as_file, is_standard
+from splade_lucene.core.streams import as_file
 from splade_lucene.encoding.defaults import DEFAULT_MODEL, DEFAULT_SCALE, TINY
 
 if TYPE_CHECKING:
@@ -62,15 +54,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-unpacked", type=positive, metavar="GB", default=8, help="a zip that would unpack to more is refused (default: %(default)s)"
     )
     parser.add_argument("--split", help="of the judgments in folders and zips (default: test)")
-    files = parser.add_argument_group(
-        "a data set from files",
+    add_files(
+        parser,
         "DATASET is then its name: msmarco, dl19 and dl20 are shown beside published figures. Passages with the query's id are kept.",
     )
-    files.add_argument("--corpus", type=place, metavar="FILE|DIR", help=CORPUS_HELP)
-    files.add_argument("--queries", type=place, metavar="FILE", help=QUERIES_HELP)
-    files.add_argument("--qrels", type=place, metavar="FILE", help=QRELS_HELP)
-    add_fields(files)
-    add_topic_field(files)
     parser.add_argument(
         "--model",
         action="append",
@@ -80,6 +67,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--revision", help="branch, tag or commit on the hub, of a single --model")
     add_query_model(parser)
     parser.add_argument("--systems", nargs="+", choices=_SYSTEMS, default=list(_SYSTEMS), help="default: all")
+    parser.add_argument(
+        "--fusion-weight",
+        choices=["tuned"],
+        help="add a fusion whose weight is learned on the data set's own training queries (split dev, else train), never on those that are "
+        "evaluated (default: only the untuned half)",
+    )
     parser.add_argument("--output", type=folder, default=Path("runs/beir"), help="folder to write (default: %(default)s)")
     parser.add_argument("--measures", help=f"names of ir_measures or trec_eval (default: {_MEASURES!r}; msmarco: {_MSMARCO_MEASURES!r})")
     parser.add_argument(
@@ -139,7 +132,7 @@ def run(args: argparse.Namespace) -> None:
     from splade_lucene.lucene import jvm
 
     expectations = _expectations(args.expect) if args.expect else None
-    own = _from_files(args)
+    own = from_files(args)
     measures = [str(measure) for measure in parse_measures(args.measures or _default_measures(own))]
     specs = [*args.datasets, *(ALL if args.all else ())]
     if own:
@@ -150,7 +143,10 @@ def run(args: argparse.Namespace) -> None:
     wanted = models if {"splade", "fusion"} & set(args.systems) else []
     loaded = [SpladeModel.load(**model_spec(args, name)._asdict()) for name in wanted]
     systems = plan_systems(
-        args.systems, loaded, Lengths(args.max_length, args.query_max_length, args.scale, args.split_words, args.overlap, args.query_idf)
+        args.systems,
+        loaded,
+        Lengths(args.max_length, args.query_max_length, args.scale, args.split_words, args.overlap, args.query_idf),
+        tuned=args.fusion_weight == "tuned",
     )
     settings = Settings(
         hits=args.hits,
@@ -180,26 +176,6 @@ def _expectations(path: Path) -> Expectations:
 
     with as_file(path) as file:
         return read_expectations(file)
-
-
-def _from_files(args: argparse.Namespace) -> FilesCollection | None:
-    """The data set that --corpus, --queries and --qrels are; None without them."""
-    files = (args.corpus, args.queries, args.qrels)
-    if not any(files):
-        if args.id_field or args.text_field or args.topic_field:
-            args.usage_error("--id-field, --text-field and --topic-field are for --corpus, --queries and --qrels")
-        return None
-    if not all(files):
-        args.usage_error("--corpus, --queries and --qrels are one data set; give all three")
-    if len(args.datasets) != 1 or args.all or not re.fullmatch(r"[\w.-]*\w", args.datasets[0]):
-        args.usage_error("--corpus, --queries and --qrels are one data set; give one DATASET, its name, of letters, digits, . - _")
-    if args.split or args.data:
-        args.usage_error("--split and --data are for folders and zips; leave them out with --corpus, --queries and --qrels")
-    if is_standard(args.corpus):
-        args.usage_error("--corpus is read several times; give the name of a file")
-    from splade_lucene.collections.judged import FilesCollection
-
-    return FilesCollection(args.datasets[0], args.corpus, args.queries, args.qrels, fields=fields(args), query_fields=topic_fields(args))
 
 
 def _default_measures(collection: FilesCollection | None) -> str:

@@ -14,6 +14,7 @@ from splade_lucene.cli.options import (
     add_model,
     add_overwrite,
     add_ray,
+    add_shares,
     add_skip_bad,
     bits,
     fields,
@@ -25,6 +26,7 @@ from splade_lucene.cli.options import (
     scale,
     weight,
 )
+from splade_lucene.cli.settings_file import add_settings
 from splade_lucene.encoding.defaults import DEFAULT_SCALE
 from splade_lucene.vectors.manifest import SHARD_SIZE
 
@@ -33,6 +35,7 @@ HELP = "encode passages into impact vectors"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
+    add_settings(parser)
     parser.add_argument("corpus", type=place, help=CORPUS_HELP)
     parser.add_argument("vectors", type=folder, help="folder to write: vectors/*.jsonl and manifest.json")
     add_fields(parser)
@@ -42,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scale", type=scale, default=DEFAULT_SCALE, help="impacts are round(weight × scale) (default: %(default)s)")
     parser.add_argument("--top-k", type=positive, metavar="K", help="keep only the K largest weights per passage (default: all)")
     parser.add_argument("--min-weight", type=weight, metavar="X", help="keep only weights of at least X (default: all)")
+    add_shares(parser)
     parser.add_argument(
         "--bits", type=bits, metavar="N", help="cap impacts at 2^N - 1, for tools that hold them in N bits (default: no cap)"
     )
@@ -122,6 +126,8 @@ def run(args: argparse.Namespace) -> None:
                 shard_size=args.shard_size,
                 split_words=args.split_words,
                 overlap=args.overlap,
+                max_ratio=args.max_ratio,
+                alpha_mass=args.alpha_mass,
             ),
             overwrite=args.overwrite,
             bad=bad,

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from splade_lucene.cli.options import add_java_heap, add_overwrite, add_ray, folder, positive
+from splade_lucene.cli.settings_file import add_settings
 from splade_lucene.lucene.filters import parse_filter_fields
 
 HELP = "build an impact index from encoded passages, add to one, or delete from it"
@@ -13,6 +14,7 @@ HELP = "build an impact index from encoded passages, add to one, or delete from 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
+    add_settings(parser)
     parser.add_argument("vectors", nargs="?", type=folder, help="folder that `encode` wrote; leave it out to --delete only")
     parser.add_argument("index", type=folder, help="index folder to make or change")
     parser.add_argument(

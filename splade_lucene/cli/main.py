@@ -10,10 +10,11 @@ import select
 import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from splade_lucene._version import __version__
+from splade_lucene.cli.settings_file import with_settings
 from splade_lucene.errors import SpladeLuceneError, os_sentence
 
 # What a shell says of a process that wrote into a pipe that nobody reads.
@@ -32,6 +33,7 @@ COMMANDS = (
     "fuse",
     "beir",
     "train",
+    "tune",
     "explain",
     "export",
     "plan",
@@ -75,6 +77,13 @@ def build_parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
     return parser
 
 
+def commands_of(parser: argparse.ArgumentParser) -> Mapping[str, argparse.ArgumentParser]:
+    """The parser of each command."""
+    (commands,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    choices: Mapping[str, argparse.ArgumentParser] = commands.choices
+    return choices
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line.
 
@@ -87,7 +96,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     # The modules of all commands take longer to import than some commands run.
     args = build_parser([given[0]] if given and given[0] in COMMANDS else COMMANDS).parse_args(given)
+    parser = build_parser()
+    args = parser.parse_args(arguments)
     try:
+        if getattr(args, "settings", None) is not None:
+            given = sys.argv[1:] if arguments is None else arguments
+            args = parser.parse_args(with_settings(given, args, commands_of(parser)))
         args.run(args)
     except (SpladeLuceneError, OSError) as error:
         if isinstance(error, BrokenPipeError) and output_is_closed():

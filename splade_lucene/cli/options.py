@@ -58,6 +58,14 @@ def fraction(text: str) -> float:
     return value
 
 
+def share(text: str) -> float:
+    """A number above 0 and at most 1, for argparse."""
+    value = float(text)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most 1")
+    return value
+
+
 def scale(text: str) -> float:
     """A factor of weights whose impacts Lucene's scores can hold, for argparse."""
     value = float(text)
@@ -215,6 +223,19 @@ def add_model_source(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--revision", help="branch, tag or commit on the hub")
     parser.add_argument("--subfolder", default="", metavar="NAME", help="of the folder or repository that holds the model")
+
+
+def add_shares(parser: argparse.ArgumentParser) -> None:
+    """``--max-ratio`` and ``--alpha-mass``."""
+    parser.add_argument(
+        "--max-ratio", type=share, metavar="X", help="keep only weights of at least X times the passage's largest (default: all)"
+    )
+    parser.add_argument(
+        "--alpha-mass",
+        type=share,
+        metavar="X",
+        help="keep only the largest weights, as few as have the share X of the sum of the passage's weights (default: all)",
+    )
 
 
 def add_query_idf(parser: argparse.ArgumentParser) -> None:

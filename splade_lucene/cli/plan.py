@@ -6,7 +6,7 @@ import argparse
 from itertools import cycle, islice
 from typing import TYPE_CHECKING
 
-from splade_lucene.cli.options import CORPUS_HELP, add_device, add_java_heap, add_model, bits, place, positive, weight
+from splade_lucene.cli.options import CORPUS_HELP, add_device, add_java_heap, add_model, add_shares, bits, place, positive, weight
 from splade_lucene.encoding.defaults import DEFAULT_SCALE
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scale", type=positive, default=DEFAULT_SCALE, help="default: %(default)s")
     parser.add_argument("--top-k", type=positive, metavar="K")
     parser.add_argument("--min-weight", type=weight, metavar="X")
+    add_shares(parser)
     parser.add_argument("--bits", type=bits, metavar="N")
     parser.add_argument("--store-contents", action="store_true")
     add_device(parser)
@@ -63,6 +64,8 @@ def run(args: argparse.Namespace) -> None:
         min_weight=args.min_weight,
         bits=args.bits,
         store_contents=args.store_contents,
+        max_ratio=args.max_ratio,
+        alpha_mass=args.alpha_mass,
     )
     collection = _collection(args)
     found = plan(collection, model, settings, seconds=args.seconds)

@@ -26,6 +26,7 @@ from splade_lucene.cli.options import (
     query_fields,
     run_tag,
 )
+from splade_lucene.cli.settings_file import add_settings
 from splade_lucene.core.streams import is_standard
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ HELP = "search an index of either kind and write a TREC run"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
+    add_settings(parser)
     parser.add_argument("index", nargs="*", type=folder, help="index folder, which names its encoder; or several, searched as one index")
     parser.add_argument("queries", type=place, help=QUERIES_HELP)
     parser.add_argument(

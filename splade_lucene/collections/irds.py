@@ -9,7 +9,7 @@ from splade_lucene.collections.beir_names import ALL, collection_name
 from splade_lucene.collections.judged import JudgedCollection, passages_sha256
 from splade_lucene.core.ir_adapters import as_passages, as_qrels, as_queries
 from splade_lucene.errors import InputError
-from splade_lucene.records import Passage
+from splade_lucene.records import Passage, Qrel, Query
 
 
 class IrDatasetsCollection(JudgedCollection):
@@ -45,6 +45,30 @@ class IrDatasetsCollection(JudgedCollection):
     def sha256(self) -> str:
         """A SHA-256 over all passages."""
         return passages_sha256(self.passages())
+
+    def _judged(self, split: str) -> tuple[list[Query], list[Qrel]] | None:
+        other = f"{self.source.rpartition('/')[0]}/{split}"
+        if other == self.source or not _is_known(other):
+            return None
+        dataset = _load(other)
+        if not (dataset.has_queries() and dataset.has_qrels()):
+            return None
+        try:
+            qrels = list(as_qrels(dataset))
+            judged = {qrel.query_id for qrel in qrels}
+            return [query for query in as_queries(dataset) if query.query_id in judged], qrels
+        except Exception as error:  # as above
+            raise InputError(other, f"ir_datasets cannot load it ({type(error).__name__}: {_first_line(error)})") from error
+
+
+def _is_known(id: str) -> bool:
+    import ir_datasets
+
+    try:
+        ir_datasets.load(id)
+    except KeyError:
+        return False
+    return True
 
 
 def _load(id: str) -> Any:

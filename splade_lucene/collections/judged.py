@@ -8,7 +8,7 @@ import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import cast
+from typing import NamedTuple, cast
 
 from splade_lucene.collections.fields import Fields
 from splade_lucene.collections.passages import CORPUS, passage_files, read_passages
@@ -21,6 +21,29 @@ from splade_lucene.records import Passage, Qrel, Query
 _BLOCK = 1 << 20
 MAX_UNPACKED = 8 * 10**9
 """Bytes in all files of a zip; of BEIR's own, BioASQ's alone has more."""
+
+
+TRAINING_SPLITS = ("dev", "train")
+"""Where held-out queries are taken from, the first that there is: a model may have been trained on ``train``."""
+
+
+class TrainingQueries(NamedTuple):
+    """Judged queries that are not those of an evaluation.
+
+    Attributes:
+        split: where they are from.
+        queries: none that the evaluated split judges.
+        qrels: of these.
+    """
+
+    split: str
+    queries: list[Query]
+    qrels: list[Qrel]
+
+    def only(self, queries: Sequence[Query]) -> TrainingQueries:
+        """Some of these queries, with their judgments."""
+        ids = {query.query_id for query in queries}
+        return TrainingQueries(self.split, list(queries), [qrel for qrel in self.qrels if qrel.query_id in ids])
 
 
 class JudgedCollection(ABC):
@@ -55,6 +78,22 @@ class JudgedCollection(ABC):
     @abstractmethod
     def sha256(self) -> str:
         """A checksum of the corpus: another one means other passages."""
+
+    def training(self) -> TrainingQueries | None:
+        """Queries to learn from, of :data:`TRAINING_SPLITS`; None where there are none beside those that are evaluated."""
+        for split in TRAINING_SPLITS:
+            found = None if split == self.split else self._judged(split)
+            if found is not None:
+                own = {qrel.query_id for qrel in self._qrels}
+                queries, qrels = found
+                kept = [query for query in queries if query.query_id not in own]
+                if kept:
+                    return TrainingQueries(split, queries, qrels).only(kept)
+        return None
+
+    def _judged(self, split: str) -> tuple[list[Query], list[Qrel]] | None:
+        """The queries and judgments of another split; None where there is no such split."""
+        return None
 
 
 def passages_sha256(passages: Iterable[Passage]) -> str:
@@ -91,6 +130,11 @@ class BeirCollection(JudgedCollection):
         """The SHA-256 of the uncompressed bytes of the corpus: the same for a folder and the zip that it came in."""
         return _sha256(passage_files(self._root))
 
+    def _judged(self, split: str) -> tuple[list[Query], list[Qrel]] | None:
+        if not (self._root / "qrels" / f"{split}.tsv").is_file():
+            return None
+        return read_queries(self._root, split=split), read_qrels(split_qrels(self._root, split))
+
 
 class FilesCollection(JudgedCollection):
     """A collection whose passages, queries and judgments are files of their own, as MS MARCO's are.
@@ -99,7 +143,7 @@ class FilesCollection(JudgedCollection):
         name: see :class:`JudgedCollection`.
         corpus: as for :func:`read_passages`.
         queries: as for :func:`read_queries`; those that are judged are taken.
-        qrels: as for :func:`read_qrels`.
+        qrels: as for :func:`read_qrels`; None where nothing is judged: then all queries are taken.
         fields: which fields of passages are the id and the text, if others.
         query_fields: likewise of queries.
 
@@ -112,16 +156,19 @@ class FilesCollection(JudgedCollection):
         name: str,
         corpus: AnyPath,
         queries: AnyPath,
-        qrels: AnyPath,
+        qrels: AnyPath | None,
         *,
         fields: Fields | None = None,
         query_fields: QueryFields | None = None,
     ) -> None:
         super().__init__(name, str(corpus), None, shared_ids=False)
         self._corpus, self._fields = corpus, fields or Fields()
+        self._queries, self._qrels = read_queries(queries, fields=query_fields), []
+        if qrels is None:
+            return
         self._qrels = read_qrels(qrels)
         judged = {qrel.query_id for qrel in self._qrels}
-        self._queries = [query for query in read_queries(queries, fields=query_fields) if query.query_id in judged]
+        self._queries = [query for query in self._queries if query.query_id in judged]
         if not self._queries:
             raise InputError(queries, f"has no query that {qrels} judges; are these the right judgments?")
 

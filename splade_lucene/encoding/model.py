@@ -233,6 +233,8 @@ class SpladeModel:
         top_k: int | None = None,
         min_weight: float | None = None,
         bits: int | None = None,
+        max_ratio: float | None = None,
+        alpha_mass: float | None = None,
     ) -> list[dict[str, int]]:
         """Encodes passages.
 
@@ -243,6 +245,8 @@ class SpladeModel:
             top_k: keep only the K largest weights of each passage; all by default.
             min_weight: keep only weights of at least this; all by default.
             bits: cap impacts at ``2^bits - 1``; no cap by default.
+            max_ratio: keep only weights of at least this share of the passage's largest; all by default.
+            alpha_mass: keep only the largest weights that have this share of the sum of the passage's weights; all by default.
 
         Returns:
             For each text token → impact (integers from 1), in the order of the vocabulary.
@@ -251,7 +255,8 @@ class SpladeModel:
             ModelError: ``max_length`` is more than the model can read, or an impact more than Lucene can hold.
             TypeError: ``texts`` is a single string, or an item is no string.
         """
-        return self._impacts(checked_texts(texts, "encode_documents"), max_length, Quantization(scale, top_k, min_weight, bits))
+        quantization = Quantization(scale, top_k, min_weight, bits, max_ratio, alpha_mass)
+        return self._impacts(checked_texts(texts, "encode_documents"), max_length, quantization)
 
     def document_weights(
         self,
@@ -260,9 +265,12 @@ class SpladeModel:
         max_length: int | None = None,
         top_k: int | None = None,
         min_weight: float | None = None,
+        max_ratio: float | None = None,
+        alpha_mass: float | None = None,
     ) -> list[dict[str, float]]:
         """Encodes passages to weights as floats: token → weight, pruned as by :meth:`encode_documents` but not quantized."""
-        return self._weights(checked_texts(texts, "document_weights"), max_length, Quantization(top_k=top_k, min_weight=min_weight))
+        quantization = Quantization(top_k=top_k, min_weight=min_weight, max_ratio=max_ratio, alpha_mass=alpha_mass)
+        return self._weights(checked_texts(texts, "document_weights"), max_length, quantization)
 
     def encode_queries(
         self, texts: Iterable[str], *, max_length: int | None = None, scale: float = DEFAULT_SCALE, top_k: int | None = None
@@ -304,10 +312,28 @@ class SpladeModel:
         Raises:
             ModelError: ``max_length`` is more than the model can read.
         """
-        self.check_length(max_length)
         quantization.check()
+        yield from self._windows(windows, max_length, partial(self._quantized, quantization))
+
+    def weigh_windows(self, windows: Iterable[Sequence[str]], *, max_length: int) -> Iterator[list[dict[str, float]]]:
+        """As :meth:`encode_windows`, the weights as floats, all of them: ``Quantization.bag`` of each gives what that gives.
+
+        Args:
+            windows: passages, as there.
+            max_length: tokens a passage is cut at.
+
+        Yields:
+            For each window what :meth:`document_weights` gives.
+
+        Raises:
+            ModelError: ``max_length`` is more than the model can read.
+        """
+        yield from self._windows(windows, max_length, partial(_pruned, Quantization()))
+
+    def _windows(self, windows: Iterable[Sequence[str]], max_length: int, keep: Keep) -> Iterator[list[dict[str, Any]]]:
+        self.check_length(max_length)
         prompted = (self._prompted(window) for window in windows)
-        yield from self._batches.encode(prompted, max_length, partial(self._bag, keep=partial(self._quantized, quantization)))
+        yield from self._batches.encode(prompted, max_length, partial(self._bag, keep=keep))
 
     def _impacts(self, texts: Sequence[str], max_length: int | None, quantization: Quantization) -> list[dict[str, int]]:
         return self._encode(texts, max_length, quantization, partial(self._quantized, quantization))

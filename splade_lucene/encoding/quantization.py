@@ -17,17 +17,24 @@ from splade_lucene.errors import ModelError
 class Quantization(NamedTuple):
     """Which weights of a text are kept and how they become impacts.
 
+    Each of the prunings is decided on all weights of the text, and what all of them keep is kept. The names are those of OpenSearch's
+    ``prune_type``, where ``min_weight`` is ``abs_value``.
+
     Attributes:
         scale: impacts are ``round(weight × scale)``; what rounds to 0 is left out.
-        top_k: of those, only the K largest weights are kept; None keeps all.
-        min_weight: of those, only weights of at least this are kept; None keeps all.
+        top_k: only the K largest weights are kept; None keeps all.
+        min_weight: only weights of at least this are kept; None keeps all.
         bits: larger impacts become ``2^bits - 1``; None leaves them as they are.
+        max_ratio: only weights of at least this share of the text's largest one are kept; None keeps all.
+        alpha_mass: only the largest weights are kept, as few as have this share of the sum of all; None keeps all.
     """
 
     scale: float = DEFAULT_SCALE
     top_k: int | None = None
     min_weight: float | None = None
     bits: int | None = None
+    max_ratio: float | None = None
+    alpha_mass: float | None = None
 
     @property
     def limit(self) -> int | None:
@@ -49,6 +56,9 @@ class Quantization(NamedTuple):
             raise ValueError(f"top_k must be at least 1, not {self.top_k}")
         if self.min_weight is not None and not 0 < self.min_weight < math.inf:
             raise ValueError(f"min_weight must be a number above 0, not {self.min_weight}")
+        for name, share in (("max_ratio", self.max_ratio), ("alpha_mass", self.alpha_mass)):
+            if share is not None and (isinstance(share, bool) or not 0 < share <= 1):
+                raise ValueError(f"{name} is a share and must be above 0 and at most 1, not {share}")
         if self.bits is not None and not 1 <= whole_number("bits", self.bits) <= MAX_BITS:
             raise ValueError(f"bits must be from 1 to {MAX_BITS}, not {self.bits}")
 
@@ -67,12 +77,20 @@ class Quantization(NamedTuple):
         (positions,) = weights.nonzero()
         if not np.isfinite(weights[positions]).all():
             raise ModelError("a weight of a text is not a finite number; in half precision that is an overflow, so try --precision fp32")
-        if self.min_weight is not None:
-            positions = positions[weights[positions].astype(np.float64) >= self.min_weight]
-        if self.top_k is not None and len(positions) > self.top_k:
-            # Stable on the negated weights: of equal ones the first in the vocabulary stays.
-            positions = np.sort(positions[np.argsort(-weights[positions], kind="stable")[: self.top_k]])
-        return positions
+        values = weights[positions].astype(np.float64)
+        least = max(self.min_weight or 0.0, (self.max_ratio or 0.0) * values.max(initial=0.0))
+        most = len(positions) if self.top_k is None else min(self.top_k, len(positions))
+        if most == len(positions) and self.alpha_mass is None:
+            kept: NDArray[np.intp] = positions[values >= least]
+            return kept
+        # Stable on the negated weights: of equal ones the first in the vocabulary stays.
+        order = np.argsort(-values, kind="stable")
+        if self.alpha_mass is not None and len(order):
+            mass = np.cumsum(values[order])
+            most = min(most, int(np.searchsorted(mass, self.alpha_mass * mass[-1])) + 1)
+        largest = order[:most]
+        kept = positions[np.sort(largest[values[largest] >= least])]
+        return kept
 
     def apply(self, weights: NDArray[np.floating]) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
         """Prunes and quantizes the weights of one text.

@@ -251,6 +251,25 @@ class Row:
 
 
 @dataclass(frozen=True)
+class SweepPoint:
+    """A setting that was tried on a data set, whether or not it is among the systems.
+
+    Attributes:
+        label: its settings.
+        dataset: name.
+        scores: measure → mean.
+        cost: of it.
+        timings: likewise.
+    """
+
+    label: str
+    dataset: str
+    scores: Mapping[str, float]
+    cost: Cost | None
+    timings: Timings | None
+
+
+@dataclass(frozen=True)
 class Average:
     """The mean of a system's scores over data sets that every system has.
 
@@ -296,6 +315,7 @@ class Results:
         references: data set → published system (``bm25-flat``, ``splade-pp-ed``, …) → measure → published figure, for context.
         skipped: data sets that are missing.
         notes: what a reader should know, a sentence each.
+        sweep: all settings that were tried where systems were chosen from them.
     """
 
     name: str
@@ -312,6 +332,7 @@ class Results:
     references: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
+    sweep: tuple[SweepPoint, ...] = ()
     format: str = FORMAT
 
     def row(self, dataset: str, system: str) -> Row | None:

@@ -15,6 +15,9 @@ from splade_lucene.evaluation.results import Average, Comparison, Dataset, Publi
 ALPHA = 0.05
 """Differences are marked where both corrected p values are below this."""
 
+MAIN_MEASURE = "nDCG@10"
+"""What systems are judged by where it is measured."""
+
 DATASET, SYSTEM = "data set", "system"
 
 _PUBLISHED = {"bm25-flat": "BM25 flat", "bm25-multifield": "BM25 multifield", "splade-pp-ed": "SPLADE++ ED", "splade-v3": "SPLADE-v3"}
@@ -100,7 +103,7 @@ class Table:
 
 def main_measure(results: Results) -> str:
     """nDCG@10 where it was measured, else the first measure."""
-    return "nDCG@10" if "nDCG@10" in results.measures else results.measures[0]
+    return MAIN_MEASURE if MAIN_MEASURE in results.measures else results.measures[0]
 
 
 def labels(results: Results) -> dict[str, str]:

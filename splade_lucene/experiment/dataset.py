@@ -9,15 +9,20 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from splade_lucene.collections.judged import TRAINING_SPLITS
 from splade_lucene.core.files import atomic_file
 from splade_lucene.evaluation.cost import latency
 from splade_lucene.evaluation.judging import Judged, compare_with_baseline, judge, without_relevant
+from splade_lucene.evaluation.numbers import DIFFERENCE, P_VALUE, write
 from splade_lucene.evaluation.reference import published, published_documents, settings_match
 from splade_lucene.evaluation.result_files import write_evidence, write_latency, write_passages, write_scores
 from splade_lucene.evaluation.results import Cost, Dataset, Milliseconds, Row, System, Timings, UnderLoad, place
+from splade_lucene.evaluation.significance import paired, randomisation_tests, t_test, tally
+from splade_lucene.evaluation.tables import MAIN_MEASURE
+from splade_lucene.experiment.fusion_weight import UNTUNED, LearnedWeight
 from splade_lucene.experiment.query_details import MOST_QUERIES, beginnings, gather, pick_queries
-from splade_lucene.experiment.steps import Searched, Settings, Steps
-from splade_lucene.experiment.systems import Systems
+from splade_lucene.experiment.steps import Searched, Settings, Steps, sample
+from splade_lucene.experiment.systems import TUNED, Systems
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher
 from splade_lucene.lucene.card import IndexCard
 from splade_lucene.pipeline.search import ImpactSearcher
@@ -53,12 +58,20 @@ class DatasetEvaluation:
         self._runs: dict[str, Searched] = {}
         self._judged: dict[str, Judged] = {}
         self._notes: list[str] = []
+        self._measure = MAIN_MEASURE if MAIN_MEASURE in self._measures else self._measures[0]
+        self._weights: dict[str, LearnedWeight] = {}
+        tuned = any(system.settings.get("weight") == TUNED for system in systems.all)
+        training = steps.collection.training() if tuned else None
+        self._training = training and training.only(sample(training.queries))
 
     def evaluate(self) -> Evaluated:
         """Does all of it."""
         for system in self._systems.all:
             self._runs[system.name] = self._search(system)
             self._judged[system.name] = judge(self._runs[system.name].run(), self._qrels, " ".join(self._measures))
+        for system in self._systems.all:
+            if system.name in self._weights:
+                self._note_weight(system)
         folder = self._steps.folder
         write_scores(folder / "scores.csv", {name: judged.queries for name, judged in self._judged.items()})
         write_latency(folder / "latency.csv", {name: searched.times() for name, searched in self._runs.items()})
@@ -69,7 +82,8 @@ class DatasetEvaluation:
 
     def _search(self, system: System) -> Searched:
         if system.kind == "fusion":
-            return self._steps.fusion(system, [self._runs[name] for name in system.components])
+            weight = self._learned_weight(system) if system.settings.get("weight") == TUNED else None
+            return self._steps.fusion(system, [self._runs[name] for name in system.components], weight)
         index = self._steps.index(system)
         if system.kind == "bm25":
             self._cards[system.name] = self._steps.bm25_index(system)
@@ -85,6 +99,39 @@ class DatasetEvaluation:
                 query_idf=system.record.query_idf,
             )
         return self._steps.search(system, self._openers[system.name], self._cards[system.name])
+
+    def _learned_weight(self, system: System) -> float:
+        """The weight of a tuned fusion: never learned from the queries that are evaluated."""
+        if self._training is None:
+            splits = " or ".join(TRAINING_SPLITS)
+            self._notes.append(f"There are no training queries (a split {splits}), so {system.label} has the untuned weight {UNTUNED}.")
+            return UNTUNED
+        training = self._training
+        runs = [
+            self._steps.search(self._named(name), self._openers[name], self._cards[name], training=training) for name in system.components
+        ]
+        learned = self._steps.weight(system, runs, training, self._measure)
+        self._weights[system.name] = learned
+        return learned.weight
+
+    def _note_weight(self, system: System) -> None:
+        """Says what a learned weight gained, on the queries that it was learned from and on those of the evaluation."""
+        learned, training = self._weights[system.name], self._training
+        assert training is not None
+        untuned = next(
+            each for each in self._systems.all if each.components == system.components and each.settings.get("weight") == UNTUNED
+        )
+        tuned, half = self._judged[system.name], self._judged[untuned.name]
+        differences = paired(tuned.queries[self._measure], half.queries[self._measure])
+        counts, (randomised,) = tally(differences), randomisation_tests([differences])
+        new, old = tuned.scores[self._measure], half.scores[self._measure]
+        self._notes.append(
+            f"{system.label}: the weight {learned.weight:g} of BM25 was learned on {len(training.queries):,} queries of the split "
+            f"{training.split} ({self._measure} {write(learned.score)} there, {write(learned.untuned)} with {UNTUNED}). Here it scores "
+            f"{write(new)}, and {write(old)} with {UNTUNED}: {write(new - old, DIFFERENCE)}, {counts.wins:,}/{counts.ties:,}/"
+            f"{counts.losses:,} queries won, equal and lost, p {write(t_test(differences), P_VALUE)} in the paired t-test and "
+            f"{write(randomised, P_VALUE)} in the randomisation test."
+        )
 
     def _rows(self) -> list[Row]:
         comparisons = compare_with_baseline(self._judged, self._baseline)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from splade_lucene.collections.judged import JudgedCollection
+from splade_lucene.collections.judged import JudgedCollection, TrainingQueries
 from splade_lucene.core.files import atomic_file
 from splade_lucene.core.processors import usable_processors
 from splade_lucene.errors import IndexMismatchError, InputError
@@ -18,6 +18,7 @@ from splade_lucene.evaluation.cost import Load, QueryTime
 from splade_lucene.evaluation.fusion import fuse, fuse_ranks
 from splade_lucene.evaluation.results import System
 from splade_lucene.evaluation.runs import Run, read_notes, read_run, write_run
+from splade_lucene.experiment.fusion_weight import LearnedWeight, learn_weight
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher
 from splade_lucene.lucene.card import IndexCard, read_card
 from splade_lucene.lucene.indexing import build_bm25_index, build_impact_index
@@ -95,7 +96,6 @@ class Steps:
         self.remove_query = settings.remove_query and collection.shared_ids
         self.queries = collection.queries()
         self.sha256 = collection.sha256()
-        self._queries_sha256 = _sha256(self.queries)
         file = folder / _TIMES
         self._times: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
@@ -129,6 +129,10 @@ class Steps:
             if not self._settings.overwrite:
                 raise
             manifest = self._encode(system, model, vectors, overwrite=True)
+        return self.index_of(system, vectors, manifest)
+
+    def index_of(self, system: System, vectors: Path, manifest: Manifest) -> IndexCard:
+        """The impact index of a system, of vectors that are there."""
         source = {"vectors_sha256": _sha256([shard.sha256 for shard in manifest.shards])}
 
         def build(advance: Advance) -> IndexCard:
@@ -141,16 +145,37 @@ class Steps:
         """Where the index of a system is."""
         return self.folder / "indexes" / system.name
 
-    def search(self, system: System, open_searcher: Callable[[], ImpactSearcher | Bm25Searcher], card: IndexCard) -> Searched:
-        """The run of a system with an index."""
+    def search(
+        self,
+        system: System,
+        open_searcher: Callable[[], ImpactSearcher | Bm25Searcher],
+        card: IndexCard,
+        *,
+        training: TrainingQueries | None = None,
+        timed: bool = True,
+    ) -> Searched:
+        """The run of a system with an index.
+
+        Args:
+            system: its name is that of the run.
+            open_searcher: of its index.
+            card: of its index.
+            training: other queries to search for, which are not timed; those of the evaluation if None.
+            timed: whether to measure latencies as well.
+        """
+        queries = self.queries if training is None else training.queries
         encoder = {} if card.encoder is None else card.encoder.to_json()
         made_from = {
             "index": {"source": dict(card.source), "settings": card.settings, "encoder": encoder, "lucene": card.lucene},
-            "queries_sha256": self._queries_sha256,
+            "queries_sha256": _sha256(queries),
             "hits": self._settings.hits,
             "remove_query": self.remove_query,
             "query_idf": system.encoder.query_idf if system.encoder else None,
         }
+        if system.encoder and card.encoder and system.encoder.query_top_k is not None:
+            made_from["query_top_k"] = system.encoder.query_top_k
+        if system.encoder and card.encoder and system.encoder.query_max_length != card.encoder.query_max_length:
+            made_from["query_max_length"] = system.encoder.query_max_length
 
         split = system.settings.get("split_words") is not None
 
@@ -158,22 +183,44 @@ class Steps:
             with open_searcher() as searcher:
                 run, info = search_queries(
                     searcher,
-                    self.queries,
+                    queries,
                     k=self._settings.hits,
                     threads=self._settings.threads,
                     remove_query=self.remove_query,
                     max_passage=split,
                 )
-                timed = sample(self.queries)
-                times = query_times(searcher, timed, k=self._settings.hits, max_passage=split)
-                load = query_load(searcher, timed, k=self._settings.hits, threads=usable_processors(), max_passage=split)
+                if training is not None or not timed:
+                    return run, info.notes()
+                some = sample(queries)
+                times = query_times(searcher, some, k=self._settings.hits, max_passage=split)
+                load = query_load(searcher, some, k=self._settings.hits, threads=usable_processors(), max_passage=split)
             return run, {**info.notes(), "times": times, "load": load._asdict()}
 
-        return self._run(system, made_from, search)
+        return self._run(system.name if training is None else f"{system.name}.{training.split}", made_from, search)
 
-    def fusion(self, system: System, parts: Sequence[Searched]) -> Searched:
-        """The run of a fusion, from the runs of its two components."""
-        made_from = {"runs": [part.notes["sha256"] for part in parts], "settings": system.settings, "hits": self._settings.hits}
+    def weight(self, system: System, parts: Sequence[Searched], training: TrainingQueries, measure: str) -> LearnedWeight:
+        """The weight of a fusion, learned from the runs of training queries; it is kept beside the runs.
+
+        Args:
+            system: the fusion.
+            parts: the runs of its two components for the training queries.
+            training: these queries.
+            measure: whose mean is to be best.
+        """
+        key = {"runs": [part.notes["sha256"] for part in parts], "qrels": _sha256(training.qrels), "measure": measure}
+        file = self.folder / "runs" / f"{system.name}.weight.json"
+        if file.is_file() and (kept := json.loads(file.read_text(encoding="utf-8")))["made_from"] == key:
+            return LearnedWeight(**kept["learned"])
+        first, second = (part.run() for part in parts)
+        learned = learn_weight(first, second, training.qrels, measure, k=self._settings.hits)
+        with atomic_file(file) as stream:
+            json.dump({"made_from": key, "learned": learned._asdict()}, stream, indent=1)
+        return learned
+
+    def fusion(self, system: System, parts: Sequence[Searched], weight: float | None = None) -> Searched:
+        """The run of a fusion, from the runs of its two components; ``weight`` takes the place of one that is learned."""
+        settings = {**system.settings, **({} if weight is None else {"weight": weight})}
+        made_from = {"runs": [part.notes["sha256"] for part in parts], "settings": settings, "hits": self._settings.hits}
 
         def search() -> tuple[Run, dict[str, Any]]:
             first, second = (part.run() for part in parts)
@@ -184,10 +231,10 @@ class Steps:
             for query_id in dict.fromkeys([*first, *second]):
                 start = time.perf_counter()
                 one = {query_id: first.get(query_id, [])}, {query_id: second.get(query_id, [])}
-                if system.settings["method"] == "rrf":
+                if settings["method"] == "rrf":
                     run |= fuse_ranks(*one, k=self._settings.hits)
                 else:
-                    run |= fuse(*one, weight=system.settings["weight"], k=self._settings.hits)
+                    run |= fuse(*one, weight=settings["weight"], k=self._settings.hits)
                 milliseconds = (time.perf_counter() - start) * 1e3
                 if all(query_id in each for each in before):
                     times[query_id] = QueryTime(
@@ -200,7 +247,7 @@ class Steps:
             load = Load(threads, per_second, loaded)._asdict() if loaded else None
             return run, {"times": times, "load": load}
 
-        return self._run(system, made_from, search)
+        return self._run(system.name, made_from, search)
 
     def encode_seconds(self, system: System, passages: int) -> float | None:
         """The time of encoding all passages, from the rate of those that were encoded here; None if none were."""
@@ -260,16 +307,16 @@ class Steps:
         self._note_time(f"index {system.name}", time.monotonic() - start)
         return card
 
-    def _run(self, system: System, made_from: Mapping[str, Any], search: Callable[[], tuple[Run, dict[str, Any]]]) -> Searched:
-        file = self.folder / "runs" / f"{system.name}.trec"
+    def _run(self, name: str, made_from: Mapping[str, Any], search: Callable[[], tuple[Run, dict[str, Any]]]) -> Searched:
+        file = self.folder / "runs" / f"{name}.trec"
         as_read = json.loads(json.dumps(made_from))
         notes = read_notes(file) if file.is_file() else {}
         if notes.get("made_from") == as_read:
-            self._say(f"the run {system.name} is there")
+            self._say(f"the run {name} is there")
             return Searched(file, notes)
         run, found = search()
-        write_run(file, run, tag=system.name, notes={**found, "hits_found": sum(map(len, run.values())), "made_from": made_from})
-        self._say(f"the run {system.name} is written")
+        write_run(file, run, tag=name, notes={**found, "hits_found": sum(map(len, run.values())), "made_from": made_from})
+        self._say(f"the run {name} is written")
         return Searched(file, read_notes(file))
 
     def _note_time(self, key: str, value: Any) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from splade_lucene.errors import SpladeLuceneError
 from splade_lucene.evaluation.fusion import RANK_CONSTANT
 from splade_lucene.evaluation.results import System
+from splade_lucene.experiment.fusion_weight import UNTUNED
 from splade_lucene.lucene.defaults import DEFAULT_ANALYZERS, DEFAULT_B, DEFAULT_K1, DEFAULT_LANGUAGE, FLAT, MULTIFIELD
 
 if TYPE_CHECKING:
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 
 KINDS = ("bm25-flat", "bm25-multifield", "splade", "fusion")
 BASELINE = "bm25-flat"
-# Of BM25 in the weighted sum. Never tuned: there are no queries but the test queries.
-WEIGHT = 0.5
+# Of BM25 in the weighted sum; that of ``tuned-…`` is learned on each data set's training queries.
+WEIGHT = UNTUNED
+TUNED = "tuned"
 
 
 class Systems(NamedTuple):
@@ -58,13 +60,14 @@ class Lengths(NamedTuple):
     query_idf: float | None = None
 
 
-def plan_systems(kinds: Sequence[str], models: Sequence[SpladeModel], lengths: Lengths) -> Systems:
+def plan_systems(kinds: Sequence[str], models: Sequence[SpladeModel], lengths: Lengths, *, tuned: bool = False) -> Systems:
     """The systems that were asked for.
 
     Args:
         kinds: some of :data:`KINDS`.
         models: loaded; not needed where ``kinds`` has neither ``splade`` nor ``fusion``.
         lengths: how they encode.
+        tuned: whether fusion also has a sum whose weight is learned.
 
     Raises:
         SpladeLuceneError: fusion is wanted without what it joins.
@@ -72,12 +75,14 @@ def plan_systems(kinds: Sequence[str], models: Sequence[SpladeModel], lengths: L
     """
     if "fusion" in kinds and not {"bm25-flat", "splade"} <= set(kinds):
         raise SpladeLuceneError("fusion joins bm25-flat and splade; name both among the systems, or leave fusion out")
+    if tuned and "fusion" not in kinds:
+        raise SpladeLuceneError("the weight of a fusion is to be tuned, and there is none; add fusion to the systems")
     systems = [_bm25(kind, label, fields) for kind, label, fields in _BM25 if kind in kinds]
     names = _names(models) if "splade" in kinds else []
     impact = [_splade(name, model, lengths) for name, model in zip(names, models, strict=False)]
     systems += impact
     if "fusion" in kinds:
-        systems += [fusion for system in impact for fusion in _fusions(system)]
+        systems += [fusion for system in impact for fusion in _fusions(system)[: 3 if tuned else 2]]
     return Systems(tuple(systems), {system.name: model for system, model in zip(impact, models, strict=False)})
 
 
@@ -110,6 +115,7 @@ def _fusions(system: System) -> list[System]:
     return [
         System(f"rrf-{system.name}", f"{label}, reciprocal rank", "fusion", {"method": "rrf", "constant": RANK_CONSTANT}, None, joined),
         System(f"sum-{system.name}", f"{label}, sum", "fusion", {"method": "min-max sum", "weight": WEIGHT}, None, joined),
+        System(f"tuned-{system.name}", f"{label}, tuned sum", "fusion", {"method": "min-max sum", "weight": TUNED}, None, joined),
     ]
 
 

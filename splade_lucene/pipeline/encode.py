@@ -43,6 +43,8 @@ class EncodingOptions(TypedDict, total=False):
     shard_size: int
     split_words: int | None
     overlap: int
+    max_ratio: float | None
+    alpha_mass: float | None
 
 
 def encode_collection(

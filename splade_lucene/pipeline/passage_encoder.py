@@ -41,6 +41,8 @@ class EncodingSettings(NamedTuple):
         split_words: cut each document into passages of N words, ``document#0``, ``document#1`` …, which a search with ``max_passage``
             puts together again; None leaves them whole.
         overlap: words that two passages of a document share.
+        max_ratio: keep only weights of at least this share of a passage's largest; all if None.
+        alpha_mass: keep only the largest weights that have this share of the sum of a passage's weights; all if None.
     """
 
     max_length: int | None = None
@@ -53,6 +55,28 @@ class EncodingSettings(NamedTuple):
     shard_size: int = SHARD_SIZE
     split_words: int | None = None
     overlap: int = 0
+    max_ratio: float | None = None
+    alpha_mass: float | None = None
+
+    def quantization(self) -> Quantization:
+        """What becomes of the weights of a passage."""
+        return Quantization(self.scale, self.top_k, self.min_weight, self.bits, self.max_ratio, self.alpha_mass)
+
+    def recorded(self, max_length: int) -> VectorSettings:
+        """What the manifest keeps, for passages that are cut at ``max_length`` tokens."""
+        check_split(self.split_words, self.overlap)
+        return VectorSettings(
+            max_length,
+            self.top_k,
+            self.min_weight,
+            self.bits,
+            self.store_contents,
+            self.shard_size,
+            self.split_words,
+            None if self.split_words is None else self.overlap,
+            self.max_ratio,
+            self.alpha_mass,
+        )
 
 
 class ShardEncoder(Protocol):
@@ -98,19 +122,9 @@ class PassageEncoder:
         record = model.record(query_max_length=settings.query_max_length, scale=settings.scale)
         model.check_length(self._length)
         model.check_query_length(record.query_max_length)
-        self._quantization = Quantization(settings.scale, settings.top_k, settings.min_weight, settings.bits)
+        self._quantization = settings.quantization()
         self.encoder: EncoderRecord = record
-        check_split(settings.split_words, settings.overlap)
-        self.settings = VectorSettings(
-            self._length,
-            settings.top_k,
-            settings.min_weight,
-            settings.bits,
-            settings.store_contents,
-            settings.shard_size,
-            settings.split_words,
-            None if settings.split_words is None else settings.overlap,
-        )
+        self.settings = settings.recorded(self._length)
 
     def encode(self, tasks: Iterable[Task], folder: Path, record: Record, advance: Advance) -> None:
         """Writes shards: while the passages of one are encoded, those that follow are read, and those before are written.
@@ -122,7 +136,7 @@ class PassageEncoder:
         def windows() -> Iterator[list[str]]:
             for task in tasks:
                 begun.append(task)
-                for window in _windows(task[1]):
+                for window in windows_of(task[1]):
                     yield [passage.contents for passage in window]
 
         encoded = self._model.encode_windows(windows(), max_length=self._length, quantization=self._quantization)
@@ -132,12 +146,13 @@ class PassageEncoder:
             record(write_shard(folder, needed, vectors, bits=self._quantization.bits))
 
     def _vectors(self, passages: Sequence[Passage], encoded: Iterator[list[dict[str, int]]], advance: Advance) -> Iterator[ImpactVector]:
-        for window in _windows(passages):
+        for window in windows_of(passages):
             for passage, vector in zip(window, next(encoded), strict=True):
                 kept = (passage.contents, passage.fields) if self._contents else ()
                 yield ImpactVector(passage.doc_id, vector, *kept)
             advance(len(window))
 
 
-def _windows(passages: Sequence[Passage]) -> Iterator[Sequence[Passage]]:
+def windows_of(passages: Sequence[Passage]) -> Iterator[Sequence[Passage]]:
+    """The passages of a shard that are sorted by length together."""
     return (passages[start : start + _WINDOW] for start in range(0, len(passages), _WINDOW))

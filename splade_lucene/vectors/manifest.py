@@ -17,7 +17,7 @@ FILE = "manifest.json"
 SHARDS = "vectors"
 # Passages in one file of vectors. Anserini indexes one file per thread; a larger shard loses more work when interrupted.
 SHARD_SIZE = 4096
-_OF_SPLIT = ("split_words", "overlap")
+_WHERE_GIVEN = ("split_words", "overlap", "max_ratio", "alpha_mass")
 
 
 def shard_file(number: int) -> str:
@@ -76,6 +76,8 @@ class VectorSettings(NamedTuple):
         shard_size: the number of passages in a shard.
         split_words: documents were cut into passages of that many words; None if they are whole.
         overlap: words that two passages of a document share; None if they are whole.
+        max_ratio: weights from this share of the passage's largest on were kept; None for all.
+        alpha_mass: the largest weights with this share of the passage's sum were kept; None for all.
     """
 
     max_length: int | None = None
@@ -86,10 +88,12 @@ class VectorSettings(NamedTuple):
     shard_size: int = SHARD_SIZE
     split_words: int | None = None
     overlap: int | None = None
+    max_ratio: float | None = None
+    alpha_mass: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON holds it, what concerns split documents only where they are."""
-        return {name: value for name, value in self._asdict().items() if name not in _OF_SPLIT or value is not None}
+        """As JSON holds it, what came later only where it was given."""
+        return {name: value for name, value in self._asdict().items() if name not in _WHERE_GIVEN or value is not None}
 
 
 class Manifest(NamedTuple):

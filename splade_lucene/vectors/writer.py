@@ -130,7 +130,7 @@ class VectorWriter:
             InputError: the shard was made from other passages.
         """
         stored = self._manifest.settings.contents
-        needed = PendingShard(self._shards, _source_sha256(passages, fields=stored), len(passages))
+        needed = PendingShard(self._shards, source_sha256(passages, fields=stored), len(passages))
         self._shards += 1
         self._passages += len(passages)
         self._digest.update(needed.source_sha256.encode())
@@ -285,7 +285,8 @@ def _others(out: Path) -> Iterator[Path]:
     return (file for file in out.iterdir() if not (file.name.startswith(".manifest.") and file.name.endswith(".tmp")))
 
 
-def _source_sha256(passages: Sequence[Passage], *, fields: bool) -> str:
+def source_sha256(passages: Sequence[Passage], *, fields: bool = False) -> str:
+    """A checksum of passages, and of their other fields where these are kept."""
     digest = hashlib.sha256()
     for passage in passages:
         digest.update(json.dumps(passage if fields and passage.fields else passage[:3]).encode())

@@ -22,7 +22,7 @@ from splade_lucene.evaluation.report.queries import DETAILED_QUERIES, Difference
 from splade_lucene.evaluation.report.remarks import flat, remarks
 from splade_lucene.evaluation.report.templates import render
 from splade_lucene.evaluation.result_files import read_latency
-from splade_lucene.evaluation.results import Average, Dataset, Results, Row, locate, read_results
+from splade_lucene.evaluation.results import Average, Dataset, Results, Row, SweepPoint, locate, read_results
 
 FILE = "report.html"
 
@@ -83,13 +83,14 @@ def _section(results: Results, dataset: Dataset, folder: Path) -> Section:
         measure = queries.measure
         rows = {system.name: results.row(dataset.name, system.name) for system in results.systems}
         points = [_points(number, names[name], row, measure) for number, (name, row) in enumerate(rows.items()) if row]
+        tried = [_points(0, each.label, each, measure) for each in results.sweep if each.dataset == dataset.name]
         return Section(
             dataset=dataset,
             quality=tables.quality_and_cost(results, dataset),
             remarks=remarks(results, dataset),
             costs=tables.costs(results, dataset),
             significance=tables.significance(results, dataset),
-            against_cost=_panels(points, measure),
+            against_cost=_panels(points, measure, tried),
             queries=queries,
             bars=[_bars(results, difference, measure) for difference in queries.differences],
             latencies=_latencies(results, dataset, folder),
@@ -98,17 +99,20 @@ def _section(results: Results, dataset: Dataset, folder: Path) -> Section:
         raise SpladeLuceneError(f"the report needs {error.name}: pip install 'splade_lucene[report]'") from error
 
 
-def _points(number: int, label: str, row: Row, measure: str) -> Sequence[plots.Point | None]:
+def _points(number: int, label: str, row: Row | SweepPoint, measure: str) -> Sequence[plots.Point | None]:
     """The system in each of the planes of ``MAIN_COSTS``; None where its cost or its quality is not known."""
     quality = row.scores.get(measure)
     costs = [figure.shown(row) for figure in MAIN_COSTS]
     return [None if cost is None or quality is None else plots.Point(label, number, float(cost), quality) for cost in costs]
 
 
-def _panels(points: Sequence[Sequence[plots.Point | None]], measure: str) -> list[str]:
-    panels = zip(MAIN_COSTS, zip(*points, strict=True), strict=False)
-    known = [(figure.axis, [point for point in panel if point]) for figure, panel in panels]
-    return [plots.quality_against_cost(panel, quality=measure, cost=axis) for axis, panel in known if panel]
+def _panels(points: Sequence[Sequence[plots.Point | None]], measure: str, tried: Sequence[Sequence[plots.Point | None]] = ()) -> list[str]:
+    panels = []
+    for place, figure in enumerate(MAIN_COSTS):
+        panel, others = ([point for planes in some if (point := planes[place])] for some in (points, tried))
+        if panel:
+            panels.append(plots.quality_against_cost(panel, quality=measure, cost=figure.axis, others=others))
+    return panels
 
 
 def _shared_datasets(results: Results) -> list[str]:

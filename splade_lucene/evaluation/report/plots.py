@@ -53,18 +53,19 @@ def pareto_front(points: Sequence[Point]) -> list[Point]:
     return front
 
 
-def quality_against_cost(points: Sequence[Point], *, quality: str, cost: str) -> str:
+def quality_against_cost(points: Sequence[Point], *, quality: str, cost: str, others: Sequence[Point] = ()) -> str:
     """A scatter plot with a point per system; a line joins those that no other system beats.
 
     Args:
         points: the systems whose cost is known.
         quality: what the vertical axis shows.
         cost: what the horizontal axis shows, with its unit.
+        others: settings that are no systems, as small dots.
 
     Returns:
         The SVG element.
     """
-    costs = [point.cost for point in points]
+    costs = [point.cost for point in (*points, *others)]
     with style():
         plane = axes(*_PANEL, left=MARGIN_LEFT, right=14, top=24)
         plane.set_title(quality, loc="left", x=-0.12, fontsize=11, color=colour("muted"))
@@ -78,6 +79,12 @@ def quality_against_cost(points: Sequence[Point], *, quality: str, cost: str) ->
                 linestyle=(0, (3, 3)),
             )
         titles = {}
+        for number, point in enumerate(others):
+            titles[f"other-{number}"] = f"{point.label}: {quality} {point.quality:.4f}, {cost} {point.cost:,.4g}"
+            (dot,) = plane.plot(
+                [point.cost], [point.quality], marker="o", markersize=3.5, color=colour("muted"), linestyle="none", alpha=0.7
+            )
+            dot.set_gid(f"other-{number}")
         for point in points:
             titles[f"point-{point.number}"] = f"{point.label}: {quality} {point.quality:.4f}, {cost} {point.cost:,.4g}"
             (drawn,) = plane.plot(
@@ -97,7 +104,7 @@ def quality_against_cost(points: Sequence[Point], *, quality: str, cost: str) ->
         else:
             plane.set_xlim(0, max(costs) * 1.12 or 1)
             plane.locator_params(axis="x", nbins=5)
-        values = [point.quality for point in points]
+        values = [point.quality for point in (*points, *others)]
         room = max(0.15 * (max(values) - min(values)), 0.01)
         plane.set_ylim(min(values) - room, max(values) + room)
         plane.locator_params(axis="y", nbins=6)

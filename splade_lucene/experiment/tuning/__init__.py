@@ -1,0 +1,1 @@
+"""Sweeps over what costs: which settings are worth their quality on a collection."""

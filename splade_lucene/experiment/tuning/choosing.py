@@ -1,0 +1,115 @@
+"""Which points of a sweep are worth naming: the Pareto front, the cheapest near the best, the best within a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from splade_lucene.evaluation.results import Cost, Timings
+from splade_lucene.experiment.tuning.points import Point
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A point and what was measured.
+
+    Attributes:
+        point: its settings.
+        label: them in short.
+        quality: the mean on the half of the queries that points are chosen by.
+        cost: sizes.
+        timings: None before the latencies were measured.
+        documents_per_second: that the model encodes.
+    """
+
+    point: Point
+    label: str
+    quality: float
+    cost: Cost
+    timings: Timings | None
+    documents_per_second: float
+
+
+class Price(NamedTuple):
+    """What a point is chosen for.
+
+    Attributes:
+        key: in ``--budget``.
+        name: for sentences.
+        unit: likewise.
+        value: of a point.
+        most: whether more of it costs more; else more is better.
+    """
+
+    key: str
+    name: str
+    unit: str
+    value: Callable[[Measured], float]
+    most: bool = True
+
+
+def _milliseconds(measured: Measured) -> float:
+    assert measured.timings is not None  # before they are measured nothing is chosen
+    return measured.timings.query_ms.p50
+
+
+PRICES = (
+    Price("latency", "latency", "ms a query, encoding included", _milliseconds),
+    Price("index", "index size", "MB", lambda each: each.cost.index_bytes / 1e6),
+    Price("flops", "FLOPS", "FLOPS", lambda each: each.cost.flops),
+)
+SPEED = Price("documents-per-second", "encoding speed", "documents/s", lambda each: each.documents_per_second, most=False)
+"""Can be demanded in a budget; no point is named for it."""
+
+
+class Operating(NamedTuple):
+    """An operating point.
+
+    Attributes:
+        measured: the point.
+        price: what it was chosen for; None for the best and for one within a budget.
+        budget: whether it is the best within the budget.
+    """
+
+    measured: Measured
+    price: Price | None = None
+    budget: bool = False
+
+
+def pareto_front(points: Sequence[Measured], price: Price) -> list[Measured]:
+    """The points that no other beats in quality at the same or a lower price, cheapest first."""
+    front: list[Measured] = []
+    for point in sorted(points, key=lambda each: (price.value(each), -each.quality)):
+        if not front or point.quality > front[-1].quality:
+            front.append(point)
+    return front
+
+
+def best(points: Sequence[Measured]) -> Measured:
+    """The point of the highest quality; of equal ones that with the fewest FLOPS."""
+    return max(points, key=lambda each: (each.quality, -each.cost.flops))
+
+
+def operating_points(points: Sequence[Measured], within: float) -> list[Operating]:
+    """The best point, and for each price the cheapest that is at most ``within`` worse."""
+    top = best(points)
+    near = [each for each in points if each.quality >= top.quality - within - 1e-12]
+    return [Operating(top), *(Operating(min(near, key=lambda each: (price.value(each), -each.quality)), price) for price in PRICES)]
+
+
+def within_budget(points: Sequence[Measured], budget: Mapping[str, float]) -> Measured | None:
+    """The best point that meets a budget; None if none does.
+
+    Args:
+        points: all.
+        budget: key of a price → its limit, in the unit of the price.
+    """
+    prices = {price.key: price for price in (*PRICES, SPEED)}
+
+    def meets(point: Measured) -> bool:
+        values = {key: prices[key].value(point) for key in budget}
+        return all(values[key] <= limit if prices[key].most else values[key] >= limit for key, limit in budget.items())
+
+    fitting = [each for each in points if meets(each)]
+    return best(fitting) if fitting else None
