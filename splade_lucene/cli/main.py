@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from splade_lucene._version import __version__
+from splade_lucene.cli.settings_file import COMMANDS as WITH_SETTINGS
 from splade_lucene.cli.settings_file import with_settings
 from splade_lucene.errors import SpladeLuceneError, os_sentence
 
@@ -96,11 +97,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     # The modules of all commands take longer to import than some commands run.
     args = build_parser([given[0]] if given and given[0] in COMMANDS else COMMANDS).parse_args(given)
-    parser = build_parser()
-    args = parser.parse_args(arguments)
     try:
         if getattr(args, "settings", None) is not None:
-            given = sys.argv[1:] if arguments is None else arguments
+            parser = build_parser(WITH_SETTINGS)
             args = parser.parse_args(with_settings(given, args, commands_of(parser)))
         args.run(args)
     except (SpladeLuceneError, OSError) as error:
