@@ -78,6 +78,7 @@ def test_points_join_unless_both_change_the_same() -> None:
     assert both == replace(BASE, top_k=8, query_idf=0.25)
     assert both is not None and both.label(BASE) == "--top-k 8 --query-idf 0.25"
     assert joined(one, replace(BASE, top_k=9), BASE) is None
+    assert joined(one, replace(BASE, alpha_mass=0.9), BASE) is None
     assert joined(BASE, one, BASE) is None
 
 

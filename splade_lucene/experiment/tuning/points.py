@@ -12,6 +12,10 @@ from typing import Any, NamedTuple
 from splade_lucene.pipeline.encode import EncodingSettings
 
 
+# Each keeps the largest weights of a passage, so of several the strictest decides.
+_PRUNINGS = {"top_k", "min_weight", "max_ratio", "alpha_mass"}
+
+
 @dataclass(frozen=True)
 class Point:
     """How a collection is encoded and searched.
@@ -126,9 +130,10 @@ def single_points(bases: Sequence[Point]) -> Iterator[Point]:
 
 
 def joined(first: Point, second: Point, base: Point) -> Point | None:
-    """A point with the changes of both; None where they change the same setting, or there is nothing to join."""
+    """A point with the changes of both; None where they change the same setting, prune passages both, or there is nothing to join."""
     one, other = first.changes(base), second.changes(base)
-    if not one or not other or one.keys() & other.keys() or "model" in other:
+    alike = one.keys() & other.keys() or (one.keys() & _PRUNINGS and other.keys() & _PRUNINGS)
+    if not one or not other or alike or "model" in other:
         return None
     return replace(first, **other)
 
