@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from splade_lucene.pipeline.encode import EncodingSettings
 
-
 # Each keeps the largest weights of a passage, so of several the strictest decides.
 _PRUNINGS = {"top_k", "min_weight", "max_ratio", "alpha_mass"}
 
