@@ -20,6 +20,7 @@ from splade_lucene.experiment.environment import machine, versions
 from splade_lucene.experiment.steps import Steps
 from splade_lucene.experiment.tuning.choosing import PRICES, Measured, Operating, operating_points, pareto_front, within_budget
 from splade_lucene.experiment.tuning.halves import EXACT_HITS, LIKENESS
+from splade_lucene.experiment.tuning.points import Point
 from splade_lucene.experiment.tuning.sweep import Options, Swept
 
 _ONE, _TWO = Format(1), Format(2)
@@ -155,31 +156,33 @@ def _dataset(swept: Swept, steps: Steps, out: Path, sentences: Sequence[str]) ->
 
 def _sentences(swept: Swept, named: Sequence[Operating], within: float, budget: Mapping[str, float]) -> list[str]:
     """A sentence for each point; one for those that are named for several prices."""
-    top = named[0].measured
-    comparisons = compare_with_baseline(
-        {each.measured.point.name: swept.reported[each.measured.point.name] for each in named}, top.point.name
-    )
-    found = [f"The best {swept.measure}, {write(top.quality)}: {top.label}. {_prices(top)}. {_reported(swept, top, None)}"]
-    groups: dict[str, list[Operating]] = {}
-    for each in named[1:]:
-        groups.setdefault("budget" if each.budget else each.measured.point.name, []).append(each)
-    for which, group in groups.items():
-        measured = group[0].measured
-        if which == "budget":
-            limits = ", ".join(f"{key} {limit:g}" for key, limit in budget.items())
-            beginning = f"The best within the budget ({limits})"
-        else:
-            shares = [f"{_share(each, top)} of its {each.price.name}" for each in group if each.price]
-            beginning = f"Within {_plain(within)} of the best {swept.measure} at {' and '.join(shares)}"
+    top, base = named[0].measured, swept.points[0]
+    judged = {each.point.name: swept.reported[each.point.name] for each in (base, *(each.measured for each in named))}
+    comparisons = compare_with_baseline(judged, base.point.name)
+
+    def sentence(beginning: str, measured: Measured) -> str:
         comparison = comparisons.get(measured.point.name, {}).get(swept.measure)
-        found.append(f"{beginning}: {measured.label}. {_prices(measured)}. {_reported(swept, measured, comparison)}")
+        return f"{beginning}: {measured.label}. {_prices(measured)}. {_reported(swept, measured, comparison)}"
+
+    cheapest = [each.price.name for each in named if each.price and each.measured == top]
+    nothing = f", and nothing within {_plain(within)} of it has a lower {' or '.join(cheapest)}" if cheapest else ""
+    found = [sentence(f"The best {swept.measure}, {write(top.quality)}{nothing}", top)]
+    groups: dict[Point, list[Operating]] = {}
+    for each in named:
+        if each.price and each.measured != top:
+            groups.setdefault(each.measured.point, []).append(each)
+    for group in groups.values():
+        shares = [f"{_share(each, top)} of its {each.price.name} ({_share(each, base)} of all weights')" for each in group if each.price]
+        found.append(sentence(f"Within {_plain(within)} of the best {swept.measure} at {' and '.join(shares)}", group[0].measured))
+    limits = ", ".join(f"{key} {limit:g}" for key, limit in budget.items())
+    found += [sentence(f"The best within the budget ({limits})", each.measured) for each in named if each.budget]
     return found
 
 
-def _share(each: Operating, top: Measured) -> str:
+def _share(each: Operating, whole: Measured) -> str:
     assert each.price is not None
-    whole = each.price.value(top)
-    return f"{100 * each.price.value(each.measured) / whole:.0f} %" if whole else "all"
+    value = each.price.value(whole)
+    return f"{100 * each.price.value(each.measured) / value:.0f} %" if value else "all"
 
 
 def _plain(value: float) -> str:
@@ -202,7 +205,7 @@ def _reported(swept: Swept, measured: Measured, comparison: Comparison | None) -
     if comparison is None:
         return f"{said}."
     return (
-        f"{said}, {write(comparison.difference, DIFFERENCE)} from the best point ({comparison.wins:,}/{comparison.ties:,}/"
+        f"{said}, {write(comparison.difference, DIFFERENCE)} from all weights ({comparison.wins:,}/{comparison.ties:,}/"
         f"{comparison.losses:,} queries won, equal and lost; p {write(comparison.t_p_holm, P_VALUE)} in the paired t-test, Holm-corrected)."
     )
 
