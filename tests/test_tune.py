@@ -23,7 +23,7 @@ from splade_lucene.errors import InputError
 from splade_lucene.evaluation.measures import score_run
 from splade_lucene.evaluation.results import Cost, Milliseconds, Timings, locate, read_results
 from splade_lucene.evaluation.runs import read_run
-from splade_lucene.experiment.tuning.choosing import PRICES, Measured, operating_points, pareto_front, within_budget
+from splade_lucene.experiment.tuning.choosing import PRICES, Measured, most_promising, operating_points, pareto_front, within_budget
 from splade_lucene.experiment.tuning.halves import LIKENESS, exact_judgments, halve
 from splade_lucene.experiment.tuning.points import Point, joined, knobs, options, single_points
 from splade_lucene.records import Hit, Qrel
@@ -52,7 +52,7 @@ def collection(real_collection: Callable[[str], Path], tmp_path_factory: pytest.
 
 
 def command(collection: Path, out: Path, *more: str) -> list[str]:
-    return ["tune", str(collection), "--model", "tiny", "--max-points", "13", "--output", str(out), *LENGTHS, *more]
+    return ["tune", str(collection), "--model", "tiny", "--max-points", "8", "--output", str(out), *LENGTHS, *more]
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +122,23 @@ def test_the_cheapest_near_the_best_are_named_and_a_budget_is_met() -> None:
     assert within_budget([A, B, C, D], {"documents-per-second": 11}) is None
 
 
+def test_combinations_are_tried_where_they_are_expected_to_win() -> None:
+    cost = Cost(documents=1, flops=10, terms_per_query=1, terms_per_document=1, index_bytes=1)
+
+    def known(quality: float, flops: float, **changes: object) -> tuple[Point, Measured]:
+        point = replace(BASE, **changes)  # type: ignore[arg-type]
+        return point, Measured(point, "", quality, replace(cost, flops=flops), None, 1)
+
+    base, better, cheaper, bad = known(0.4, 10), known(0.41, 10, query_idf=0.25), known(0.395, 5, top_k=64), known(0.3, 6, max_length=16)
+    measured_points = dict([base, better, cheaper, bad])
+    singles = [better[0], cheaper[0], bad[0]]
+    both = replace(BASE, query_idf=0.25, top_k=64)
+    assert most_promising(measured_points, singles, [BASE]) == both
+    # Once it is known there is nothing left that is expected to be near the best.
+    assert most_promising(measured_points | {both: replace(better[1], point=both)}, singles, [BASE]) is None
+    assert most_promising(dict([better, cheaper]), singles, [BASE]) is None
+
+
 def test_a_budget_has_units() -> None:
     assert budget("latency=5ms, index=1GB,flops=2.5") == {"latency": 5, "index": 1000, "flops": 2.5}
     assert budget("latency=0.5s,index=300KB") == {"latency": 500, "index": 0.3}
@@ -169,7 +186,7 @@ def test_figures_are_of_the_half_that_nothing_was_chosen_by(swept: Path, collect
     results, (choosing, reporting) = read_results(swept), halve(read_qrels(collection), "")
     with (swept / "points.csv").open() as stream:
         points = {row["point"]: row for row in csv.DictReader(stream)}
-    assert len(points) == len(results.sweep) == 13
+    assert len(points) == len(results.sweep) == 8
     for row in results.rows:
         run, label = read_run(locate(row.run, swept)), results.system(row.system).label
         assert row.scores["nDCG@10"] == pytest.approx(score_run(run, reporting, "nDCG@10").mean["nDCG@10"])
@@ -208,7 +225,7 @@ def test_what_is_there_is_kept_and_a_budget_nothing_meets_is_one_sentence(
     assert main(command(collection, swept, "--budget", "latency=0.000001ms")) == 1
     err = capsys.readouterr().err
     assert "is written" not in err
-    assert "none of the 13 points is within the budget (latency 1e-06); the least of each that was reached is latency " in err
+    assert "none of the 8 points is within the budget (latency 1e-06); the least of each that was reached is latency " in err
     assert main(command(collection, swept, "--budget", "flops=1000")) == 0
     assert "The best within the budget (flops 1000): " in capsys.readouterr().out
 

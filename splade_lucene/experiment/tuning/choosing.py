@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from splade_lucene.evaluation.results import Cost, Timings
-from splade_lucene.experiment.tuning.points import Point
+from splade_lucene.experiment.tuning.points import Point, joined
+
+# Combinations that are expected to be worse than the best by more are not tried.
+_INTERESTING = 0.05
 
 
 @dataclass(frozen=True)
@@ -113,3 +116,33 @@ def within_budget(points: Sequence[Measured], budget: Mapping[str, float]) -> Me
 
     fitting = [each for each in points if meets(each)]
     return best(fitting) if fitting else None
+
+
+def most_promising(measured: Mapping[Point, Measured], singles: Sequence[Point], bases: Sequence[Point]) -> Point | None:
+    """The combination that is expected to beat what was measured by most at its FLOPS, or None.
+
+    Expected are the sum of what its parts change in quality, and the product of what they change in FLOPS.
+
+    Args:
+        measured: what is known.
+        singles: points with one setting changed.
+        bases: the points with all weights, one for each model.
+    """
+    found: tuple[float, Point] | None = None
+    known = sorted(measured.values(), key=lambda each: each.cost.flops)
+    top = max(each.quality for each in known)
+    for base in bases:
+        start = measured.get(base)
+        for first in known if start else ():
+            for second in singles:
+                other = measured.get(second)
+                point = joined(first.point, second, base) if other and first.point.model == base.model else None
+                if start is None or other is None or point is None or point in measured:
+                    continue
+                quality = first.quality + other.quality - start.quality
+                flops = first.cost.flops * other.cost.flops / max(start.cost.flops, 1e-9)
+                beaten = max((each.quality for each in known if each.cost.flops <= flops), default=0.0)
+                gain = quality - max(beaten, top - _INTERESTING)
+                if gain > 0 and (found is None or gain > found[0]):
+                    found = gain, point
+    return found[1] if found else None

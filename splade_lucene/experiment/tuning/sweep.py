@@ -11,9 +11,9 @@ from splade_lucene.evaluation.judging import Judged, judge
 from splade_lucene.evaluation.results import Cost, System, Timings
 from splade_lucene.evaluation.tables import MAIN_MEASURE
 from splade_lucene.experiment.steps import Steps
-from splade_lucene.experiment.tuning.choosing import Measured
+from splade_lucene.experiment.tuning.choosing import Measured, most_promising
 from splade_lucene.experiment.tuning.halves import LIKENESS, Halves, exact_judgments, halve
-from splade_lucene.experiment.tuning.points import Point, joined, single_points
+from splade_lucene.experiment.tuning.points import Point, single_points
 from splade_lucene.experiment.tuning.timing import Entry, time_points
 from splade_lucene.lucene.card import IndexCard
 from splade_lucene.pipeline.progress import progress
@@ -25,8 +25,6 @@ from splade_lucene.vectors.manifest import SHARD_SIZE
 if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel
 
-# Combinations that are expected to be worse than the best by more are not tried.
-_INTERESTING = 0.05
 _TIMED_QUERIES = 50
 
 Load = Callable[[str, str], "SpladeModel"]
@@ -104,7 +102,7 @@ class Sweep:
             for point in singles[:most]:
                 self._measure_point(point)
                 advance(1)
-            while len(self._measured) < most and (promising := self._most_promising(singles)) is not None:
+            while len(self._measured) < most and (promising := most_promising(self._measured, singles, self._bases)) is not None:
                 self._measure_point(promising)
                 advance(1)
         timed = self._time(list(self._measured))
@@ -167,34 +165,6 @@ class Sweep:
         if key not in self._models:
             self._models[key] = self._load(*key)
         return self._models[key]
-
-    def _most_promising(self, singles: Sequence[Point]) -> Point | None:
-        """The combination that is expected to beat what was measured by most, or None.
-
-        Expected are the sum of what its parts change in quality, and the product of what they change in FLOPS. Only the half of the
-        queries that points are chosen by is looked at.
-        """
-        found: tuple[float, Point] | None = None
-        measured = list(self._measured.values())
-        top = max(each.quality for each in measured)
-        for base in self._bases:
-            if base not in self._measured:
-                continue
-            start = self._measured[base]
-            for first in measured:
-                for second in singles:
-                    if first.point.model != base.model or second not in self._measured:
-                        continue
-                    point, other = joined(first.point, second, base), self._measured[second]
-                    if point is None or point in self._measured:
-                        continue
-                    quality = first.quality + other.quality - start.quality
-                    flops = first.cost.flops * other.cost.flops / max(start.cost.flops, 1e-9)
-                    beaten = max((each.quality for each in measured if each.cost.flops <= flops), default=top - _INTERESTING)
-                    gain = quality - max(beaten, top - _INTERESTING)
-                    if gain > 0 and (found is None or gain > found[0]):
-                        found = gain, point
-        return found[1] if found else None
 
     def _time(self, points: Sequence[Point]) -> Mapping[str, Timings]:
         queries = self._sample()
