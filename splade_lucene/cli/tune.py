@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from splade_lucene.cli.datasets import add_files, from_files
-from splade_lucene.cli.options import add_java_heap, add_threads, folder, from_0, positive, scale
+from splade_lucene.cli.options import add_java_heap, add_threads, folder, from_0, output_file, positive, scale
 from splade_lucene.cli.settings_file import command_line, write_settings
 from splade_lucene.encoding.defaults import DEFAULT_MODEL, DEFAULT_SCALE, TINY
 
