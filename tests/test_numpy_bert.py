@@ -136,13 +136,16 @@ def test_many_queries_load_the_model_and_few_do_not(index: Path) -> None:
         assert search_queries(searcher, few, k=3).run.keys() == hits.keys()
 
 
-def test_a_search_for_a_query_does_not_import_torch(index: Path, tmp_path: Path) -> None:
+def test_a_search_for_a_query_does_not_import_torch_and_takes_one_thread_of_numpys(index: Path, tmp_path: Path) -> None:
     (tmp_path / "q.tsv").write_text("1\tthermal stress\n")
     script = f"""if True:
         import sys
         from splade_lucene.cli.main import main
         assert main(["search", {str(index)!r}, {str(tmp_path / "q.tsv")!r}, {str(tmp_path / "run.txt")!r}]) == 0
         assert not {{"torch", "transformers"}} & sys.modules.keys()
+        import threadpoolctl  # comes with scikit-learn
+        threads = [each["num_threads"] for each in threadpoolctl.threadpool_info() if each["internal_api"] == "openblas"]
+        assert threads and set(threads) == {{1}}
     """
     subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[1], check=True)
     assert (tmp_path / "run.txt").read_text().count("\n") == len(PASSAGES)
