@@ -42,8 +42,10 @@ class _MaxPool(torch.autograd.Function):
         above = gradients[0][rows, entries] * torch.exp(-pooled)
         hidden_gradient = weight_gradient = bias_gradient = None
         if ctx.needs_input_grad[0]:
-            hidden_gradient = torch.zeros_like(hidden)
-            hidden_gradient.index_put_((rows, places), above[:, None] * weight[entries], accumulate=True)
+            texts, tokens, size = hidden.shape
+            # Not index_put_, whose threads add in any order: the same run gives the same model.
+            flat = hidden.new_zeros(texts * tokens, size).index_add_(0, rows * tokens + places, above[:, None] * weight[entries])
+            hidden_gradient = flat.view(texts, tokens, size)
         if ctx.needs_input_grad[2]:
             weight_gradient = torch.zeros_like(weight).index_add_(0, entries, above[:, None] * hidden[rows, places])
         if ctx.needs_input_grad[3]:
