@@ -174,6 +174,15 @@ def test_what_a_server_refuses_is_one_sentence(
         fails(search, f"run: pip install 'splade_lucene[{vendor}]'")
 
 
+def release(file: str, collection: str) -> None:
+    """Leaves a collection as another process finds it."""
+    from pymilvus import MilvusClient
+
+    client = MilvusClient(file)
+    client.release_collection(collection)
+    client.close()
+
+
 def test_milvus_finds_the_same_documents_with_the_same_scores(
     encoded: Encoded, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,10 +202,12 @@ def test_milvus_finds_the_same_documents_with_the_same_scores(
 
     monkeypatch.setattr(MilvusServer, "send", send)
     assert main([*command, "--connections", "1"]) == 1
+    release(file, "my_passages")
     assert main(command) == 0
     assert sorted(sent) == [*(f"{number:05d}.json" for number in range(DOCUMENTS // 10)), "stopped"]
     assert f"{file}: {DOCUMENTS} documents in my-passages" in capsys.readouterr().out
     run = tmp_path / "run"
+    release(file, "my_passages")
     assert main(["search", "--engine", f"milvus://{file}/my_passages", str(encoded.topics), str(run), "--hits", str(K)]) == 0
     found = read_run(run)
     for query_id, hits in encoded.hits.items():

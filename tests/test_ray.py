@@ -109,6 +109,11 @@ def test_what_ray_lacks_is_one_sentence(cluster: Nodes, tmp_path: Path, capsys: 
     fails("no node of the Ray cluster has 1 CPUs and 1 GPUs for a worker; the largest has 1 and 0", gpus_per_worker=1)
     fails("no node of the Ray cluster has 9 CPUs", cpus_per_worker=9)
     fails("no model folder", model=str(tmp_path / "nothing"))
+    with (
+        mock.patch("ray.is_initialized", return_value=False),
+        pytest.raises(SpladeLuceneError, match=r"127.0.0.1:1. cannot be joined .*refused"),
+    ):
+        encode_on_ray(PASSAGES[:1], tmp_path / "out", "tiny", cluster=Cluster("127.0.0.1:1"))
     command = ["encode", "corpus.jsonl", str(tmp_path / "out"), "--model", "tiny"]
     for more, message in (
         (["--gpus-per-worker", "1"], "need --ray"),

@@ -216,12 +216,13 @@ def test_results_are_not_written_to_urls(tiny: object, tmp_path: Path, capsys: p
         ["encode", str(corpus), "s3://bucket/out"],
         ["bm25", str(corpus), "s3://bucket/out"],
         ["search", "index", str(corpus), "s3://bucket/run"],
+        ["index", "s3://bucket/vectors", str(tmp_path / "index")],
         ["fuse", "a", "b", "--output", "https://me:secret@host/run"],
     ):
         with pytest.raises(SystemExit):
             main(command)
         error = capsys.readouterr().err
-        assert "is a URL; results are written here, whole or not at all: give a local name" in error
+        assert "is a URL, where only passages, queries and judgments are read; give a name on this machine" in error
         assert "secret" not in error
     with pytest.raises(InputError, match=r"s3://bucket/out: is a URL, and results are written on this machine"):
         encode_collection(PASSAGES, "s3://bucket/out", "tiny")

@@ -140,7 +140,9 @@ def place(text: str) -> AnyPath:
 def _here(text: str) -> Path:
     found = as_path(text)
     if not isinstance(found, Path):
-        raise argparse.ArgumentTypeError(f"{found} is a URL; results are written here, whole or not at all: give a local name")
+        raise argparse.ArgumentTypeError(
+            f"{found} is a URL, where only passages, queries and judgments are read; give a name on this machine"
+        )
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from splade_lucene.errors import SpladeLuceneError
 LOCAL = "local"
 # Seconds without an answer after which a word is said on stderr.
 _PATIENCE = 60.0
+# Seconds for a connection to a cluster.
+_CONNECT = 10.0
 
 
 class Cluster(NamedTuple):
@@ -83,6 +86,7 @@ def connected(cluster: Cluster) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
+    _check_address(cluster.address)
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if cluster.address == LOCAL:
         options["include_dashboard"] = False
@@ -96,6 +100,17 @@ def connected(cluster: Cluster) -> Iterator[Any]:
     finally:
         with keep_signal_handlers():
             ray.shutdown()
+
+
+def _check_address(address: str) -> None:
+    """Refuses a host and port where nothing listens; Ray itself tries for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT).close()
+    except (OSError, OverflowError) as error:
+        raise SpladeLuceneError(f"Ray at {address!r} cannot be joined ({first_line(error)}); is it running there?") from None
 
 
 def shares(ray: Any, cluster: Cluster) -> Shares:

@@ -96,8 +96,13 @@ class MilvusClient:
         """Adds rows or replaces those of the same id; returns how many."""
         return int(self.call(lambda: self._client.upsert(self.collection, rows))["upsert_count"])
 
+    def load(self) -> None:
+        """Has the server load the collection, as queries need; after a restart, Milvus Lite's at least, it is not loaded."""
+        self.call(lambda: self._client.load_collection(self.collection))
+
     def count(self) -> int:
         """The number of rows."""
+        self.load()
         found = self.call(lambda: self._client.query(self.collection, filter="", output_fields=["count(*)"]))
         return int(found[0]["count(*)"])
 
@@ -176,6 +181,7 @@ class MilvusEngine(SearchEngine):
         if not patiently(self._client.exists, str(address)):
             raise IndexMismatchError(f"{address} does not exist; check its name, or load it with `splade-lucene export --load`")
         super().__init__(address, read_record(patiently(self._client.meta, str(address)), address))
+        patiently(self._client.load, str(address))
 
     def search(self, request: Mapping[str, Any]) -> list[Hit]:
         """As in the base class."""
