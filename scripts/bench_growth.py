@@ -27,7 +27,7 @@ from typing import Any, cast
 
 import numpy as np
 from growing import growing, write
-from growth_times import STOCK, Measured, draw, rows
+from growth_times import STOCK, Measured, draw, kept, rows
 from search_peers import PEERS, Seismic, built, recall, settle
 
 from splade_lucene.collections.queries import read_queries
@@ -79,8 +79,8 @@ def main() -> None:
     times: list[Measured] = []
     for size in args.sizes:
         peers = args.systems if size <= args.peers else []
-        with tempfile.TemporaryDirectory() if args.keep is None else nullcontext(args.keep / str(size)) as kept:
-            folder = Path(kept)
+        with tempfile.TemporaryDirectory() if args.keep is None else nullcontext(args.keep / str(size)) as place:
+            folder = Path(place)
             sizes.append(built_index(size, args.encoded, folder))
             peers = [name for name in peers if is_built(name, folder)]
             if args.prepare:
