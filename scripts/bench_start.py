@@ -26,7 +26,8 @@ from splade_lucene.collections.queries import read_queries
 from splade_lucene.evaluation.table import markdown_table
 
 _STEPS = """
-import json, sys, time
+import json, os, sys, time
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command does
 laps, last = {}, time.perf_counter()
 def lap(name):
     global last
