@@ -154,6 +154,19 @@ def test_lengths_are_those_of_the_configuration(copy: Path) -> None:
     assert SpladeModel.load(copy, query_model="idf", device="cpu").record().query_max_length == 12
 
 
+def test_queries_and_passages_have_lengths_of_their_own(copy: Path) -> None:
+    edit(copy / "sentence_bert_config.json", {"max_seq_length": 20, "query_length": 6, "document_length": 9})
+    model = check(copy)
+    assert model.lengths == (9, 6)
+    assert SpladeModel.load(copy, query_model="idf", device="cpu").record().query_max_length == 6
+    edit(copy / "sentence_bert_config.json", {"document_length": None})
+    assert check(copy).lengths == (20, 6)
+    edit(copy / "sentence_bert_config.json", {"query_length": "6"})
+    assert "says query_length = '6'" in refusal(copy)
+    edit(copy / "sentence_bert_config.json", {"query_length": 6, "query_expansion": {"length": 9}})
+    assert "says query_expansion = {'length': 9}" in refusal(copy)
+
+
 def test_without_a_length_of_its_own_the_tokenizers_counts(copy: Path) -> None:
     edit(copy / "tokenizer_config.json", {"model_max_length": 17})
     assert check(copy).lengths == (17, 17)

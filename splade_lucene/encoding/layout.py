@@ -32,6 +32,7 @@ _HARMLESS_ARGUMENTS = ("trust_remote_code", "torch_dtype", "dtype", "attn_implem
 _ARGUMENTS = ("model_args", "model_kwargs", "config_args", "config_kwargs")
 _TOKENIZER_ARGUMENTS = ("tokenizer_args", "processor_kwargs")
 _TEXT_ONLY = {"text": {"method": "forward", "method_output_name": "logits"}}
+_LENGTHS = {"document": "document_length", "query": "query_length"}
 _PROMPTS = {"query": ("query",), "document": ("document", "passage", "corpus")}
 
 
@@ -89,7 +90,7 @@ def read_layout(folder: Path) -> Layout:
     settings = _settings(folder)
     modules = _sequence(folder)
     top_k, prompts = settings.get("max_active_dims"), _prompts(folder, settings)
-    sides = {task: _side(folder, _for_task(folder, modules, task), prompts[task]) for task in ("document", "query")}
+    sides = {task: _side(folder, _for_task(folder, modules, task), task)._replace(prompt=prompts[task]) for task in _LENGTHS}
     document = sides["document"]
     return Layout(None if document.kind == "static" else document, sides["query"], top_k)
 
@@ -176,14 +177,14 @@ def _route(root: Path, folder: Path, task: str) -> list[tuple[str, Path]]:
         raise ModelError(f"{file} is no router as sentence-transformers writes it ({error!r}); save the model again") from None
 
 
-def _side(root: Path, modules: Sequence[tuple[str, Path]], prompt: str) -> Side:
+def _side(root: Path, modules: Sequence[tuple[str, Path]], task: str) -> Side:
     names = [name for name, _ in modules]
     if len(modules) == 1 and names[0] in _STATIC:
-        return _static(root, modules[0][1])._replace(prompt=prompt)
+        return _static(root, modules[0][1])
     if names and names[0] in _TRANSFORMERS and set(names[1:]) <= set(_DENSE) and (sparse := _sparse_head(modules[0][1])):
-        return _transformer(sparse, names[0], masked=False)._replace(prompt=prompt)
+        return _transformer(sparse, names[0], task, masked=False)
     if len(modules) == 2 and names[0] in _TRANSFORMERS and names[1] == _POOLING:  # noqa: PLR2004
-        return _pooling(_transformer(Side(modules[0][1], prompt=prompt), names[0], masked=True), modules[1][1])
+        return _pooling(_transformer(Side(modules[0][1]), names[0], task, masked=True), modules[1][1])
     if names[1:] and names[0] in _TRANSFORMERS and set(names[1:]) <= set(_DENSE):
         raise ModelError(
             f"{root / MODULES} is a dense encoder (its modules: {', '.join(names)}); for the sparse head of BGE-M3, convert its "
@@ -195,14 +196,14 @@ def _side(root: Path, modules: Sequence[tuple[str, Path]], prompt: str) -> Side:
     )
 
 
-def _transformer(side: Side, name: str, *, masked: bool) -> Side:
+def _transformer(side: Side, name: str, task: str, *, masked: bool) -> Side:
     """Reads ``sentence_bert_config.json``."""
     file = next((side.folder / each for each in _TRANSFORMER_FILES if (side.folder / each).is_file()), None)
     config: dict[str, Any] = {} if file is None else dict(read_object(file))
     place = file or side.folder / _TRANSFORMER_FILES[0]
-    task = config.pop("transformer_task", "fill-mask" if name == "MLMTransformer" else "feature-extraction")
-    if masked and task != "fill-mask":
-        refuse(place, "transformer_task", task)
+    computes = config.pop("transformer_task", "fill-mask" if name == "MLMTransformer" else "feature-extraction")
+    if masked and computes != "fill-mask":
+        refuse(place, "transformer_task", computes)
     length = checked_length(place, "max_seq_length", config.pop("max_seq_length", None))
     lower = bool(config.pop("do_lower_case", False))
     modality = config.pop("modality_config", _TEXT_ONLY)
@@ -213,6 +214,9 @@ def _transformer(side: Side, name: str, *, masked: bool) -> Side:
         length = checked_length(place, f"{key}.model_max_length", arguments.pop("model_max_length", None)) or length
         lower = bool(arguments.pop("do_lower_case", lower))
         _only_harmless(place, key, arguments)
+    # Lengths for one kind of texts, from sentence-transformers 6.2 on, count before that for both.
+    own = {each: checked_length(place, key, config.pop(key, None)) for each, key in _LENGTHS.items()}
+    length = own[task] or length
     for key in _ARGUMENTS:
         _only_harmless(place, key, config.pop(key, None) or {})
     for key, value in config.items():

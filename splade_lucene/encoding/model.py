@@ -104,7 +104,7 @@ class SpladeModel:
         model = cls(files._replace(query=None), network, precision=precision, device=device)
         if query_model is not None:
             model._queries = (
-                IdfQueries(files)
+                IdfQueries(files._replace(max_length=(files.query or files).max_length))
                 if str(query_model) == IDF
                 else _query_side(find_query_model(query_model, revision=query_revision, token=token), model)
             )

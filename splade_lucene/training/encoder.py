@@ -77,14 +77,15 @@ class TrainedEncoder:
 
         Args:
             folder: to write.
-            lengths: to declare as the default. The layout has one length for both sides, the longer; a table of queries has its own.
+            lengths: to declare as the default. Other lengths of queries than of passages are read from sentence-transformers 6.2 on.
         """
         with quiet_transformers():
             self.encoder.save_pretrained(str(folder), create_model_card=False)
         if lengths is None:
             return
         for file in folder.rglob("sentence_bert_config.json"):
-            _edit(file, "max_seq_length", max(lengths))
+            _edit(file, "max_seq_length", lengths.documents)
+            _edit(file, "query_length", lengths.queries if lengths.queries != lengths.documents else None)
         for place in folder.rglob("*SparseStaticEmbedding"):
             _edit(place / "tokenizer_config.json", "model_max_length", lengths.queries)
 
@@ -142,7 +143,7 @@ def with_static_queries(trained: TrainedEncoder, weights: Sequence[float]) -> Tr
     return TrainedEncoder(SparseEncoder(modules=[router], device=str(trained.encoder.device), prompts=prompts))
 
 
-def _edit(file: Path, key: str, value: int) -> None:
+def _edit(file: Path, key: str, value: int | None) -> None:
     config = json.loads(file.read_text(encoding="utf-8"))
     file.write_text(json.dumps({**config, key: value}, indent=2), encoding="utf-8")
 
