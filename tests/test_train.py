@@ -100,7 +100,8 @@ def test_a_trained_folder_gives_the_same_vectors_in_both_libraries(
     assert "held-out" in printed.out and "paired t-test" in printed.out and "loss" in printed.err
     model = check(tmp_path / "model")
     written = record(tmp_path / "model")
-    assert written["verdict"]["replaces"] and written["verdict"]["before"] != written["verdict"]["after"]
+    assert written["verdict"]["replaces"]
+    assert len({(each["score"], each["flops"]) for each in written["evaluations"]}) > 1  # the best may be the first, which changed little
     assert model.record().query.kind == ("static" if side == "static" else "mlm")
     assert model.lengths == Lengths(32, 8)
     assert not (tmp_path / "model.training").exists()
