@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-steps",
         type=positive,
         metavar="N",
-        help="steps of 32 queries (default: 200; 90 with static queries, --teacher, or without --qrels)",
+        help="steps of 32 queries (default: 200; 90 with --teacher or without --qrels)",
     )
     parser.add_argument("--batch-size", type=positive, default=32, metavar="N", help="queries of a step (default: %(default)s)")
     parser.add_argument("--max-length", type=positive, default=128, help="maximum length of a passage in tokens (default: %(default)s)")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from splade_lucene.encoding.defaults import Lengths
 
 # Steps where the user says nothing: a few minutes for a small model on one core.
-STEPS, STEPS_STATIC, STEPS_TITLES = 200, 90, 90
+STEPS, STEPS_STATIC, STEPS_TITLES = 200, 200, 90
 BATCH = 32
 LENGTHS = Lengths(128, 24)
 """The cheap lengths: half the time of 256 and 64."""
