@@ -112,7 +112,7 @@ def test_a_new_search_makes_a_new_address_and_back_goes_back(visit: Open) -> Non
     page.wait_for_selector(f"main[data-query='{QUERY}']")
     assert hits(page, "right") == before and page.locator("#query").input_value() == QUERY
     page.locator("#right").select_option("python+words")
-    page.get_by_role("heading", name="Fusion").wait_for()
+    page.get_by_role("heading", name="Fusion · python + words").wait_for()
     page.wait_for_selector("main[data-query]")
     assert "words: rank" in page.locator(".panel[data-side=right] .hit").first.inner_text()
     other = visit(address=page.url)

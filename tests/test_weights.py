@@ -88,6 +88,6 @@ def test_weights_of_something_else_are_refused(tiny: SpladeModel, tmp_path: Path
         prune_collection(PASSAGES[1:], tmp_path / "out", found, EncodingSettings(max_length=24, shard_size=16))
     with pytest.raises(ValueError, match="the weights are of whole passages of 24 tokens"):
         prune_collection(PASSAGES, tmp_path / "out", found, EncodingSettings(max_length=23, shard_size=16))
-    (tmp_path / "w" / "part-00001.npz").write_bytes(b"")
+    (tmp_path / "w" / "part-00001.safetensors").write_bytes(b"")
     with pytest.raises(InputError, match="is missing or was changed"):
         prune_collection(PASSAGES, tmp_path / "out2", found, EncodingSettings(max_length=24, shard_size=16))

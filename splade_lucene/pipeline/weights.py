@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from safetensors.numpy import load_file, save_file
 
 from splade_lucene.core.files import atomic_file, file_sha256
 from splade_lucene.core.ir_adapters import Passages
@@ -85,8 +86,8 @@ class StoredWeights(NamedTuple):
         if not file.is_file() or file_sha256(file) != shard.sha256:
             raise InputError(file, "is missing or was changed; remove the folder and weigh the collection again")
         vocabulary = json.loads((self.folder / "tokens.json").read_text(encoding="utf-8"))
-        with np.load(file, allow_pickle=False) as arrays:
-            entries, weights, starts = (arrays[name] for name in ("entries", "weights", "starts"))
+        arrays = load_file(file)
+        entries, weights, starts = (arrays[name] for name in ("entries", "weights", "starts"))
         for start, end in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):
             tokens = (vocabulary[entry] for entry in entries[start:end].tolist())
             yield dict(zip(tokens, weights[start:end].tolist(), strict=True))
@@ -132,7 +133,7 @@ def weigh_collection(
                 if shards[number].source_sha256 != source:
                     raise InputError(folder, "has the weights of other passages; the collection has changed, so remove the folder")
             else:
-                file = folder / f"part-{number:05d}.npz"
+                file = folder / f"part-{number:05d}.safetensors"
                 shards.append(_weigh(shard, file, model, max_length=max_length, source=source, advance=advance))
                 _write(folder, StoredWeights(folder, record, max_length, shard_size, tuple(shards)))
             number += 1
@@ -194,7 +195,7 @@ def _weigh(shard: Sequence[Passage], file: Path, model: SpladeModel, *, max_leng
     values = np.fromiter((weight for bag in bags for weight in bag.values()), np.float32)
     starts = np.cumsum([0, *map(len, bags)])
     file.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(file, entries=entries, weights=values, starts=starts)  # of no account before the record names it
+    save_file({"entries": entries, "weights": values, "starts": starts}, file)  # of no account before the record names it
     return WeightShard(file.name, len(shard), file_sha256(file), source, seconds)
 
 
