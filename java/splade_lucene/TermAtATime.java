@@ -16,7 +16,7 @@ final class TermAtATime {
   private static final int LARGE = 16;
   private static final int MANY = 1 << 19;
   private static final int BLOCK = 64; // documents whose best score is compared first
-  private static final int SPARSE = 16; // where one document in so many may be found, only these are looked at
+  private static final int SPARSE = 8; // where one document in so many may be found, only these are looked at
 
   /** Bits of the number of documents in a window. */
   final int bits;
@@ -107,9 +107,10 @@ final class TermAtATime {
   /** The same, where few documents may be found. */
   private void selectAllowed(Scratch scratch, int base, int size, FixedBitSet within) {
     int end = base + size;
+    int least = Math.max(1, (int) (scratch.best.least() >>> 32));
     for (int doc = within.nextSetBit(base); doc < end; doc = doc + 1 < end ? within.nextSetBit(doc + 1) : end) {
       int score = scratch.scores[doc - base];
-      if (score > 0) {
+      if (score >= least) {
         scratch.best.add((long) score << 32 | ~order.rank(doc) & 0xffffffffL);
       }
     }
