@@ -51,3 +51,17 @@ def _differs(weights: dict[str, float], by: float) -> bool:
     """Whether impacts change when all weights are a little larger or smaller."""
     bags = [Quantization(100).bag({token: weight + shift for token, weight in weights.items()}) for shift in (-by, by)]
     return bags[0] != bags[1]
+
+
+def test_what_a_model_cuts_at_its_number_of_weights_is_encoded_alone(tiny: SpladeModel) -> None:
+    record = tiny.record(query_max_length=24)
+    record = replace(record, query=replace(record.query, max_active_dims=5))
+    again: list[str] = []
+
+    class Alone:
+        def encode_queries(self, texts: list[str]) -> list[dict[str, int]]:
+            again.extend(texts)
+            return [{} for _ in texts]
+
+    ExactBatches(tiny, record, Alone()).encode_queries(_QUERIES[:4])
+    assert again == _QUERIES[:4]

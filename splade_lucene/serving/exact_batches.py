@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from splade_lucene.pipeline.query_encoder import BoundEncoder
+from splade_lucene.lucene.impact_searcher import QueryEncoder
 from splade_lucene.records import EncoderRecord
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class ExactBatches:
         alone: encodes queries one at a time.
     """
 
-    def __init__(self, model: SpladeModel, record: EncoderRecord, alone: BoundEncoder) -> None:
+    def __init__(self, model: SpladeModel, record: EncoderRecord, alone: QueryEncoder) -> None:
         from splade_lucene.encoding.quantization import Quantization
 
         self._model, self._record, self._alone = model, record, alone
@@ -53,6 +53,9 @@ class ExactBatches:
         impacts = values * self._record.scale
         if (np.abs(impacts - np.floor(impacts) - 0.5) <= _LARGEST_DIFFERENCE * self._record.scale).any():
             return True
+        cut = self._record.query.max_active_dims
+        if cut is not None and len(values) >= cut:
+            return True  # the model left out the next one, which might be as large
         most = self._record.query_top_k
         if most is None or len(values) <= most:
             return False

@@ -7,7 +7,6 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from math import log1p
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,6 +25,7 @@ from splade_lucene.training.settings import Recipe, Settings
 from splade_lucene.training.sources import Part, Source, judged_source, title_source
 from splade_lucene.training.taught import Teaching, judged_for_teacher, queries_for_teacher, taught_source, titles_for_teacher
 from splade_lucene.training.verdict import judge_training
+from splade_lucene.vectors.idf import idf
 
 if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel
@@ -235,14 +235,9 @@ def _loader(request: Request, work: Path, original: SpladeModel) -> Callable[[],
                 "static query side needs as many of both"
             )
         frequencies, passages = mining.document_frequencies
-        return with_static_queries(trained, [idf(passages, frequencies[token]) for token in original.vocabulary])
+        return with_static_queries(trained, [idf(frequencies[token], passages) for token in original.vocabulary])
 
     return load_static
-
-
-def idf(passages: int, frequency: int) -> float:
-    """BM25's weight of a token in ``frequency`` of the passages, as of the query model ``idf``."""
-    return log1p((passages - frequency + 0.5) / (frequency + 0.5))
 
 
 def _evaluator(part: Part, settings: Settings) -> Evaluator:
