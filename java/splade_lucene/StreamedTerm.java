@@ -77,7 +77,7 @@ final class StreamedTerm implements Postings {
   public int maxImpact() {
     int largest = 0;
     for (SegmentPostings each : segments) {
-      largest = Math.max(largest, each.maxImpact());
+      largest = Math.max(largest, each.maxImpact);
     }
     return largest;
   }
