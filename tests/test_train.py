@@ -23,7 +23,8 @@ from splade_lucene.cli.main import main
 from splade_lucene.encoding.defaults import Lengths
 from splade_lucene.encoding.model import SpladeModel
 from splade_lucene.errors import InputError, SpladeLuceneError
-from splade_lucene.records import Hit, Qrel, Query
+from splade_lucene.evaluation.measures import score_run
+from splade_lucene.records import Hit, ImpactVector, Qrel, Query
 from splade_lucene.training import extra, sources, watch
 from splade_lucene.training.corpus import Corpus
 from splade_lucene.training.examples import number_examples
@@ -35,6 +36,7 @@ from splade_lucene.training.schedule import BudgetSchedule
 from splade_lucene.training.settings import Budget, recipes
 from splade_lucene.training.teacher import draw_taught
 from splade_lucene.training.verdict import judge_training
+from tests.oracle import brute_force
 from tests.test_sparse_encoders import check
 
 QUERIES = 90
@@ -348,6 +350,21 @@ def test_the_evaluator_searches_the_pool_exhaustively(tiny: SpladeModel) -> None
     scores = [sum(impact * bag.get(token, 0) for token, impact in query.items()) for bag in documents]
     assert scores[1] == max(scores) and found.queries["q"] == 1.0
     assert found.document_terms == sum(map(len, documents)) / 3
+
+
+def test_held_out_figures_equal_a_brute_force_ranking(tiny: SpladeModel) -> None:
+    words = sorted(set(re.findall(r"[a-z]{5,}", Path(textwrap.__file__).read_text(encoding="utf-8"))))
+    rng = random.Random(1)
+    pool = {f"d{number:02}": " ".join(rng.sample(words, 6)) for number in range(80)}
+    queries = tuple(Query(f"q{number}", " ".join(rng.sample(words, 2))) for number in range(20))
+    qrels = tuple(Qrel(query.query_id, doc_id, 1) for query in queries for doc_id in rng.sample(list(pool), 12))
+    found = Evaluator(HeldOut(queries, qrels), pool, Lengths(32, 8)).measure(tiny)
+    bags = tiny.encode_documents(list(pool.values()), max_length=32)
+    vectors = [ImpactVector(doc_id, bag) for doc_id, bag in zip(pool, bags, strict=True)]
+    encoded = tiny.encode_queries([query.text for query in queries], max_length=8)
+    run = {query.query_id: brute_force(vectors, bag, 10) for query, bag in zip(queries, encoded, strict=True)}
+    expected = score_run(run, qrels, "nDCG@10").queries["nDCG@10"]
+    assert found.queries == expected and len(set(expected.values())) > 5
 
 
 def test_pools_hold_what_is_relevant_and_what_the_systems_find() -> None:

@@ -96,9 +96,9 @@ class Evaluator:
         run: Run = {}
         for query, bag in zip(self.held_out.queries, queries, strict=True):
             scores = (matrix @ _matrix([bag], entries).T).toarray().ravel()
-            best = np.argpartition(-scores, min(_DEPTH, len(scores) - 1))
+            count = min(_DEPTH, len(scores))
             # All that tie with the last of them compete for its place.
-            least = max(1, scores[best[min(_DEPTH, len(scores)) - 1]])
+            least = max(1, np.partition(scores, -count)[-count])
             hits = [Hit(self._doc_ids[place], float(scores[place])) for place in np.flatnonzero(scores >= least)]
             run[query.query_id] = sorted(hits, key=lambda hit: (-hit.score, hit.doc_id))[:_DEPTH]
         return run
