@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def test_what_a_model_cuts_at_its_number_of_weights_is_encoded_alone(tiny: Splad
     again: list[str] = []
 
     class Alone:
-        def encode_queries(self, texts: list[str]) -> list[dict[str, int]]:
+        def encode_queries(self, texts: Sequence[str]) -> list[dict[str, int]]:
             again.extend(texts)
             return [{} for _ in texts]
 
