@@ -86,7 +86,7 @@ def test_passages_of_every_kind_are_those_on_disk(store: ObjectStore, where: Whe
         assert estimate_passages(where(f"data/{path}")) in range(len(PASSAGES) - 1, len(PASSAGES) + 2)
     store.ranges = False
     for path in ("passages.jsonl", "passages.parquet"):
-        with mock.patch("splade_lucene.core.remote._BLOCK", 512):
+        with mock.patch("splade_lucene.core.remote.BLOCK", 512):
             assert list(read_passages(f"{store.http}/data/{path}")) == PASSAGES
     store.ranges = True
     assert [query.query_id for query in read_queries(where("data/beir/"))] == ["q1"]
