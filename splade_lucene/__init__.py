@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel as SpladeModel
     from splade_lucene.evaluation.runs import read_run as read_run
     from splade_lucene.evaluation.runs import write_run as write_run
+    from splade_lucene.lucene.bm25_indexing import build_bm25_index as build_bm25_index
     from splade_lucene.lucene.bm25_searcher import Bm25Searcher as Bm25Searcher
-    from splade_lucene.lucene.indexing import build_bm25_index as build_bm25_index
     from splade_lucene.lucene.indexing import build_impact_index as build_impact_index
     from splade_lucene.lucene.jvm import start_jvm as start_jvm
     from splade_lucene.pipeline.encode import encode_collection as encode_collection
@@ -42,7 +42,7 @@ _HOMES = {
     "Passage": "splade_lucene.records",
     "Query": "splade_lucene.records",
     "SpladeModel": "splade_lucene.encoding.model",
-    "build_bm25_index": "splade_lucene.lucene.indexing",
+    "build_bm25_index": "splade_lucene.lucene.bm25_indexing",
     "build_impact_index": "splade_lucene.lucene.indexing",
     "encode_collection": "splade_lucene.pipeline.encode",
     "passages_of": "splade_lucene.collections.passages",

@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from splade_lucene.collections import pydocs
-from splade_lucene.lucene.indexing import build_bm25_index, build_impact_index
+from splade_lucene.lucene.bm25_indexing import build_bm25_index
+from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.pipeline.encode import encode_collection
 from splade_lucene.records import Passage
 

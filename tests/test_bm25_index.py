@@ -16,9 +16,9 @@ from splade_lucene.errors import IndexMismatchError, InputError, JavaError
 from splade_lucene.evaluation.measures import score_run
 from splade_lucene.lucene import jvm
 from splade_lucene.lucene.analyzers import java_analyzer, plan_analysis
+from splade_lucene.lucene.bm25_indexing import build_bm25_index
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher, separate_ties
 from splade_lucene.lucene.defaults import LANGUAGES
-from splade_lucene.lucene.indexing import build_bm25_index
 from splade_lucene.pipeline.search import open_searcher, search_queries
 from splade_lucene.records import Hit, Passage
 

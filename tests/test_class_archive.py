@@ -12,8 +12,8 @@ import pytest
 
 from splade_lucene.errors import JavaError
 from splade_lucene.lucene import class_archive, class_training, examination, jvm
+from splade_lucene.lucene.bm25_indexing import build_bm25_index
 from splade_lucene.lucene.class_archive import SETTING, ClassArchive, archive_of
-from splade_lucene.lucene.indexing import build_bm25_index
 from splade_lucene.records import Passage
 from tests.test_jvm import JAVAS
 

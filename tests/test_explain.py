@@ -14,8 +14,9 @@ import pytest
 from splade_lucene.cli.main import main
 from splade_lucene.encoding.model import SpladeModel
 from splade_lucene.errors import InputError
+from splade_lucene.lucene.bm25_indexing import build_bm25_index
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher
-from splade_lucene.lucene.indexing import build_bm25_index, build_impact_index
+from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.lucene.updating import update_impact_index
 from splade_lucene.pipeline.encode import encode_collection
 from splade_lucene.pipeline.explain import differences, explain_documents, explain_text

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from splade_lucene.cli.main import main
 from splade_lucene.errors import InputError
+from splade_lucene.lucene.bm25_indexing import build_bm25_index
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
-from splade_lucene.lucene.indexing import build_bm25_index, build_impact_index
+from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.lucene.updating import update_impact_index
 from splade_lucene.records import ImpactVector, Passage
 from tests.deleting import mark_deleted

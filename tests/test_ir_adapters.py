@@ -17,8 +17,9 @@ from splade_lucene.errors import InputError
 from splade_lucene.evaluation.fusion import fuse
 from splade_lucene.evaluation.measures import score_run
 from splade_lucene.evaluation.runs import read_run, write_run
+from splade_lucene.lucene.bm25_indexing import build_bm25_index
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher
-from splade_lucene.lucene.indexing import build_bm25_index, build_impact_index
+from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.pipeline.encode import encode_collection
 from splade_lucene.pipeline.search import ImpactSearcher, search_queries
 from splade_lucene.pipeline.timing import query_times

@@ -113,7 +113,7 @@ SEARCH = """
 import sys
 {before}
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher
-from splade_lucene.lucene.indexing import build_bm25_index
+from splade_lucene.lucene.bm25_indexing import build_bm25_index
 from splade_lucene.records import Passage
 build_bm25_index([Passage("d1", "glass"), Passage("d2", "cats")], sys.argv[1])
 with Bm25Searcher(sys.argv[1]) as searcher:

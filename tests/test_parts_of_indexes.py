@@ -18,11 +18,12 @@ from splade_lucene.collections.queries import read_queries
 from splade_lucene.errors import IndexMismatchError, InputError, JavaError
 from splade_lucene.evaluation.runs import read_notes
 from splade_lucene.lucene import build_parts
+from splade_lucene.lucene.bm25_indexing import build_bm25_index
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher
 from splade_lucene.lucene.build_parts import IndexPart, build_impact_parts, split_shards
 from splade_lucene.lucene.card import FILE, part_folders, read_card
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
-from splade_lucene.lucene.indexing import build_bm25_index, build_impact_index
+from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.pipeline.encode import encode_collection
 from splade_lucene.records import ImpactVector, Passage
 from splade_lucene.vectors.check import find_manifest

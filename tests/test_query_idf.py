@@ -17,7 +17,8 @@ from splade_lucene.errors import IndexMismatchError
 from splade_lucene.evaluation.results import read_results
 from splade_lucene.evaluation.runs import read_run
 from splade_lucene.integrations.pyserini import IndexQueryEncoder
-from splade_lucene.lucene.indexing import build_bm25_index, build_impact_index
+from splade_lucene.lucene.bm25_indexing import build_bm25_index
+from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.lucene.updating import update_impact_index
 from splade_lucene.pipeline.encode import encode_collection
 from splade_lucene.pipeline.query_encoder import bind_encoder

@@ -12,9 +12,10 @@ import pytest
 
 from splade_lucene.cli.main import main
 from splade_lucene.encoding.model import SpladeModel
+from splade_lucene.lucene.bm25_indexing import build_bm25_index
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
-from splade_lucene.lucene.indexing import build_bm25_index, build_impact_index
+from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.pipeline.encode import encode_collection
 from splade_lucene.pipeline.search import ImpactSearcher, search_queries
 from splade_lucene.records import Passage, Query

@@ -18,8 +18,9 @@ from splade_lucene.collections.queries import read_qrels, read_queries
 from splade_lucene.encoding.model import SpladeModel
 from splade_lucene.errors import IndexMismatchError, InputError
 from splade_lucene.evaluation.measures import score_run
+from splade_lucene.lucene.bm25_indexing import build_bm25_index
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
-from splade_lucene.lucene.indexing import Engine, build_bm25_index, build_impact_index
+from splade_lucene.lucene.indexing import Engine, build_impact_index
 from splade_lucene.pipeline.encode import encode_collection
 from splade_lucene.pipeline.search import ImpactSearcher, open_searcher, search_queries
 from splade_lucene.pipeline.timing import query_load, query_times

@@ -68,7 +68,7 @@ def test_a_bad_line_in_one_of_several_threads_is_named(tmp_path: Path, threads: 
     shard.write_text("".join(lines))
     counts: list[int] = []
     with pytest.raises(InputError, match=rf"{shard}, line 501: document 'd\d+' has the impact 0.5 for 'x'"):
-        build_impacts.write_impacts(tmp_path / "index", Source(out), threads=threads, advance=counts.append)
+        build_impacts.write_impacts(tmp_path / "index", Source(out), build_impacts.IndexSettings(threads), advance=counts.append)
     assert sum(counts) < 3000
 
 

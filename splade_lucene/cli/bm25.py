@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
     from splade_lucene.collections.passages import estimate_passages, read_passages
     from splade_lucene.core.rejects import RejectPolicy
     from splade_lucene.lucene import jvm
-    from splade_lucene.lucene.indexing import build_bm25_index
+    from splade_lucene.lucene.bm25_indexing import build_bm25_index
     from splade_lucene.pipeline.progress import progress
 
     bad = RejectPolicy(args.skip_bad)

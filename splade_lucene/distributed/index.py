@@ -29,7 +29,7 @@ def build_on_ray(cluster: Cluster, *, heap: str | None = None) -> Build:
             ray = stack.enter_context(connected(cluster))
             # Killed workers and nodes cost Ray another try, which finds what is complete and removes what is not.
             task = ray.remote(_build).options(num_cpus=threads, max_retries=-1, scheduling_strategy="SPREAD")
-            running = [task.remote(part._replace(threads=threads), heap) for part in parts]
+            running = [task.remote(part._replace(settings=part.settings._replace(threads=threads)), heap) for part in parts]
             stack.callback(lambda: [ray.cancel(each, force=True) for each in running])
             while running:
                 for done in wait(ray, running):

@@ -19,9 +19,10 @@ from splade_lucene.evaluation.fusion import fuse, fuse_ranks
 from splade_lucene.evaluation.results import System
 from splade_lucene.evaluation.runs import Run, read_notes, read_run, write_run
 from splade_lucene.experiment.fusion_weight import LearnedWeight, learn_weight
+from splade_lucene.lucene.bm25_indexing import build_bm25_index
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher
 from splade_lucene.lucene.card import IndexCard, read_card
-from splade_lucene.lucene.indexing import build_bm25_index, build_impact_index
+from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.lucene.java import lucene_version
 from splade_lucene.pipeline.encode import encode_collection
 from splade_lucene.pipeline.progress import Advance, progress

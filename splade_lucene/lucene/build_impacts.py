@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from typing import NamedTuple
 
 from splade_lucene.core.processors import usable_processors
 from splade_lucene.errors import InputError, JavaError
@@ -15,15 +16,28 @@ from splade_lucene.lucene.normalize import Source, impact_stream
 _BUFFERED = 40_000_000
 
 
+class IndexSettings(NamedTuple):
+    """How vectors become an index.
+
+    Attributes:
+        threads: the number of indexing threads; if None, one per core, but a single one if all fits into Lucene's buffer: it makes one
+            segment, where those of several threads would have to be merged.
+        store_contents: store the text of each passage.
+        optimize: merge all segments into one.
+    """
+
+    threads: int | None = None
+    store_contents: bool = False
+    optimize: bool = True
+
+
 def write_impacts(
     folder: Path,
-    source: Source | None = None,
+    source: Source | None,
+    settings: IndexSettings,
     *,
     postings: int = 0,
-    threads: int | None = None,
     delete: Sequence[str] = (),
-    store_contents: bool = False,
-    optimize: bool = True,
     advance: Callable[[int], None] = lambda count: None,
 ) -> None:
     """Deletes documents from an index, new or there already, then adds others.
@@ -33,12 +47,9 @@ def write_impacts(
     Args:
         folder: of the index.
         source: the vectors to add, if any.
+        settings: how they are added.
         postings: the number of their (term, document) pairs, from the manifest.
-        threads: the number of indexing threads; if None, one per core, but a single one if all fits into Lucene's buffer: it makes one
-            segment, where those of several threads would have to be merged.
         delete: docids.
-        store_contents: store the text of each passage.
-        optimize: merge all segments into one.
         advance: told the number of documents added since the last call; a negative one where reading starts again.
 
     Raises:
@@ -52,6 +63,7 @@ def write_impacts(
         added += documents
         advance(documents)
 
+    threads = settings.threads
     if threads is None:
         threads = 1 if postings < _BUFFERED else usable_processors()
 
@@ -67,7 +79,7 @@ def write_impacts(
                         paths,
                         threads=threads,
                         checked=checked,
-                        store_contents=store_contents,
+                        store_contents=settings.store_contents,
                         filter_fields=source.filter_fields,
                         advance=count,
                     )
@@ -78,7 +90,7 @@ def write_impacts(
                         f"{found:,} (term, document) pairs were indexed where {postings:,} were expected; "
                         "no token may come twice in a vector, so encode again with --overwrite"
                     )
-            if optimize:
+            if settings.optimize:
                 merge(writer)
 
     if source is None:

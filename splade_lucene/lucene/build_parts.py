@@ -17,10 +17,12 @@ from splade_lucene.core.locks import locked
 from splade_lucene.core.processors import usable_processors
 from splade_lucene.errors import IndexMismatchError, InputError
 from splade_lucene.lucene import jvm
+from splade_lucene.lucene.build_impacts import IndexSettings
 from splade_lucene.lucene.card import IndexCard, part_folder, read_card
+from splade_lucene.lucene.completing import check_target
 from splade_lucene.lucene.docids import docids_are_unique
 from splade_lucene.lucene.filters import FilterKind, filter_words, parse_filter_fields
-from splade_lucene.lucene.indexing import check_contents, check_target, index_vectors
+from splade_lucene.lucene.indexing import check_contents, index_vectors
 from splade_lucene.lucene.normalize import Source
 from splade_lucene.lucene.parts import find_index, open_parts
 from splade_lucene.lucene.threads import run_in_threads
@@ -35,18 +37,14 @@ class IndexPart(NamedTuple):
         vectors: the folder of vectors.
         manifest: of the vectors that go into the part, and of them alone.
         folder: the index to make.
-        threads: the number of indexing threads.
-        store_contents: store the text of each passage.
-        optimize: merge all segments into one.
+        settings: how they become an index.
         filter_fields: fields to filter by, with their kinds.
     """
 
     vectors: Path
     manifest: Manifest
     folder: Path
-    threads: int
-    store_contents: bool
-    optimize: bool
+    settings: IndexSettings
     filter_fields: Mapping[str, FilterKind] = MappingProxyType({})
 
     @property
@@ -55,7 +53,8 @@ class IndexPart(NamedTuple):
         digest = hashlib.sha256()
         for shard in self.manifest.shards:
             digest.update(bytes.fromhex(shard.sha256))
-        source = {"vectors_sha256": digest.hexdigest(), "stored": str(self.store_contents), "optimized": str(self.optimize)}
+        stored, optimized = self.settings.store_contents, self.settings.optimize
+        source = {"vectors_sha256": digest.hexdigest(), "stored": str(stored), "optimized": str(optimized)}
         return source | ({"filter_fields": filter_words(self.filter_fields)} if self.filter_fields else {})
 
 
@@ -110,17 +109,9 @@ def build_impact_parts(
         raise InputError(index, "exists already; give another name or --overwrite")
     staging = index.with_name(f".{index.name}.parts")
     threads = threads or usable_processors()
-    each = max(1, threads // parts)
+    settings = IndexSettings(max(1, threads // parts), store_contents, optimize)
     wanted = [
-        IndexPart(
-            vectors.absolute(),
-            manifest._replace(shards=shards),
-            staging / part_folder(number, parts),
-            each,
-            store_contents,
-            optimize,
-            fields,
-        )
+        IndexPart(vectors.absolute(), manifest._replace(shards=shards), staging / part_folder(number, parts), settings, fields)
         for number, shards in enumerate(split_shards(vectors, manifest.shards, parts), start=1)
     ]
     with locked(staging):
@@ -150,9 +141,7 @@ def build_part(part: IndexPart, advance: Callable[[int], None] = lambda count: N
         Source(part.vectors, files=[shard.file for shard in part.manifest.shards], filter_fields=part.filter_fields),
         part.manifest,
         part.folder,
-        threads=part.threads,
-        store_contents=part.store_contents,
-        optimize=part.optimize,
+        part.settings,
         source=part.source,
         advance=advance,
     )

@@ -20,10 +20,11 @@ from filelock import FileLock, Timeout
 
 from splade_lucene.errors import JavaError
 from splade_lucene.lucene import jvm
+from splade_lucene.lucene.bm25_indexing import build_bm25_index
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher
 from splade_lucene.lucene.class_archive import CLASSES, NATIVE_ACCESS, ClassArchive, archive_of
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
-from splade_lucene.lucene.indexing import build_bm25_index, build_impact_index
+from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.lucene.searcher import LuceneSearcher
 from splade_lucene.records import EncoderRecord, EncoderSide, ImpactVector, Passage
 from splade_lucene.vectors.manifest import VectorSettings

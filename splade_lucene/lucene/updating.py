@@ -9,11 +9,12 @@ from pathlib import Path
 
 from splade_lucene.core.files import atomic_folder
 from splade_lucene.errors import IndexMismatchError, InputError
-from splade_lucene.lucene.build_impacts import write_impacts
+from splade_lucene.lucene.build_impacts import IndexSettings, write_impacts
 from splade_lucene.lucene.card import FILE as CARD
 from splade_lucene.lucene.card import IndexCard, read_card
+from splade_lucene.lucene.completing import finish
 from splade_lucene.lucene.docids import docids_of, read_docids
-from splade_lucene.lucene.indexing import check_contents, finish
+from splade_lucene.lucene.indexing import check_contents
 from splade_lucene.lucene.java import lucene_version, stores
 from splade_lucene.lucene.normalize import Source
 from splade_lucene.lucene.opening import open_index
@@ -78,11 +79,9 @@ def update_impact_index(
         write_impacts(
             temporary,
             source,
+            IndexSettings(threads, store_contents, optimize),
             postings=manifest.postings if manifest else 0,
-            threads=threads,
             delete=doc_ids,
-            store_contents=store_contents,
-            optimize=optimize,
             advance=advance,
         )
         added, empty = (manifest.passages - manifest.empty, manifest.empty) if manifest else (0, 0)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from splade_lucene.core.notices import notice
 from splade_lucene.encoding.defaults import Lengths
 from splade_lucene.evaluation.runs import Run, read_run, write_run
+from splade_lucene.lucene.bm25_indexing import build_bm25_index
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher
-from splade_lucene.lucene.indexing import build_bm25_index, build_impact_index
+from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.pipeline.encode import encode_collection
 from splade_lucene.pipeline.progress import progress
 from splade_lucene.pipeline.search import ImpactSearcher, search_queries
