@@ -6,8 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from splade_lucene.cli.options import add_device, add_java_heap, add_model, add_overwrite, folder, model_spec, positive, scale
-from splade_lucene.encoding.defaults import DEFAULT_SCALE
+from splade_lucene.cli.argument_types import folder, positive
+from splade_lucene.cli.encoding_options import add_query_length, add_scale
+from splade_lucene.cli.model_options import add_device, add_model, model_spec
+from splade_lucene.cli.options import add_java_heap, add_overwrite
 
 HELP = "take vectors or an index of Anserini, Pyserini or others"
 
@@ -17,14 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", type=Path, metavar="VECTORS|INDEX", help="folder of JSONL vectors, or Anserini's impact index")
     parser.add_argument("--output", type=folder, metavar="FOLDER", help="for vectors: folder to write, as `encode` does")
     add_model(parser)
-    parser.add_argument(
-        "--scale",
-        type=scale,
-        default=DEFAULT_SCALE,
-        help="impacts are round(weight × scale); floats are quantized with it (default: %(default)s)",
-    )
+    add_scale(parser, "; floats are quantized with it")
     parser.add_argument("--max-length", type=positive, help="maximum length of a passage in tokens, if it is known")
-    parser.add_argument("--query-max-length", type=positive, help="maximum length of a query in tokens (default: the model's, else 64)")
+    add_query_length(parser, "the model's, else 64")
     add_device(parser)
     add_java_heap(parser)
     add_overwrite(parser)

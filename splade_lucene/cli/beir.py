@@ -10,21 +10,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from splade_lucene.cli.argument_types import folder, output_file, positive
 from splade_lucene.cli.datasets import add_files, from_files
-from splade_lucene.cli.options import (
-    add_device,
-    add_java_heap,
-    add_query_idf,
-    add_query_model,
-    add_threads,
-    folder,
-    model_spec,
-    output_file,
-    positive,
-    scale,
-)
+from splade_lucene.cli.encoding_options import add_length, add_query_idf, add_query_length, add_scale, add_split_words, check_split_words
+from splade_lucene.cli.model_options import add_device, add_models, add_query_model, model_spec
+from splade_lucene.cli.options import add_hits, add_java_heap, add_threads
 from splade_lucene.core.streams import as_file
-from splade_lucene.encoding.defaults import DEFAULT_MODEL, DEFAULT_SCALE, TINY
+from splade_lucene.encoding.defaults import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from splade_lucene.collections.judged import FilesCollection
@@ -58,12 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         "DATASET is then its name: msmarco, dl19 and dl20 are shown beside published figures. Passages with the query's id are kept.",
     )
-    parser.add_argument(
-        "--model",
-        action="append",
-        metavar="ID|DIR|tiny",
-        help=f"hub id, local folder, or {TINY}; several times for several models (default: {DEFAULT_MODEL})",
-    )
+    add_models(parser, "for several models")
     parser.add_argument("--revision", help="branch, tag or commit on the hub, of a single --model")
     add_query_model(parser)
     parser.add_argument("--systems", nargs="+", choices=_SYSTEMS, default=list(_SYSTEMS), help="default: all")
@@ -78,18 +65,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--baseline", metavar="SYSTEM", help="the system that the others are compared with (default: bm25-flat, or the first of --systems)"
     )
-    parser.add_argument("--max-length", type=positive, help="maximum length of a passage in tokens (default: each model's, else 256)")
-    parser.add_argument("--query-max-length", type=positive, help="maximum length of a query in tokens (default: each model's, else 64)")
+    add_length(parser, "each model's, else 256")
+    add_query_length(parser, "each model's, else 64")
     add_query_idf(parser)
-    parser.add_argument("--scale", type=scale, default=DEFAULT_SCALE, help="impacts are round(weight × scale) (default: %(default)s)")
-    parser.add_argument(
-        "--split-words",
-        type=positive,
-        metavar="N",
-        help="SPLADE encodes passages of N words and finds documents by the best of them (default: documents whole, cut at --max-length)",
+    add_scale(parser)
+    add_split_words(
+        parser, "SPLADE encodes passages of N words and finds documents by the best of them (default: documents whole, cut at --max-length)"
     )
-    parser.add_argument("--overlap", type=int, default=0, metavar="M", help="words that two passages of a document share (default: none)")
-    parser.add_argument("--hits", type=positive, default=1000, help="number of hits per query (default: %(default)s)")
+    add_hits(parser)
     parser.add_argument(
         "--keep-same-id",
         action="store_true",
@@ -115,8 +98,7 @@ def run(args: argparse.Namespace) -> None:
         args.usage_error("--revision is for a single --model")
     if args.query_revision and not args.query_model:
         args.usage_error("--query-revision needs --query-model")
-    if not 0 <= args.overlap < (args.split_words or 1):
-        args.usage_error("--overlap must be at least 0 and less than --split-words")
+    check_split_words(args)
     from splade_lucene.collections.beir_names import ALL
     from splade_lucene.collections.catalogue import Candidate, find_collections
     from splade_lucene.encoding.model import SpladeModel

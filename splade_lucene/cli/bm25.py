@@ -4,19 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from splade_lucene.cli.options import (
-    CORPUS_HELP,
-    add_fields,
-    add_java_heap,
-    add_overwrite,
-    add_skip_bad,
-    add_threads,
-    fields,
-    folder,
-    fraction,
-    from_0,
-    place,
-)
+from splade_lucene.cli.argument_types import folder, fraction, from_0, place
+from splade_lucene.cli.options import CORPUS_HELP, add_fields, add_java_heap, add_overwrite, add_skip_bad, add_threads, fields
 from splade_lucene.lucene.defaults import DEFAULT_B, DEFAULT_K1, DEFAULT_LANGUAGE, ENGLISH_ANALYZERS, LANGUAGES, WHITESPACE
 
 _LANGUAGES = f"of the text, for stemming and stop words: {', '.join(LANGUAGES)}"

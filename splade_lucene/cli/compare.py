@@ -7,7 +7,8 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from splade_lucene.cli.options import QRELS_HELP, folder, place
+from splade_lucene.cli.argument_types import folder, place
+from splade_lucene.cli.options import QRELS_HELP, RUN_HELP, add_measures
 from splade_lucene.evaluation.measures import DEFAULT_MEASURES
 
 HELP = "compare TREC runs with a baseline, query by query"
@@ -16,9 +17,9 @@ HELP = "compare TREC runs with a baseline, query by query"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument("qrels", type=place, help=QRELS_HELP)
-    parser.add_argument("baseline", metavar="BASELINE", type=Path, help="run of TREC or MS MARCO; - is stdin")
-    parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="run of TREC or MS MARCO; - is stdin")
-    parser.add_argument("--measures", default=DEFAULT_MEASURES, help="names of ir_measures, or of trec_eval (default: %(default)r)")
+    parser.add_argument("baseline", metavar="BASELINE", type=Path, help=RUN_HELP)
+    parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help=RUN_HELP)
+    add_measures(parser, DEFAULT_MEASURES)
     parser.add_argument("--output", type=folder, help="folder for results.json, tables, and the scores of each query")
 
 

@@ -6,7 +6,8 @@ import argparse
 import re
 from typing import TYPE_CHECKING
 
-from splade_lucene.cli.options import CORPUS_HELP, QRELS_HELP, QUERIES_HELP, add_fields, add_topic_field, fields, place, topic_fields
+from splade_lucene.cli.argument_types import place
+from splade_lucene.cli.options import CORPUS_HELP, QRELS_HELP, QUERIES_HELP, add_fields, add_topic_field, fields, topic_fields
 from splade_lucene.core.streams import is_standard
 
 if TYPE_CHECKING:

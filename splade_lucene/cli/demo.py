@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from splade_lucene.cli.options import add_query_model, add_threads, folder
+from splade_lucene.cli.argument_types import folder
+from splade_lucene.cli.model_options import add_query_model, model_spec
+from splade_lucene.cli.options import add_threads
 from splade_lucene.encoding.defaults import TINY
 
 HELP = "run the full pipeline on built-in data, offline"
@@ -39,13 +41,11 @@ def run(args: argparse.Namespace) -> None:
     from splade_lucene.evaluation.table import columns, markdown_table, score_columns
     from splade_lucene.experiment.demo import run_demo
     from splade_lucene.lucene import jvm
-    from splade_lucene.pipeline.pool import ModelSpec
 
     if args.query_revision and not args.query_model:
         args.usage_error("--query-revision needs --query-model")
-    model = ModelSpec(args.model, query_model=args.query_model, query_revision=args.query_revision, token=args.token)
     jvm.start()
-    report = run_demo(args.output, model=model, threads=args.threads)
+    report = run_demo(args.output, model=model_spec(args), threads=args.threads)
     write_tables(args.output, report.results)
     page = write_report(args.output)
     splade = report.systems[1].system

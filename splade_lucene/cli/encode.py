@@ -7,27 +7,19 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from splade_lucene.cli.options import (
-    CORPUS_HELP,
-    add_device,
-    add_fields,
-    add_model,
-    add_overwrite,
-    add_ray,
+from splade_lucene.cli.argument_types import bits, folder, part, place, positive, weight
+from splade_lucene.cli.encoding_options import (
+    add_length,
+    add_query_length,
+    add_scale,
     add_shares,
-    add_skip_bad,
-    bits,
-    fields,
-    folder,
-    model_spec,
-    part,
-    place,
-    positive,
-    scale,
-    weight,
+    add_split_words,
+    check_split_words,
+    encoding_settings,
 )
+from splade_lucene.cli.model_options import add_device, add_model, model_spec
+from splade_lucene.cli.options import CORPUS_HELP, add_fields, add_overwrite, add_ray, add_skip_bad, fields
 from splade_lucene.cli.settings_file import add_settings
-from splade_lucene.encoding.defaults import DEFAULT_SCALE
 from splade_lucene.vectors.manifest import SHARD_SIZE
 
 HELP = "encode passages into impact vectors"
@@ -40,22 +32,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("vectors", type=folder, help="folder to write: vectors/*.jsonl and manifest.json")
     add_fields(parser)
     add_model(parser)
-    parser.add_argument("--max-length", type=positive, help="maximum length of a passage in tokens (default: the model's, else 256)")
-    parser.add_argument("--query-max-length", type=positive, help="maximum length of a query in tokens (default: the model's, else 64)")
-    parser.add_argument("--scale", type=scale, default=DEFAULT_SCALE, help="impacts are round(weight × scale) (default: %(default)s)")
+    add_length(parser, "the model's, else 256")
+    add_query_length(parser, "the model's, else 64")
+    add_scale(parser)
     parser.add_argument("--top-k", type=positive, metavar="K", help="keep only the K largest weights per passage (default: all)")
     parser.add_argument("--min-weight", type=weight, metavar="X", help="keep only weights of at least X (default: all)")
     add_shares(parser)
     parser.add_argument(
         "--bits", type=bits, metavar="N", help="cap impacts at 2^N - 1, for tools that hold them in N bits (default: no cap)"
     )
-    parser.add_argument(
-        "--split-words",
-        type=positive,
-        metavar="N",
-        help="cut each document into passages of N words, with the docids document#0, document#1 …; `search --max-passage` finds documents",
+    add_split_words(
+        parser,
+        "cut each document into passages of N words, with the docids document#0, document#1 …; `search --max-passage` finds documents",
     )
-    parser.add_argument("--overlap", type=int, default=0, metavar="M", help="words that two passages of a document share (default: none)")
     parser.add_argument("--store-contents", action="store_true", help="write each passage's text and other JSON fields beside its vector")
     parser.add_argument(
         "--workers",
@@ -86,14 +75,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
-    if not 0 <= args.overlap < (args.split_words or 1):
-        args.usage_error("--overlap must be at least 0 and less than --split-words")
+    check_split_words(args)
     from splade_lucene.cli.summaries import print_vectors
     from splade_lucene.collections.passages import estimate_passages, read_passages
     from splade_lucene.core.rejects import RejectPolicy
     from splade_lucene.distributed.cluster import Cluster
     from splade_lucene.distributed.encode import encode_on_ray
-    from splade_lucene.pipeline.encode import EncodingSettings, encode_collection
+    from splade_lucene.pipeline.encode import encode_collection
     from splade_lucene.pipeline.progress import progress
     from splade_lucene.vectors.manifest import Manifest
     from splade_lucene.vectors.parts import Part
@@ -115,20 +103,7 @@ def run(args: argparse.Namespace) -> None:
             read_passages(args.corpus, bad, fields(args), keep_fields=args.store_contents),
             args.vectors,
             model_spec(args),
-            settings=EncodingSettings(
-                max_length=args.max_length,
-                query_max_length=args.query_max_length,
-                scale=args.scale,
-                top_k=args.top_k,
-                min_weight=args.min_weight,
-                bits=args.bits,
-                store_contents=args.store_contents,
-                shard_size=args.shard_size,
-                split_words=args.split_words,
-                overlap=args.overlap,
-                max_ratio=args.max_ratio,
-                alpha_mass=args.alpha_mass,
-            ),
+            settings=encoding_settings(args),
             overwrite=args.overwrite,
             bad=bad,
             advance=advance,

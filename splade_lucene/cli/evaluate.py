@@ -6,7 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from splade_lucene.cli.options import QRELS_HELP, place
+from splade_lucene.cli.argument_types import place
+from splade_lucene.cli.options import QRELS_HELP, RUN_HELP, add_measures
 from splade_lucene.evaluation.measures import DEFAULT_MEASURES
 
 HELP = "score TREC runs"
@@ -15,8 +16,8 @@ HELP = "score TREC runs"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument("qrels", type=place, help=QRELS_HELP)
-    parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="run of TREC or MS MARCO; - is stdin")
-    parser.add_argument("--measures", default=DEFAULT_MEASURES, help="names of ir_measures, or of trec_eval (default: %(default)r)")
+    parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help=RUN_HELP)
+    add_measures(parser, DEFAULT_MEASURES)
     parser.add_argument("--per-query", action="store_true", help="print measure, query and value as trec_eval -q does; of a single run")
 
 

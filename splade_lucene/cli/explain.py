@@ -6,7 +6,9 @@ import argparse
 import sys
 from contextlib import redirect_stdout
 
-from splade_lucene.cli.options import add_device, add_java_heap, add_model, folder, model_spec, output_file, positive
+from splade_lucene.cli.argument_types import folder, output_file, positive
+from splade_lucene.cli.model_options import add_device, add_model, model_spec
+from splade_lucene.cli.options import add_java_heap
 from splade_lucene.core.streams import is_standard
 from splade_lucene.encoding.defaults import DEFAULT_MODEL
 

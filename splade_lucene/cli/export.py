@@ -6,7 +6,10 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from splade_lucene.cli.options import QUERIES_HELP, add_device, add_overwrite, add_query_fields, bits, folder, place, positive, query_fields
+from splade_lucene.cli.argument_types import bits, folder, place, positive
+from splade_lucene.cli.encoding_options import add_query_length
+from splade_lucene.cli.model_options import add_device
+from splade_lucene.cli.options import QUERIES_HELP, add_overwrite, add_query_fields, add_split, query_fields
 from splade_lucene.integrations.export.registry import ENGINES, LOADABLE
 
 HELP = "write encoded passages in the bulk format of another engine"
@@ -18,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", required=True, choices=list(ENGINES), help="the engine")
     parser.add_argument("--output", type=folder, required=True, metavar="FOLDER", help="folder to make; NOTES.md in it says how to load it")
     parser.add_argument("--queries", type=place, help=f"to write as search requests: {QUERIES_HELP}")
-    parser.add_argument("--split", help="only the queries that qrels/SPLIT.tsv judges (default: test for a folder, else all queries)")
-    parser.add_argument("--query-max-length", type=positive, help="maximum length of a query in tokens (default: that of the vectors)")
+    add_split(parser)
+    add_query_length(parser, "that of the vectors")
     parser.add_argument("--hits", type=positive, default=1000, help="hits that each request asks for (default: %(default)s)")
     parser.add_argument("--name", default="splade", help="collection or index to be made in the engine (default: %(default)s)")
     parser.add_argument("--bits", type=bits, help="ciff: cap impacts at 2^BITS - 1; 8 for tools that hold them in a byte (default: no cap)")

@@ -7,14 +7,15 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from splade_lucene.cli.options import from_0, output_file, positive, run_tag
+from splade_lucene.cli.argument_types import from_0, output_file, positive, run_tag
+from splade_lucene.cli.options import RUN_HELP, add_hits
 
 HELP = "fuse TREC runs into one"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="run of TREC or MS MARCO; - is stdin")
+    parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help=RUN_HELP)
     parser.add_argument(
         "--output",
         metavar="RUN",
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--weights", metavar="W", type=from_0, nargs="+", help="one per run, in their order (default: all the same)")
     parser.add_argument("--rank-constant", type=positive, metavar="K", help="of rrf: a hit at rank r adds 1 / (K + r) (default: 60)")
-    parser.add_argument("--hits", type=positive, default=1000, help="number of hits per query (default: %(default)s)")
+    add_hits(parser)
     parser.add_argument("--tag", type=run_tag, help="the run's name, its sixth column (default: the method)")
 
 

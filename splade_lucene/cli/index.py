@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from splade_lucene.cli.options import add_java_heap, add_overwrite, add_ray, folder, positive
+from splade_lucene.cli.argument_types import folder, positive
+from splade_lucene.cli.options import add_java_heap, add_overwrite, add_ray
 from splade_lucene.cli.settings_file import add_settings
 from splade_lucene.lucene.filters import parse_filter_fields
 
@@ -73,38 +76,30 @@ def run(args: argparse.Namespace) -> None:
     from splade_lucene.distributed.index import build_on_ray
     from splade_lucene.lucene import jvm
     from splade_lucene.lucene.build_parts import build_impact_parts
+    from splade_lucene.lucene.card import IndexCard
     from splade_lucene.lucene.indexing import build_impact_index
     from splade_lucene.lucene.updating import update_impact_index
     from splade_lucene.pipeline.progress import progress
     from splade_lucene.vectors.check import find_manifest
 
     manifest = find_manifest(args.vectors) if args.vectors else None
-    cluster = None if args.ray is None else Cluster(args.ray, cpus_per_worker=args.cpus_per_worker)
-    build = None if cluster is None else build_on_ray(cluster, heap=args.java_heap)
+    build: Callable[..., IndexCard]
+    if args.parts:
+        cluster = None if args.ray is None else Cluster(args.ray, cpus_per_worker=args.cpus_per_worker)
+        parts = None if cluster is None else build_on_ray(cluster, heap=args.java_heap)
+        build = partial(build_impact_parts, parts=args.parts, build=parts)
+    else:
+        build = partial(build_impact_index, engine=args.engine)
     jvm.start(heap=args.java_heap)
     with progress("indexing", "documents", manifest.passages if manifest else None) as advance:
         if change:
             card = update_impact_index(
                 args.index, add=args.vectors, delete=args.delete, threads=args.threads, optimize=args.optimize, advance=advance
             )
-        elif args.parts:
-            card = build_impact_parts(
-                args.vectors,
-                args.index,
-                args.parts,
-                threads=args.threads,
-                store_contents=args.store_contents,
-                filter_fields=args.filter_field,
-                optimize=args.optimize,
-                overwrite=args.overwrite,
-                advance=advance,
-                build=build,
-            )
         else:
-            card = build_impact_index(
+            card = build(
                 args.vectors,
                 args.index,
-                engine=args.engine,
                 threads=args.threads,
                 store_contents=args.store_contents,
                 filter_fields=args.filter_field,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from splade_lucene.cli.options import folder
+from splade_lucene.cli.argument_types import folder
 
 HELP = "show counts and sizes of an index"
 

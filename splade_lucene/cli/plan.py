@@ -6,7 +6,10 @@ import argparse
 from itertools import cycle, islice
 from typing import TYPE_CHECKING
 
-from splade_lucene.cli.options import CORPUS_HELP, add_device, add_java_heap, add_model, add_shares, bits, place, positive, weight
+from splade_lucene.cli.argument_types import bits, place, positive, weight
+from splade_lucene.cli.encoding_options import add_shares, encoding_settings
+from splade_lucene.cli.model_options import add_device, add_model, model_spec
+from splade_lucene.cli.options import CORPUS_HELP, add_java_heap
 from splade_lucene.encoding.defaults import DEFAULT_SCALE
 
 if TYPE_CHECKING:
@@ -53,22 +56,11 @@ def run(args: argparse.Namespace) -> None:
     from splade_lucene.experiment.environment import machine
     from splade_lucene.experiment.plan import plan
     from splade_lucene.lucene import jvm
-    from splade_lucene.pipeline.encode import EncodingSettings
 
-    model = SpladeModel.load(args.model, revision=args.revision, device=args.device, precision=args.precision)
+    model = SpladeModel.load(**model_spec(args)._asdict())
     jvm.start(heap=args.java_heap)
-    settings = EncodingSettings(
-        max_length=args.max_length,
-        scale=args.scale,
-        top_k=args.top_k,
-        min_weight=args.min_weight,
-        bits=args.bits,
-        store_contents=args.store_contents,
-        max_ratio=args.max_ratio,
-        alpha_mass=args.alpha_mass,
-    )
     collection = _collection(args)
-    found = plan(collection, model, settings, seconds=args.seconds)
+    found = plan(collection, model, encoding_settings(args), seconds=args.seconds)
     here = machine()
     print(f"{found.documents:,} passages, {found.terms:.1f} terms each, model {model.name}; on {here['cpu']}, {here['cores']} cores")
     print(markdown_table(_rows(found, args.workers, args.parts), left=1))

@@ -10,22 +10,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from splade_lucene.cli.options import (
-    QUERIES_HELP,
-    add_device,
-    add_java_heap,
-    add_query_fields,
-    add_query_idf,
-    add_ray,
-    add_threads,
-    engine_address,
-    folder,
-    output_file,
-    place,
-    positive,
-    query_fields,
-    run_tag,
-)
+from splade_lucene.cli.argument_types import engine_address, folder, output_file, place, positive, run_tag
+from splade_lucene.cli.encoding_options import add_query_idf, add_query_length
+from splade_lucene.cli.model_options import add_device
+from splade_lucene.cli.options import QUERIES_HELP, add_hits, add_java_heap, add_query_fields, add_ray, add_split, add_threads, query_fields
 from splade_lucene.cli.settings_file import add_settings
 from splade_lucene.core.streams import is_standard
 
@@ -56,9 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="search there instead of in INDEX: opensearch://HOST:9200/NAME, elasticsearch://… or milvus://… that `export --load` loaded",
     )
-    parser.add_argument("--hits", type=positive, default=1000, help="number of hits per query (default: %(default)s)")
-    parser.add_argument("--split", help="only the queries that qrels/SPLIT.tsv judges (default: test for a folder, else all queries)")
-    parser.add_argument("--query-max-length", type=positive, help="maximum length of a query in tokens (default: that of the index)")
+    add_hits(parser)
+    add_split(parser)
+    add_query_length(parser, "that of the index")
     parser.add_argument(
         "--query-top-k",
         type=positive,

@@ -6,7 +6,9 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
-from splade_lucene.cli.options import add_device, add_java_heap, positive
+from splade_lucene.cli.argument_types import positive
+from splade_lucene.cli.model_options import add_device
+from splade_lucene.cli.options import add_java_heap
 from splade_lucene.core.processors import usable_processors
 from splade_lucene.serving.settings import EncodingSettings, Limits, parse_sources
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 
+from splade_lucene.cli.argument_types import folder, from_0, place, positive, weight
+from splade_lucene.cli.model_options import add_trained_model, model_spec
 from splade_lucene.cli.options import (
     CORPUS_HELP,
     QUERIES_HELP,
@@ -15,14 +17,8 @@ from splade_lucene.cli.options import (
     add_java_heap,
     add_overwrite,
     add_topic_field,
-    add_trained_model,
     fields,
-    folder,
-    from_0,
-    place,
-    positive,
     topic_fields,
-    weight,
 )
 
 HELP = "train a sparse encoder on your own collection"
@@ -86,7 +82,6 @@ def run(args: argparse.Namespace) -> None:
         args.usage_error("--queries needs their judgments with --qrels, or a --teacher")
     from splade_lucene.encoding.defaults import Lengths
     from splade_lucene.lucene import jvm
-    from splade_lucene.pipeline.pool import ModelSpec
     from splade_lucene.training import settings as defaults
     from splade_lucene.training.corpus import Corpus
     from splade_lucene.training.extra import require_packages
@@ -97,7 +92,7 @@ def run(args: argparse.Namespace) -> None:
     static, titles = args.query_side == "static", args.qrels is None or args.teacher is not None
     request = Request(
         Corpus(args.corpus, fields(args)),
-        ModelSpec(args.model, args.revision, args.device, subfolder=args.subfolder, token=args.token),
+        model_spec(args),
         args.qrels,
         args.queries,
         topic_fields(args),

@@ -11,10 +11,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from splade_lucene.cli.argument_types import folder, from_0, output_file, positive
 from splade_lucene.cli.datasets import add_files, from_files
-from splade_lucene.cli.options import add_java_heap, add_threads, folder, from_0, output_file, positive, scale
+from splade_lucene.cli.encoding_options import add_scale
+from splade_lucene.cli.model_options import add_device, add_models
+from splade_lucene.cli.options import add_hits, add_java_heap, add_threads
 from splade_lucene.cli.settings_file import command_line, write_settings
-from splade_lucene.encoding.defaults import DEFAULT_MODEL, DEFAULT_SCALE, TINY
+from splade_lucene.encoding.defaults import DEFAULT_MODEL, DEFAULT_SCALE
 
 if TYPE_CHECKING:
     from splade_lucene.collections.judged import JudgedCollection
@@ -52,12 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder where BEIR folders and zips are searched by name")
     parser.add_argument("--split", help="of the judgments in a folder or zip (default: test)")
     add_files(parser, "DATASET is then its name. Without --qrels the run with all weights is the reference.")
-    parser.add_argument(
-        "--model",
-        action="append",
-        metavar="ID|DIR|tiny",
-        help=f"hub id, local folder, or {TINY}; several times to compare models (default: {DEFAULT_MODEL})",
-    )
+    add_models(parser, "to compare models")
     parser.add_argument("--max-points", type=positive, default=40, metavar="N", help="settings that are measured (default: %(default)s)")
     parser.add_argument(
         "--within",
@@ -82,13 +80,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--max-length", type=positive, help="of passages at first, then halved (default: each model's, else 256)")
     parser.add_argument("--query-max-length", type=positive, help="of queries, likewise (default: each model's, else 64)")
-    parser.add_argument("--scale", type=scale, default=DEFAULT_SCALE, help="impacts are round(weight × scale) (default: %(default)s)")
-    parser.add_argument("--hits", type=positive, default=1000, help="number of hits per query (default: %(default)s)")
+    add_scale(parser)
+    add_hits(parser)
     parser.add_argument("--measures", default=_MEASURES, help="names of ir_measures or trec_eval (default: %(default)r)")
     parser.add_argument("--keep-same-id", action="store_true", help="keep a passage with the query's id, which BEIR leaves out")
     parser.add_argument("--output", type=folder, default=Path("runs/tune"), help="folder to write (default: %(default)s)")
     add_threads(parser)
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: %(default)s)")
+    add_device(parser, precision=False)
     add_java_heap(parser)
 
 
