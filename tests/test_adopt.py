@@ -116,6 +116,9 @@ def test_an_impact_index_of_anserini_gets_a_card(tiny: SpladeModel, tmp_path: Pa
     index = tmp_path / "index"
     index_collection(collection="JsonVectorCollection", input=source, index=index, threads=1, impact=True, store_raw=True, optimize=True)
     arguments = ["adopt", str(index), "--model", "tiny", "--device", "cpu"]
+    with pytest.raises(SystemExit):
+        main([*arguments, "--overwrite"])
+    assert "--output and --overwrite are for vectors" in capsys.readouterr().err
     assert main([*arguments, "--scale", "51.2"]) == 1
     assert "times the model's weights, not 51.2 times; give --scale 100" in capsys.readouterr().err
     assert main(arguments) == 0

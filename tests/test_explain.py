@@ -251,6 +251,8 @@ def test_the_command_draws_a_page(tiny: SpladeModel, tmp_path: Path, capsys: pyt
         ["--index", "i", "--query", "q", "--doc", "d", "--doc", "e", "--doc", "f"],
         ["--index", "i", "--query", "q", "--doc", "d", "--html", "page"],
         ["--index", "i", "--query", "q", "--doc", "d", "--model", "tiny"],
+        ["--index", "i", "--query", "q", "--doc", "d", "--subfolder", "s"],
+        ["--index", "i", "--query", "q", "--doc", "d", "--query-revision", "r"],
         ["text", "--top", "3"],
     ],
 )

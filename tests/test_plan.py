@@ -44,6 +44,12 @@ def test_bytes_are_within_a_quarter_of_those_of_a_real_run(
         assert estimate == pytest.approx(real, rel=0.25)
 
 
+@pytest.mark.parametrize(("option", "message"), [("--subfolder", "leave --revision and --subfolder out"), ("--query-model", "nowhere")])
+def test_the_model_is_the_one_that_all_options_say(option: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--documents", "10", "--words", "5", "--model", "tiny", option, "./nowhere"]) == 1
+    assert message in capsys.readouterr().err
+
+
 def test_the_command_describes_a_corpus_by_its_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     command = ["plan", "--documents", "1000000", "--words", "20", "--model", "tiny", "--max-length", "32", "--seconds", "1", "--parts", "4"]
     assert main(command) == 0

@@ -35,8 +35,8 @@ def run(args: argparse.Namespace) -> None:
 
     lengths = {"max_length": args.max_length, "query_max_length": args.query_max_length}
     if any(args.source.glob("segments_*")):
-        if args.output:
-            args.usage_error("--output is for vectors; an index stays where it is and gets a card")
+        if args.output or args.overwrite:
+            args.usage_error("--output and --overwrite are for vectors; an index stays where it is and gets a card")
         from splade_lucene.lucene import jvm
 
         jvm.start(heap=args.java_heap)

@@ -42,8 +42,8 @@ def run(args: argparse.Namespace) -> None:
             args.usage_error("give a text, or --index, --bm25 or both with --query and --doc")
         _explain_text(args)
         return
-    of_texts = (args.text, args.max_length, args.html, args.revision, args.query_model, args.token)
-    if any(each is not None for each in of_texts) or args.card or args.model != DEFAULT_MODEL:
+    of_texts = (args.text, args.max_length, args.html, args.revision, args.query_model, args.query_revision, args.token)
+    if any(each is not None for each in of_texts) or args.subfolder or args.card or args.model != DEFAULT_MODEL:
         args.usage_error("--index and --bm25 explain documents; leave out the text and its options")
     if (args.index is None and args.bm25 is None) or args.query is None or not 1 <= len(args.doc or ()) <= _MOST_DOCUMENTS:
         args.usage_error("to explain documents give --index, --bm25 or both, --query, and --doc once or twice")
