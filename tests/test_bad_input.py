@@ -350,18 +350,25 @@ def test_model_folders(name: str, random_model: Callable[[str], Path], good: Pat
     assert not (folder / "executed").exists()
 
 
-def written_by(folder: Path, *, version: int | None = None, major: int | None = None) -> None:
-    """Makes the list of segments say that another Lucene wrote it, with a checksum that fits."""
+def written_by(folder: Path, *, version: int | None = None, writer: int | None = None) -> None:
+    """Makes the list of segments say that another Lucene wrote it, with a checksum that fits.
+
+    Args:
+        folder: the index.
+        version: of the list's format.
+        writer: major version of the Lucene that made the index and wrote the list.
+    """
     file = next(folder.glob("segments_*"))
     data = bytearray(file.read_bytes())
-    # Magic, the codec's name behind its length, the format's version; an id of 16 bytes, a suffix behind its length, then Lucene's
-    # version and the major version of the one that made the index.
+    # Magic, the codec's name behind its length, the format's version; an id of 16 bytes, a suffix behind its length, then the version of
+    # the Lucene that wrote the list and the major version of the one that made the index.
     at = 4 + 1 + data[4]
     if version is not None:
         struct.pack_into(">i", data, at, version)
-    if major is not None:
+    if writer is not None:
         behind_id = at + 4 + 16
-        data[behind_id + 1 + data[behind_id] + 3] = major
+        lucene = behind_id + 1 + data[behind_id]
+        data[lucene] = data[lucene + 3] = writer
     struct.pack_into(">q", data, len(data) - 8, zlib.crc32(data[:-8]))
     file.write_bytes(data)
 
@@ -390,7 +397,8 @@ INDEXES: dict[str, tuple[Callable[[Path], None], str]] = {
     "no doc values": (without("*.dvd"), f"cannot be opened by Lucene .*; {REBUILD}"),
     "cut off card": (cut("splade_lucene.json", 30), f"splade_lucene.json is damaged .*; {REBUILD}"),
     "a later Lucene": (lambda folder: written_by(folder, version=1000), f"cannot be opened by Lucene .*TooNew.*; {REBUILD}"),
-    "a Lucene of long ago": (lambda folder: written_by(folder, major=6), f"cannot be opened by Lucene .*TooOld.*; {REBUILD}"),
+    "the next Lucene": (lambda folder: written_by(folder, writer=99), f"cannot be opened by Lucene .*in the future: 99.*; {REBUILD}"),
+    "a Lucene of long ago": (lambda folder: written_by(folder, version=1), f"cannot be opened by Lucene .*TooOld.*; {REBUILD}"),
     "not finished": (without("splade_lucene.json"), "so it is no index that `splade-lucene index` or `bm25` finished"),
 }
 
@@ -406,6 +414,15 @@ def test_indexes(name: str, kind: str, good: Path, tmp_path: Path, refused: Call
     assert re.search(sentence, message), message
     assert str(index) in message
     assert not (tmp_path / "run").exists()
+
+
+def test_an_index_of_the_next_lucene_is_not_adopted(good: Path, tmp_path: Path, refused: Callable[..., str]) -> None:
+    index = Path(shutil.copytree(good / "impact", tmp_path / "index"))
+    without("splade_lucene.json")(index)
+    written_by(index, writer=99)
+    sentence = r"is no index that Lucene .* can open \(.*in the future: 99\); give the folder with .* this Lucene or an earlier one wrote"
+    assert re.search(sentence, refused("adopt", index, "--model", "tiny"))
+    assert not (index / "splade_lucene.json").exists()
 
 
 @pytest.mark.parametrize("kind", ["impact", "bm25"])

@@ -41,7 +41,8 @@ def adopt_index(
         reader = open_reader(index)
     except jvm.jnius().JavaException as error:
         raise IndexMismatchError(
-            f"{index} is no index that Lucene {lucene_version()} can open ({jvm.reason(error)}); give the folder with its segments file"
+            f"{index} is no index that Lucene {lucene_version()} can open ({jvm.reason(error)}); "
+            "give the folder with the segments file of an index that this Lucene or an earlier one wrote"
         ) from None
     try:
         terms = terms_of(reader)
