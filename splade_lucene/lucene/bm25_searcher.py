@@ -12,6 +12,7 @@ from splade_lucene.lucene.card import Kind
 from splade_lucene.lucene.entry import call
 from splade_lucene.lucene.explanation import Match, bm25_matches, explain_tree, term_contributions
 from splade_lucene.lucene.java import java_class, upcast
+from splade_lucene.lucene.java_engine import SEPARATOR
 from splade_lucene.lucene.searcher import LuceneSearcher
 from splade_lucene.records import Hit
 
@@ -59,7 +60,7 @@ class Bm25Searcher(LuceneSearcher[str]):
         return counts
 
     def _text(self, prepared: str) -> str:
-        return prepared.replace("\x01", " ")  # which separates queries
+        return prepared.replace(SEPARATOR, " ")
 
     def _parser(self) -> Any:
         generator = java_class("BagOfWordsQueryGenerator")()

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from splade_lucene.errors import IndexMismatchError, JavaError
-from splade_lucene.lucene import jvm
+from splade_lucene.errors import IndexMismatchError
 from splade_lucene.lucene.card import Kind
 from splade_lucene.lucene.entry import call
 from splade_lucene.lucene.explanation import Match, explain_tree, impact_matches, term_contributions
 from splade_lucene.lucene.filters import Within
 from splade_lucene.lucene.java import java_class
+from splade_lucene.lucene.java_engine import SEPARATOR
 from splade_lucene.lucene.memory import InMemory
 from splade_lucene.lucene.parts import AnyIndex, FoundIndex
 from splade_lucene.lucene.searcher import LuceneSearcher
@@ -112,11 +112,7 @@ class ImpactIndexSearcher(LuceneSearcher[Mapping[str, int]]):
         Raises:
             JavaError: Java has no memory left.
         """
-        jvm.check_process()
-        try:
-            call("load", engine=self._engine)
-        except jvm.jnius().JavaException as error:
-            raise JavaError(f"decoding {self.name} failed: {jvm.reason(error)}{jvm.advice(error)}") from None
+        self._engine.load()
 
     def _options(self) -> dict[str, Any]:
         return {"encoder": self._encoder, "in_memory": self._in_memory}
@@ -144,7 +140,7 @@ class ImpactIndexSearcher(LuceneSearcher[Mapping[str, int]]):
         impacts = {token: impact for token, impact in prepared.items() if impact > 0}
         tokens = list(impacts)
         text = " ".join(tokens)
-        if not text.isascii() or text.split() != tokens or "\x01" in text:
+        if not text.isascii() or text.split() != tokens or SEPARATOR in text:
             # What is no token is in no index.
             impacts = {token: impact for token, impact in impacts.items() if is_token(token)}
             text = " ".join(impacts)

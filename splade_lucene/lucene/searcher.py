@@ -2,55 +2,30 @@
 
 from __future__ import annotations
 
-import json
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from itertools import islice
 from types import TracebackType
-from typing import Any, Generic, NamedTuple, Self, TypeVar
+from typing import Any, Generic, Self
 
-from splade_lucene.errors import IndexMismatchError, InputError, JavaError
+from splade_lucene.errors import IndexMismatchError
 from splade_lucene.lucene import jvm
+from splade_lucene.lucene.batch import Batch, Prepared, run_batch
 from splade_lucene.lucene.card import Kind, folder_bytes
-from splade_lucene.lucene.docids import some_docids
-from splade_lucene.lucene.entry import call
+from splade_lucene.lucene.documents import Documents
 from splade_lucene.lucene.explanation import Explanation, Match, document_number, explain_tree
 from splade_lucene.lucene.filters import DocumentFilter, Within, parse_where
-from splade_lucene.lucene.java import java_class, postings_of, stores, upcast
+from splade_lucene.lucene.java import java_class, postings_of, upcast
+from splade_lucene.lucene.java_engine import JavaEngine
 from splade_lucene.lucene.memory import InMemory, MemoryUse, memory_use
 from splade_lucene.lucene.parts import AnyIndex, FoundIndex, open_parts
-from splade_lucene.lucene.threads import check_threads, run_in_threads
+from splade_lucene.lucene.terms import frequencies_in
+from splade_lucene.lucene.threads import check_threads
 from splade_lucene.records import Hit
 
 # More terms than any vocabulary has; Lucene's default of 1,024 would refuse long queries.
 _MAX_CLAUSES = 1 << 20
-# Queries that a thread encodes at a time. The same whatever the number of threads: which queries are encoded together may tip the
-# rounding of an impact.
-_CHUNK = 32
-
-# Twice as fast as calling the record.
-_new_hit = partial(tuple.__new__, Hit)
-
-Prepared = TypeVar("Prepared")
-
-
-class Batch(NamedTuple):
-    """The result of a batch of queries and what it cost.
-
-    Attributes:
-        hits: query id → hits, best first, in the order of the queries.
-        terms: query id → the terms that were searched for, with their weights.
-        search_seconds: query id → wall time of the search, encoding excluded.
-        prepare_seconds: time that encoding took, added up over the threads.
-    """
-
-    hits: dict[str, list[Hit]]
-    terms: dict[str, Mapping[str, float]]
-    search_seconds: dict[str, float]
-    prepare_seconds: float
 
 
 class LuceneSearcher(ABC, Generic[Prepared]):
@@ -79,11 +54,10 @@ class LuceneSearcher(ABC, Generic[Prepared]):
             similarity = upcast("Similarity", self._similarity())
             self._searcher.setSimilarity(similarity)
             self._queries = upcast("Function", self._parser())
-            self._memory = None if in_memory is None else memory_use(self._reader, in_memory)
-            modes = {None: "NEVER", "disk": "DOCIDS", "auto": "WHEN_IT_PAYS", "memory": "ALWAYS"}
-            mode, limit = modes[self._memory and self._memory.policy], str(self._memory.allowed if self._memory else 0)
-            self._engine = call("open engine", searcher=self._searcher, parser=self._queries, memory=mode, limit=limit)
-            self._everything = DocumentFilter(self._reader.numDocs(), upcast("BiFunction", call("search", engine=self._engine)))
+            memory = None if in_memory is None else memory_use(self._reader, in_memory)
+            self._engine = JavaEngine(self.name, self._reader, self._searcher, self._queries, memory)
+            self._everything = self._engine.everything
+            self._documents = Documents(self.name, self._reader)
         except BaseException:
             self._reader.close()
             raise
@@ -137,39 +111,15 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         within: Within | None = None,
         max_passage: bool = False,
     ) -> Batch:
-        """:meth:`search_batch` with the terms of each query and the times that it took.
-
-        Each thread encodes some queries, then searches for them in one call into Java, while others encode or search for theirs: all are
-        busy to the end, and a GPU has work while processors search.
-        """
+        """:meth:`search_batch` with the terms of each query and the times that it took."""
         check_threads(threads)
         restriction = self._restriction(within, max_passage)
-        prepared: dict[str, Prepared] = {}
-        found: dict[str, tuple[list[Hit], float]] = {}
-        prepare_seconds: list[float] = []
-        query_ids = list(queries)
-        chunks = iter([query_ids[start : start + _CHUNK] for start in range(0, len(query_ids), _CHUNK)])
 
-        def work() -> None:
-            for chunk in chunks:
-                start = time.perf_counter()
-                encoded = self._prepare([queries[query_id] for query_id in chunk])
-                prepare_seconds.append(time.perf_counter() - start)
-                prepared.update(zip(chunk, encoded, strict=True))
-                found.update(zip(chunk, self._many(encoded, k, 1, restriction, max_passage), strict=True))
-
-        def stop() -> None:
-            for _ in chunks:
-                pass
+        def search(prepared: Sequence[Prepared]) -> list[tuple[list[Hit], float]]:
+            return self._many(prepared, k, 1, restriction, max_passage)
 
         with self.cores_among(threads):
-            run_in_threads([work] * threads, stop)
-        return Batch(
-            {query_id: found[query_id][0] for query_id in queries},
-            {query_id: self._terms(prepared[query_id]) for query_id in queries},
-            {query_id: found[query_id][1] for query_id in queries},
-            sum(prepare_seconds),
-        )
+            return run_batch(queries, threads, prepare=self._prepare, search=search, terms=self._terms)
 
     def filter(self, docids: Iterable[str] | None = None, *, where: str | None = None, max_passage: bool = False) -> DocumentFilter:
         """Finds the documents that later searches are restricted to: pass it as ``within=`` to :meth:`search`.
@@ -184,27 +134,18 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         """
         if isinstance(docids, str):
             raise TypeError(f"within takes docids, not one string; write [{docids!r}]")
-        jvm.check_process()
-        given = {} if docids is None else {"docids": "\n".join(docids)}
-        if where is not None:
-            given["where"] = parse_where(where, self.card.filter_fields)
-        found = call("restriction", engine=self._engine, passages=max_passage, **given)
-        search = upcast("BiFunction", call("search", engine=self._engine, within=found))
-        return DocumentFilter(int(call("documents", engine=self._engine, within=found)), search)
+        conditions = None if where is None else parse_where(where, self.card.filter_fields)
+        return self._engine.restrict(None if docids is None else "\n".join(docids), conditions, max_passage=max_passage)
 
     @property
     def memory(self) -> MemoryUse | None:
         """Whether the index is searched in memory, and what it takes up; None for a BM25 index, which never is."""
-        if self._memory is None:
-            return None
-        held = int(call("held bytes", engine=self._engine))
-        return self._memory._replace(held=None if held < 0 else held)
+        return self._engine.memory
 
     @property
     def stores_text(self) -> bool:
         """Whether the index holds the text of its documents, for :meth:`contents`."""
-        jvm.check_process()
-        return stores(self._reader, "raw")
+        return self._documents.have_text
 
     def contents(self, doc_id: str) -> str | None:
         """The text of a document, where the index was built with ``store_contents``; None where it was not.
@@ -212,7 +153,7 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         Raises:
             InputError: the index has no such document.
         """
-        stored = self._stored(doc_id)
+        stored = self._documents.stored(doc_id)
         return None if stored is None else stored["contents"]
 
     def fields(self, doc_id: str) -> dict[str, Any]:
@@ -221,13 +162,12 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         Raises:
             InputError: the index has no such document.
         """
-        stored = self._stored(doc_id)
+        stored = self._documents.stored(doc_id)
         return {} if stored is None else {name: value for name, value in stored.items() if name not in {"id", "contents"}}
 
     def sample(self, count: int) -> list[str]:
         """The ids of some documents, spread evenly over the index; all if it has no more."""
-        jvm.check_process()
-        return some_docids(self._reader, count)
+        return self._documents.sample(count)
 
     def explain(self, text: str, doc_id: str) -> Explanation:
         """Explains the score of a document for a query, term by term.
@@ -242,8 +182,7 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         Raises:
             InputError: the index has no such document.
         """
-        jvm.check_process()
-        document = self._document(doc_id)
+        document = self._documents.number(doc_id)
         prepared = self._prepare([text])[0]
         terms, matches = self._terms(prepared), self._matches(prepared, document)
         matched = {match.token for match in matches}
@@ -289,24 +228,12 @@ class LuceneSearcher(ABC, Generic[Prepared]):
     def document_frequencies(self, terms: Iterable[str]) -> dict[str, int]:
         """In how many documents each term occurs, fields added up."""
         jvm.check_process()
-        fields, reader, searcher = self._fields(), self._reader, self._searcher
-        # Until segments are merged, Lucene's own count has deleted documents as well.
-        deleted = bool(reader.hasDeletions())
-        found: dict[str, int] = {}
-        for text in terms:
-            for term in [java_class("Term")(field, text) for field in fields]:
-                if deleted:
-                    query = upcast("Query", java_class("TermQuery")(term))
-                    count = searcher.count(query)
-                else:
-                    count = reader.docFreq(term)
-                found[text] = found.get(text, 0) + count
-        return found
+        return frequencies_in(self._reader, self._searcher, self._fields(), terms)
 
     def close(self) -> None:
         """Closes the index; searching afterwards fails. In a process forked from the one that opened it there is nothing to close."""
         if not jvm.forked():
-            call("close engine", engine=self._engine)
+            self._engine.close()
             self._reader.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -355,23 +282,6 @@ class LuceneSearcher(ABC, Generic[Prepared]):
     def _fields(self) -> list[str]:
         return list(self.card.settings.get("fields", {"contents": 1.0}))
 
-    def _stored(self, doc_id: str) -> Any:
-        """The JSON object that is stored of a document, if any is."""
-        jvm.check_process()
-        document = self._document(doc_id)
-        fields = self._reader.storedFields()
-        found = fields.document(document)
-        stored = found.get("raw")
-        return None if stored is None else json.loads(stored)
-
-    def _document(self, doc_id: str) -> int:
-        document = document_number(self._reader, doc_id)
-        if document is None:
-            raise InputError(
-                self.name, f"has no document {doc_id!r}; give a doc_id as a run shows it (passages without terms are not indexed)"
-            )
-        return document
-
     def _restriction(self, within: Within | None, max_passage: bool) -> DocumentFilter:
         if within is None:
             return self._everything
@@ -383,26 +293,12 @@ class LuceneSearcher(ABC, Generic[Prepared]):
     def _many(
         self, prepared: Sequence[Prepared], k: int, threads: int, within: DocumentFilter, max_passage: bool
     ) -> list[tuple[list[Hit], float]]:
-        """The hits of each query, and the seconds that its search took, all in one call into Java: each call costs microseconds."""
-        if k < 1:
-            raise ValueError(f"k is the number of hits and must be at least 1, not {k}")
-        k = min(k, max(1, self._reader.maxDoc()))  # Java's integers end at 2,147,483,647
-        jvm.check_process()
-        texts, options = "\x01".join(map(self._text, prepared)), f"{k} {threads} {max_passage:d}"
-        search = within.search
-        try:
-            doc_ids, numbers = search.apply(texts, options)
-        except jvm.jnius().JavaException as error:
-            raise JavaError(f"searching {self.name} failed: {jvm.reason(error)}{jvm.advice(error)}") from None
-        docids, at, found = iter(doc_ids.split("\n")), 0, []
-        for _ in prepared:
-            start, end = at + 2, at + 2 + int(numbers[at])
-            hits = list(map(_new_hit, zip(islice(docids, end - start), numbers[start:end], strict=True)))
-            if len(self.parts) > 1:
+        """The hits of each query, and the seconds that its search took."""
+        found = self._engine.hits(list(map(self._text, prepared)), k, threads, within, max_passage=max_passage)
+        if len(self.parts) > 1:
+            for hits, _ in found:
                 self._check_once(hits)
-            found.append((self._finished(hits), numbers[at + 1] / 1e9))
-            at = end
-        return found
+        return [(self._finished(hits), seconds) for hits, seconds in found]
 
     def _check_once(self, hits: Sequence[Hit]) -> None:
         """Parts that ``index --parts`` built have no document in common; whether others do shows here."""

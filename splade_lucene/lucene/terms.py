@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from splade_lucene.lucene.java import java_class, upcast
@@ -33,4 +33,27 @@ def document_frequencies(reader: Any, field: str = "contents") -> dict[str, int]
         query = upcast("Query", java_class("TermQuery")(java_class("Term")(field, text)))
         if count := searcher.count(query):
             found[text] = count
+    return found
+
+
+def frequencies_in(reader: Any, searcher: Any, fields: Sequence[str], terms: Iterable[str]) -> dict[str, int]:
+    """In how many documents each term occurs, fields added up; exact, deleted documents are not counted.
+
+    Args:
+        reader: Lucene's.
+        searcher: likewise, of the same index.
+        fields: where to count.
+        terms: what to count.
+    """
+    # Until segments are merged, Lucene's own count has deleted documents as well.
+    deleted = bool(reader.hasDeletions())
+    found: dict[str, int] = {}
+    for text in terms:
+        for term in [java_class("Term")(field, text) for field in fields]:
+            if deleted:
+                query = upcast("Query", java_class("TermQuery")(term))
+                count = searcher.count(query)
+            else:
+                count = reader.docFreq(term)
+            found[text] = found.get(text, 0) + count
     return found
