@@ -64,7 +64,7 @@ def rates(model: Any, texts: list[str], max_length: int, budget: int) -> dict[st
     forward()
     row["forward alone, texts/s"] = f"{len(texts) / seconds(forward):,.0f}"
     row["padded, weights taken off"] = f"{len(texts) / seconds(lambda: [network.pooled_weights(each) for each in cut]):,.0f}"
-    model._batches._budget = budget
+    model._bags._batches._budget = budget
     for threads in _FEEDING:
         batches._FEEDING = threads
         best = min(seconds(lambda: model.encode_documents(texts, max_length=max_length)) for _ in range(2))

@@ -191,7 +191,7 @@ def test_batches_that_are_too_large_for_memory_are_halved_and_nothing_is_lost(li
     little_memory(96)
     with pytest.warns(RuntimeWarning, match=r"^the memory of the device is too small for \d+ tokens at once; continuing with \d+$"):
         found = model.encode_documents(texts, max_length=128)
-    assert model._batches._budget < batches._TOKEN_BUDGETS["cuda"]
+    assert model._bags._batches._budget < batches._TOKEN_BUDGETS["cuda"]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         again = model.encode_documents(texts, max_length=128)  # what is known to be too large is not tried again
@@ -235,7 +235,7 @@ def test_a_resumed_run_and_several_workers_write_the_same_bytes(tmp_path: Path, 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_the_number_of_threads_that_feed_the_gpu_changes_no_byte(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
     model = SpladeModel.load("tiny", device="cuda")
-    monkeypatch.setattr(model._batches, "_budget", 1024)
+    monkeypatch.setattr(model._bags._batches, "_budget", 1024)
     expected = impacts(model)
     monkeypatch.setattr(batches, "_FEEDING", threads)
     assert impacts(model) == expected

@@ -198,7 +198,7 @@ def test_the_number_of_threads_changes_no_byte(tiny: SpladeModel, tmp_path: Path
     from splade_lucene.encoding import batches
 
     monkeypatch.setattr(passage_encoder, "_WINDOW", 16)
-    monkeypatch.setattr(tiny._batches, "_budget", 128)
+    monkeypatch.setattr(tiny._bags._batches, "_budget", 128)
     monkeypatch.setattr(batches, "encoding_threads", lambda: 1)
     encode_collection(PASSAGES, tmp_path / "one", tiny, max_length=32, shard_size=24)
     monkeypatch.setattr(batches, "encoding_threads", lambda: threads)

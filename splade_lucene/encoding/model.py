@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
-from splade_lucene.encoding.batches import BatchEncoder, Network
-from splade_lucene.encoding.defaults import CARD_LENGTHS, DEFAULT_SCALE, IDF, MAX_BITS, Lengths, default_lengths
+from splade_lucene.encoding.bags import BagEncoder
+from splade_lucene.encoding.batches import Network
+from splade_lucene.encoding.defaults import CARD_LENGTHS, DEFAULT_SCALE, IDF, Lengths, default_lengths
 from splade_lucene.encoding.kernels import bf16_gain
 from splade_lucene.encoding.loading import ModelFiles, find_model, find_query_model
-from splade_lucene.encoding.network import PRECISIONS, MlmNetwork
+from splade_lucene.encoding.network import MlmNetwork
+from splade_lucene.encoding.networks import load_network, resolve
 from splade_lucene.encoding.pairs import IdfQueries, check_pair
 from splade_lucene.encoding.quantization import Quantization
-from splade_lucene.encoding.sparse import SparseWeights
 from splade_lucene.encoding.static import StaticQueryEncoder
 from splade_lucene.encoding.texts import checked_texts, whole_number
 from splade_lucene.encoding.words import Reading, Word
-from splade_lucene.errors import ModelError, first_sentence
+from splade_lucene.errors import ModelError
 from splade_lucene.records import EncoderRecord, EncoderSide
 
 # The two special tokens and one of the text.
@@ -31,9 +27,6 @@ _MIN_LENGTH = 3
 
 
 QuerySide: TypeAlias = "SpladeModel | StaticQueryEncoder | IdfQueries"
-Weights = NDArray[np.float32]
-Kept = tuple[NDArray[np.intp], NDArray[Any]]
-Keep = Callable[[Weights], Kept]
 
 
 class SpladeModel:
@@ -49,16 +42,13 @@ class SpladeModel:
         243
     """
 
-    _warned = False
-
     def __init__(
         self, files: ModelFiles, network: Network, *, precision: str, device: str = "auto", queries: QuerySide | None = None
     ) -> None:
         """Use :meth:`load`."""
         self._files, self._network, self._precision, self._device = files, network, precision, device
         self._queries = queries
-        self._batches = BatchEncoder(network, files.name)
-        self._tokens = np.array(network.tokens, dtype=object)
+        self._bags = BagEncoder(files, network)
 
     @classmethod
     def load(
@@ -96,11 +86,11 @@ class SpladeModel:
             ModelError: the model cannot be loaded, is no sparse encoder, its configuration declares what is not computed here, or the
                 device or precision is unknown.
         """
-        device, precision = _resolve(device, precision)
+        device, precision = resolve(device, precision)
         if query_revision is not None and query_model in (None, IDF):
             raise ModelError("a revision of the query model needs a query model from the hub; leave --query-revision out")
         files = find_model(name, revision=revision, subfolder=subfolder, token=token)
-        network = _network(files, device, precision, kernels)
+        network = load_network(files, device, precision, kernels)
         model = cls(files._replace(query=None), network, precision=precision, device=device)
         if query_model is not None:
             model._queries = (
@@ -124,8 +114,8 @@ class SpladeModel:
         """
         side = record.query
         files = find_query_model(side.model, revision=side.revision, subfolder=side.subfolder, token=token)._replace(query=None)
-        device, precision = _resolve(device, precision)
-        return cls(files, _network(files, device, precision), precision=precision, device=device)
+        device, precision = resolve(device, precision)
+        return cls(files, load_network(files, device, precision), precision=precision, device=device)
 
     def with_kernels(self, kernels: str) -> SpladeModel:
         """This model, or where its matrix products are computed otherwise the same one loaded again, for vectors that were begun with it.
@@ -138,7 +128,7 @@ class SpladeModel:
         """
         if kernels == self._network.kernels or self._files.kind != "mlm":
             return self
-        network = _network(self._files, self._device, self._precision, kernels)
+        network = load_network(self._files, self._device, self._precision, kernels)
         return SpladeModel(self._files, network, precision=self._precision, device=self._device, queries=self._queries)
 
     def bf16_gain(self) -> float:
@@ -177,8 +167,7 @@ class SpladeModel:
         Raises:
             ModelError: the tokenizer cannot tell, or ``max_length`` is more than the model can read.
         """
-        length = self.lengths.documents if max_length is None else max_length
-        self.check_length(length)
+        length = self._document_length(max_length)
         before = len(self._files.prompt)
         reading = self._network.read_words(self._files.prompt + text, length)
         if not before:
@@ -256,7 +245,7 @@ class SpladeModel:
             TypeError: ``texts`` is a single string, or an item is no string.
         """
         quantization = Quantization(scale, top_k, min_weight, bits, max_ratio, alpha_mass)
-        return self._impacts(checked_texts(texts, "encode_documents"), max_length, quantization)
+        return self._bags.impacts(checked_texts(texts, "encode_documents"), self._document_length(max_length), quantization)
 
     def document_weights(
         self,
@@ -270,7 +259,7 @@ class SpladeModel:
     ) -> list[dict[str, float]]:
         """Encodes passages to weights as floats: token → weight, pruned as by :meth:`encode_documents` but not quantized."""
         quantization = Quantization(top_k=top_k, min_weight=min_weight, max_ratio=max_ratio, alpha_mass=alpha_mass)
-        return self._weights(checked_texts(texts, "document_weights"), max_length, quantization)
+        return self._bags.weights(checked_texts(texts, "document_weights"), self._document_length(max_length), quantization)
 
     def encode_queries(
         self, texts: Iterable[str], *, max_length: int | None = None, scale: float = DEFAULT_SCALE, top_k: int | None = None
@@ -278,15 +267,13 @@ class SpladeModel:
         """Encodes queries, with the model's own encoder of queries where it has one: as :meth:`encode_documents`."""
         if self._queries is not None:
             return self._queries.encode_queries(texts, max_length=max_length, scale=scale, top_k=top_k)
-        length = self.lengths.queries if max_length is None else max_length
-        return self._impacts(checked_texts(texts, "encode_queries"), length, Quantization(scale, top_k))
+        return self._bags.impacts(checked_texts(texts, "encode_queries"), self._query_length(max_length), Quantization(scale, top_k))
 
     def query_weights(self, texts: Iterable[str], *, max_length: int | None = None, top_k: int | None = None) -> list[dict[str, float]]:
         """Encodes queries to weights as floats: token → weight."""
         if self._queries is not None:
             return self._queries.query_weights(texts, max_length=max_length, top_k=top_k)
-        length = self.lengths.queries if max_length is None else max_length
-        return self._weights(checked_texts(texts, "query_weights"), length, Quantization(top_k=top_k))
+        return self._bags.weights(checked_texts(texts, "query_weights"), self._query_length(max_length), Quantization(top_k=top_k))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy in another process loads the model there."""
@@ -312,8 +299,8 @@ class SpladeModel:
         Raises:
             ModelError: ``max_length`` is more than the model can read.
         """
-        quantization.check()
-        yield from self._windows(windows, max_length, partial(self._quantized, quantization))
+        self.check_length(max_length)
+        yield from self._bags.impacts_of_windows(windows, max_length, quantization)
 
     def weigh_windows(self, windows: Iterable[Sequence[str]], *, max_length: int) -> Iterator[list[dict[str, float]]]:
         """As :meth:`encode_windows`, the weights as floats, all of them: ``Quantization.bag`` of each gives what that gives.
@@ -328,35 +315,16 @@ class SpladeModel:
         Raises:
             ModelError: ``max_length`` is more than the model can read.
         """
-        yield from self._windows(windows, max_length, partial(_pruned, Quantization()))
-
-    def _windows(self, windows: Iterable[Sequence[str]], max_length: int, keep: Keep) -> Iterator[list[dict[str, Any]]]:
         self.check_length(max_length)
-        prompted = (self._prompted(window) for window in windows)
-        yield from self._batches.encode(prompted, max_length, partial(self._bag, keep=keep))
+        yield from self._bags.weights_of_windows(windows, max_length)
 
-    def _impacts(self, texts: Sequence[str], max_length: int | None, quantization: Quantization) -> list[dict[str, int]]:
-        return self._encode(texts, max_length, quantization, partial(self._quantized, quantization))
+    def _document_length(self, max_length: int | None) -> int:
+        length = self.lengths.documents if max_length is None else max_length
+        self.check_length(length)
+        return length
 
-    def _weights(self, texts: Sequence[str], max_length: int | None, quantization: Quantization) -> list[dict[str, float]]:
-        return self._encode(texts, max_length, quantization, partial(_pruned, quantization))
-
-    def _quantized(self, quantization: Quantization, row: Weights) -> Kept:
-        entries, impacts = quantization.apply(row)
-        self._warn_of_large_scores(impacts, quantization)
-        return entries, impacts
-
-    def _warn_of_large_scores(self, impacts: NDArray[np.int64], quantization: Quantization) -> None:
-        # Measured on the first text that shows it; a default scale never does.
-        if self._warned or quantization.scale <= DEFAULT_SCALE or int(impacts @ impacts) < 1 << MAX_BITS:
-            return
-        self._warned = True
-        warnings.warn(
-            f"at the scale {quantization.scale} a query like one of the texts would score {int(impacts @ impacts):,}, and Lucene's scores "
-            "are exact integers only below 2^24; a smaller --scale keeps them exact",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+    def _query_length(self, max_length: int | None) -> int:
+        return self._document_length(self.lengths.queries if max_length is None else max_length)
 
     def _warn_of_short_lengths(self) -> None:
         most, ours = self._network.max_positions, default_lengths(self.name)
@@ -368,56 +336,6 @@ class SpladeModel:
                 stacklevel=3,
             )
 
-    def _encode(self, texts: Sequence[str], max_length: int | None, quantization: Quantization, keep: Keep) -> list[dict[str, Any]]:
-        """Encodes texts; ``keep`` takes the weights of one and gives the entries that are kept and their values."""
-        length = self.lengths.documents if max_length is None else max_length
-        self.check_length(length)
-        quantization.check()
-        return self._batches.encode_now(self._prompted(texts), length, partial(self._bag, keep=keep))
-
-    def _prompted(self, texts: Sequence[str]) -> Sequence[str]:
-        prompt = self._files.prompt
-        return [prompt + text for text in texts] if prompt else texts
-
-    def _bag(self, text: SparseWeights, *, keep: Keep) -> dict[str, Any]:
-        if self._files.top_k is not None:
-            text = text.take(Quantization(top_k=self._files.top_k).prune(text.weights))
-        positions, values = keep(text.weights)
-        return dict(zip(self._tokens[text.entries[positions]].tolist(), values.tolist(), strict=True))
-
-
-def _pruned(quantization: Quantization, row: Weights) -> Kept:
-    entries = quantization.prune(row)
-    return entries, row[entries]
-
-
-def _resolve(device: str, precision: str) -> tuple[str, str]:
-    """The device and the precision that ``auto`` stands for.
-
-    Raises:
-        ModelError: one is unknown, or cannot be used.
-    """
-    if precision != "auto" and precision not in PRECISIONS:
-        raise ModelError(f"unknown precision {precision!r}; there is auto, {', '.join(PRECISIONS)}")
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.zeros(1, device=device).cpu()
-        kind = torch.device(device).type
-    except Exception as error:  # each backend of torch has its own way to say that it is not there
-        raise ModelError(f"the device {device!r} cannot be used ({first_sentence(error)}); try --device cpu") from None
-    return device, precision if precision != "auto" else "fp32" if kind == "cpu" else "fp16"
-
-
-def _network(files: ModelFiles, device: str, precision: str, kernels: str = "auto") -> Network:
-    if files.kind == "bge-m3":
-        from splade_lucene.encoding.token_weights import TokenWeightNetwork
-
-        return TokenWeightNetwork(files, device=device, precision=precision)
-    if files.kind == "static":
-        raise ModelError(f"{files.name} is a table of token weights, which encodes only queries")
-    return MlmNetwork(files, device=device, precision=precision, kernels=kernels)
-
 
 def _query_side(files: ModelFiles, model: SpladeModel) -> QuerySide:
     """The encoder of queries; with the network of the passages' where only the prompt differs."""
@@ -425,9 +343,9 @@ def _query_side(files: ModelFiles, model: SpladeModel) -> QuerySide:
     if files.kind == "static":
         return StaticQueryEncoder(files)
     same = files._replace(prompt=model._files.prompt, max_length=model._files.max_length) == model._files
-    network = model._network if same else _network(files, model._device, model._precision, model._network.kernels)
+    network = model._network if same else load_network(files, model._device, model._precision, model._network.kernels)
     return SpladeModel(files, network, precision=model._precision, device=model._device)
 
 
 def _reload(files: ModelFiles, queries: QuerySide | None, device: str, precision: str, kernels: str) -> SpladeModel:
-    return SpladeModel(files, _network(files, device, precision, kernels), precision=precision, device=device, queries=queries)
+    return SpladeModel(files, load_network(files, device, precision, kernels), precision=precision, device=device, queries=queries)
