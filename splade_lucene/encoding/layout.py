@@ -7,25 +7,21 @@ setting that was passed over would make vectors that are wrong and look right. T
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from splade_lucene.encoding.configuration import checked_length, inside, read_json, read_object, refuse, tokenizer_length
+from splade_lucene.encoding.configuration import checked_length, read_object, refuse, tokenizer_length
+from splade_lucene.encoding.modules import DENSE, MODULES, POOLING, STATIC, TRANSFORMERS, Module, modules_for, modules_of
 from splade_lucene.errors import ModelError
 from splade_lucene.records import Activation, Pooling, SideKind
 
-MODULES, SETTINGS = "modules.json", "config_sentence_transformers.json"
+SETTINGS = "config_sentence_transformers.json"
 # Tables of token weights as OpenSearch's repositories hold them, in the order in which they are looked for.
 TABLES = ("idf.json", "query_token_weights.txt")
 SPARSE_HEAD = "sparse_linear"
 _TRANSFORMER_FILES = ("sentence_bert_config.json", "sentence_roberta_config.json", "sentence_distilbert_config.json",
                       "sentence_xlm-roberta_config.json")  # fmt: skip
-_TRANSFORMERS, _POOLING = ("Transformer", "MLMTransformer"), "SpladePooling"
-_ROUTERS, _STATIC = ("Router", "Asym"), ("SparseStaticEmbedding", "IDF")
-# What makes vectors dense; BGE-M3 has them beside its sparse head.
-_DENSE = ("Pooling", "Normalize")
 # Of sentence_bert_config.json: what changes speed or precision but not what is computed, and what a plain text model has.
 _HARMLESS = ("unpad_inputs", "module_output_name")
 _HARMLESS_ARGUMENTS = ("trust_remote_code", "torch_dtype", "dtype", "attn_implementation")
@@ -88,9 +84,9 @@ def read_layout(folder: Path) -> Layout:
     if not (folder / MODULES).is_file():
         return _bare(folder)
     settings = _settings(folder)
-    modules = _sequence(folder)
+    modules = modules_of(folder)
     top_k, prompts = settings.get("max_active_dims"), _prompts(folder, settings)
-    sides = {task: _side(folder, _for_task(folder, modules, task), task)._replace(prompt=prompts[task]) for task in _LENGTHS}
+    sides = {task: _side(folder, modules_for(folder, modules, task), task)._replace(prompt=prompts[task]) for task in _LENGTHS}
     document = sides["document"]
     return Layout(None if document.kind == "static" else document, sides["query"], top_k)
 
@@ -101,7 +97,7 @@ def _bare(folder: Path) -> Layout:
     Raises:
         ModelError: it has the other files of a layout of which ``modules.json`` is the key.
     """
-    for pattern in (f"*{_POOLING}/config.json", "router_config.json", "*SparseStaticEmbedding/config.json"):
+    for pattern in (f"*{POOLING}/config.json", "router_config.json", "*SparseStaticEmbedding/config.json"):
         if (left := next(folder.glob(pattern), None)) is not None:
             raise ModelError(f"{left} is a module of sentence-transformers, but {folder / MODULES} is missing; fetch the whole model")
     found = next((folder / name for name in TABLES if (folder / name).is_file()), None)
@@ -126,66 +122,15 @@ def _sparse_head(folder: Path) -> Side | None:
     return None
 
 
-def _sequence(folder: Path) -> list[tuple[str, Path]]:
-    """The modules of ``modules.json``: class name and folder."""
-    file = folder / MODULES
-    listed = read_json(file)
-    try:
-        entries = [(each["type"], each["path"], each.get("kwargs") or []) for each in sorted(listed, key=lambda each: int(each["idx"]))]
-    except (TypeError, KeyError, ValueError, AttributeError) as error:
-        raise ModelError(f"{file} is no list of modules as sentence-transformers writes it ({error!r}); save the model again") from None
-    for _, _, arguments in entries:
-        if not set(arguments) <= {"task", "modality"}:
-            refuse(file, "kwargs", arguments)
-    return [(_class_name(file, "type", kind), inside(folder, folder, file, path)) for kind, path, _ in entries]
-
-
-def _class_name(file: Path, key: str, name: Any) -> str:
-    """The last part of a class path of sentence-transformers, under the old and the new module paths alike."""
-    if not isinstance(name, str) or not name.startswith("sentence_transformers."):
-        raise ModelError(f"{file} names a class of its own ({key} = {name!r}): custom code is never run; export the model without it")
-    last = name.rpartition(".")[2]
-    if last not in (*_TRANSFORMERS, _POOLING, *_ROUTERS, *_STATIC, *_DENSE):
-        refuse(file, key, name)
-    return last
-
-
-def _for_task(root: Path, modules: Sequence[tuple[str, Path]], task: str) -> list[tuple[str, Path]]:
-    """The modules that a text of one kind passes through, routers resolved."""
-    found: list[tuple[str, Path]] = []
-    for name, folder in modules:
-        found += _route(root, folder, task) if name in _ROUTERS else [(name, folder)]
-    return found
-
-
-def _route(root: Path, folder: Path, task: str) -> list[tuple[str, Path]]:
-    file = folder / "router_config.json"
-    if not file.is_file():
-        file = folder / "config.json"  # of older repositories
-    config = read_json(file)
-    try:
-        types, structure, parameters = config["types"], config["structure"], config.get("parameters") or {}
-        mappings = {ast.literal_eval(key): route for key, route in (parameters.get("route_mappings") or {}).items()}
-        keys = ((task, "text"), (task, None), (None, "text"), (None, None))
-        route = next((mappings[key] for key in keys if key in mappings), None)
-        if route is None:
-            route = next((name for name in (task, "text") if name in structure), None)
-        if route is None:
-            refuse(file, "structure", list(structure), f"there is no route for a {task}; only a router of query and document works")
-        return [(_class_name(file, f"types.{name}", types[name]), inside(root, folder, file, name)) for name in structure[route]]
-    except (TypeError, KeyError, ValueError, SyntaxError, AttributeError) as error:
-        raise ModelError(f"{file} is no router as sentence-transformers writes it ({error!r}); save the model again") from None
-
-
-def _side(root: Path, modules: Sequence[tuple[str, Path]], task: str) -> Side:
+def _side(root: Path, modules: Sequence[Module], task: str) -> Side:
     names = [name for name, _ in modules]
-    if len(modules) == 1 and names[0] in _STATIC:
+    if len(modules) == 1 and names[0] in STATIC:
         return _static(root, modules[0][1])
-    if names and names[0] in _TRANSFORMERS and set(names[1:]) <= set(_DENSE) and (sparse := _sparse_head(modules[0][1])):
+    if names and names[0] in TRANSFORMERS and set(names[1:]) <= set(DENSE) and (sparse := _sparse_head(modules[0][1])):
         return _transformer(sparse, names[0], task, masked=False)
-    if len(modules) == 2 and names[0] in _TRANSFORMERS and names[1] == _POOLING:  # noqa: PLR2004
+    if len(modules) == 2 and names[0] in TRANSFORMERS and names[1] == POOLING:  # noqa: PLR2004
         return _pooling(_transformer(Side(modules[0][1]), names[0], task, masked=True), modules[1][1])
-    if names[1:] and names[0] in _TRANSFORMERS and set(names[1:]) <= set(_DENSE):
+    if names[1:] and names[0] in TRANSFORMERS and set(names[1:]) <= set(DENSE):
         raise ModelError(
             f"{root / MODULES} is a dense encoder (its modules: {', '.join(names)}); for the sparse head of BGE-M3, convert its "
             f"{SPARSE_HEAD}.pt to {SPARSE_HEAD}.safetensors once, as docs/my-model.md shows, and put it beside the encoder"
