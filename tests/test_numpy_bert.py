@@ -130,9 +130,9 @@ def test_many_queries_load_the_model_and_few_do_not(index: Path) -> None:
     few, many = ([Query(f"q{number}", f"glass number {number}") for number in range(count)] for count in (FEW_QUERIES, FEW_QUERIES + 1))
     with ImpactSearcher(index, device="cpu") as searcher:
         hits = search_queries(searcher, few, k=3).run
-        assert not searcher._lazy.is_loaded
+        assert searcher._lazy._loaded is None
         assert search_queries(searcher, many, k=3).run.keys() == {query.query_id for query in many}
-        assert searcher._lazy.is_loaded
+        assert searcher._lazy._loaded is not None
         assert search_queries(searcher, few, k=3).run.keys() == hits.keys()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -45,17 +44,15 @@ def run(args: argparse.Namespace) -> None:
         args.usage_error("all weights are 0")
     if args.rank_constant and args.method != "rrf":
         args.usage_error("--rank-constant is for --method rrf")
-    from splade_lucene.core.streams import as_file, is_standard
+    from splade_lucene.cli.summaries import print_run
+    from splade_lucene.core.streams import as_file
     from splade_lucene.evaluation.fused_files import fuse_files
     from splade_lucene.evaluation.fusion import RANK_CONSTANT
     from splade_lucene.evaluation.runs import write_run
-    from splade_lucene.evaluation.table import cost_columns, markdown_table
 
     constant = args.rank_constant or RANK_CONSTANT
     with ExitStack() as stack:
         runs = [stack.enter_context(as_file(path)) for path in args.runs]
         fused, notes = fuse_files(runs, method=args.method, weights=args.weights, k=args.hits, rank_constant=constant)
     write_run(args.output, fused, tag=args.tag or args.method, notes=notes)
-    hits = sum(map(len, fused.values()))
-    row = {"run": str(args.output), "queries": f"{len(fused):,}", "hits": f"{hits:,}", **cost_columns(notes)}
-    print(markdown_table([row]), file=sys.stderr if is_standard(args.output) else sys.stdout)
+    print_run(args.output, fused, notes)

@@ -18,7 +18,7 @@ from splade_lucene.cli.settings_file import add_settings
 from splade_lucene.core.streams import is_standard
 
 if TYPE_CHECKING:
-    from splade_lucene.pipeline.search import SearchResult
+    from splade_lucene.pipeline.search import QueryOptions, SearchResult
     from splade_lucene.records import Query
 
 HELP = "search an index of either kind and write a TREC run"
@@ -93,22 +93,19 @@ def run(args: argparse.Namespace) -> None:
         args.usage_error("--ray is for an INDEX, and --cpus-per-worker needs --ray")
     if args.engine and args.query_idf:
         args.usage_error("--query-idf needs document frequencies, which --engine does not tell; leave one of the two out")
-    to_stdout = is_standard(args.output)
-    if args.show and to_stdout:
+    if args.show and is_standard(args.output):
         args.usage_error("--show prints to stdout; give the run the name of a file")
     from splade_lucene.collections.queries import read_queries
 
     queries = read_queries(args.queries, split=args.split, fields=query_fields(args))
     search = _search_engine if args.engine else _search_on_ray if args.ray else _search_index
     result = search(args, queries)
+    from splade_lucene.cli.summaries import print_run
     from splade_lucene.evaluation.runs import write_run
-    from splade_lucene.evaluation.table import cost_columns, markdown_table
 
     tag = args.tag or (args.engine.name if args.engine else "-".join(args.index[0].resolve().name.split()))
     write_run(args.output, result.run, tag=tag, notes=result.notes, format=args.format)
-    hits = sum(map(len, result.run.values()))
-    row = {"run": str(args.output), "queries": f"{len(queries):,}", "hits": f"{hits:,}", **cost_columns(result.notes)}
-    print(markdown_table([row]), file=sys.stderr if to_stdout else sys.stdout)
+    print_run(args.output, result.run, result.notes)
     if result.info.queries_without_terms:
         print(f"{result.info.queries_without_terms:,} queries have no terms and so no hits", file=sys.stderr)
     if search is _search_index:
@@ -133,15 +130,7 @@ def _search_index(args: argparse.Namespace, queries: Sequence[Query]) -> SearchR
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from splade_lucene.pipeline.search import open_searcher, search_queries
 
-    with open_searcher(
-        index,
-        query_max_length=args.query_max_length,
-        query_top_k=args.query_top_k,
-        query_idf=args.query_idf,
-        device=args.device,
-        precision=args.precision,
-        in_memory="auto" if args.in_memory is None else args.in_memory,
-    ) as searcher:
+    with open_searcher(index, in_memory="auto" if args.in_memory is None else args.in_memory, **_query_options(args)) as searcher:
         within = None
         if docids is not None or args.where is not None:
             try:
@@ -174,6 +163,16 @@ def _search_index(args: argparse.Namespace, queries: Sequence[Query]) -> SearchR
     return result
 
 
+def _query_options(args: argparse.Namespace) -> QueryOptions:
+    return {
+        "query_max_length": args.query_max_length,
+        "query_top_k": args.query_top_k,
+        "query_idf": args.query_idf,
+        "device": args.device,
+        "precision": args.precision,
+    }
+
+
 def _search_on_ray(args: argparse.Namespace, queries: Sequence[Query]) -> SearchResult:
     from splade_lucene.distributed.cluster import Cluster
     from splade_lucene.distributed.search import RayImpactSearcher
@@ -182,12 +181,8 @@ def _search_on_ray(args: argparse.Namespace, queries: Sequence[Query]) -> Search
     with RayImpactSearcher(
         args.index,
         Cluster(args.ray, cpus_per_worker=args.cpus_per_worker),
-        query_max_length=args.query_max_length,
-        query_top_k=args.query_top_k,
-        query_idf=args.query_idf,
-        device=args.device,
-        precision=args.precision,
         heap=args.java_heap,
+        **_query_options(args),
     ) as searcher:
         return search_queries(searcher, queries, k=args.hits, threads=args.threads, remove_query=args.remove_query)
 

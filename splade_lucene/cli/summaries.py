@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from splade_lucene.core.files import REJECTED
+from splade_lucene.core.streams import is_standard
+from splade_lucene.evaluation.runs import Run
+from splade_lucene.evaluation.table import cost_columns, markdown_table
 from splade_lucene.lucene.card import IndexCard, folder_bytes
 from splade_lucene.lucene.parts import find_parts
 from splade_lucene.vectors.manifest import Manifest
@@ -39,3 +44,10 @@ def print_vectors(out: Path, manifest: Manifest) -> None:
     if manifest.empty:
         print(f"{manifest.empty:,} passages quantized to nothing and cannot be found", file=sys.stderr)
     print_rejected(out, manifest.rejected)
+
+
+def print_run(output: Path, run: Run, notes: Mapping[str, Any]) -> None:
+    """Prints queries, hits and cost of a run that was written; on stderr where the run itself went to stdout."""
+    hits = sum(map(len, run.values()))
+    row = {"run": str(output), "queries": f"{len(run):,}", "hits": f"{hits:,}", **cost_columns(notes)}
+    print(markdown_table([row]), file=sys.stderr if is_standard(output) else sys.stdout)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 from splade_lucene.distributed.cluster import Cluster, Failure, answer, connected, wait
 from splade_lucene.errors import IndexMismatchError, SpladeLuceneError
@@ -15,7 +15,7 @@ from splade_lucene.lucene import jvm
 from splade_lucene.lucene.card import IndexCard
 from splade_lucene.lucene.filters import DocumentFilter
 from splade_lucene.lucene.parts import combine_cards, find_parts
-from splade_lucene.pipeline.search import ImpactSearcher
+from splade_lucene.pipeline.search import ImpactSearcher, QueryOptions
 from splade_lucene.records import Hit
 
 if TYPE_CHECKING:
@@ -85,13 +85,10 @@ class RayImpactSearcher(ImpactSearcher):
         index: parts, or a folder of parts, that all nodes see under the same names; or ``HOST:/folder`` for a part on the disk of the
             node with this address.
         cluster: where the parts are searched, one actor each with ``cpus_per_worker`` cores, 1 if None.
-        model: as for :class:`~splade_lucene.pipeline.search.ImpactSearcher`, and so all others.
-        query_max_length: see there.
-        query_top_k: see there.
-        query_idf: see there; the nodes count the documents of a token in their parts.
-        device: see there.
-        precision: see there.
+        model: as for :class:`~splade_lucene.pipeline.search.ImpactSearcher`.
         heap: of each part's JVM; the default of :func:`splade_lucene.lucene.jvm.start` if None.
+        options: those of :class:`~splade_lucene.pipeline.search.ImpactSearcher` that say how queries are encoded, under their names; for
+            ``query_idf`` the nodes count the documents of a token in their parts.
 
     Raises:
         IndexMismatchError: a part is no impact index, or they were not built in the same way.
@@ -104,12 +101,8 @@ class RayImpactSearcher(ImpactSearcher):
         cluster: Cluster,
         *,
         model: SpladeModel | None = None,
-        query_max_length: int | None = None,
-        query_top_k: int | None = None,
-        query_idf: float | None = None,
-        device: str = "auto",
-        precision: str = "auto",
         heap: str | None = None,
+        **options: Unpack[QueryOptions],
     ) -> None:
         given = [index] if isinstance(index, str | Path) else list(index)
         places = [place for each in given for place in _places(str(each))]
@@ -126,9 +119,7 @@ class RayImpactSearcher(ImpactSearcher):
         self._size: int = sum(each.size for each in opened)
         self._postings: float = sum(each.postings for each in opened)
         self._everything = DocumentFilter(self.card.documents, None)
-        self.bind(
-            model, query_max_length=query_max_length, query_top_k=query_top_k, query_idf=query_idf, device=device, precision=precision
-        )
+        self.bind(model, **options)
 
     def size(self) -> int:
         """The bytes of all parts on disk."""

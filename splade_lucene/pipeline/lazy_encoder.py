@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,15 +67,6 @@ class LazyEncoder:
             if self._loaded is None:
                 self._loaded = self._bind(None)
             return self._loaded
-
-    @property
-    def is_loaded(self) -> bool:
-        """Whether it is ready for any number of queries."""
-        return self._loaded is not None
-
-    def encode_queries(self, texts: Sequence[str]) -> list[dict[str, int]]:
-        """Encodes queries: for each token → impact."""
-        return self.loaded().encode_queries(texts)
 
     @contextmanager
     def ready_for(self, queries: int) -> Iterator[None]:

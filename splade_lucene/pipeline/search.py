@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, Unpack
 
 from splade_lucene.core.ir_adapters import Queries, as_queries, scored_docs
 from splade_lucene.errors import IndexMismatchError
@@ -26,6 +26,16 @@ if TYPE_CHECKING:
 
 # Lucene's scores are floats of 24 bits.
 EXACT_BELOW = 1 << 24
+
+
+class QueryOptions(TypedDict, total=False):
+    """How queries are encoded: arguments of :class:`ImpactSearcher`, under their names."""
+
+    query_max_length: int | None
+    query_top_k: int | None
+    query_idf: float | None
+    device: str
+    precision: str
 
 
 class ImpactSearcher(ImpactIndexSearcher):
@@ -73,16 +83,16 @@ class ImpactSearcher(ImpactIndexSearcher):
         self,
         model: SpladeModel | None,
         *,
-        query_max_length: int | None,
-        query_top_k: int | None,
-        query_idf: float | None,
-        device: str,
-        precision: str,
+        query_max_length: int | None = None,
+        query_top_k: int | None = None,
+        query_idf: float | None = None,
+        device: str = "auto",
+        precision: str = "auto",
     ) -> None:
         """Says how queries are encoded; the arguments are those of the class."""
         assert self.card.encoder is not None  # of an impact index
         self.encoder_record = self.card.encoder.with_queries(max_length=query_max_length, top_k=query_top_k, idf=query_idf)
-        self._encoder = self._lazy = LazyEncoder(
+        self._lazy = LazyEncoder(
             self.encoder_record,
             self.name,
             model=model,
@@ -162,14 +172,7 @@ class SearchResult(NamedTuple):
 
 
 def open_searcher(
-    index: AnyIndex | FoundIndex,
-    *,
-    query_max_length: int | None = None,
-    query_top_k: int | None = None,
-    query_idf: float | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    in_memory: InMemory = "auto",
+    index: AnyIndex | FoundIndex, *, in_memory: InMemory = "auto", **options: Unpack[QueryOptions]
 ) -> ImpactSearcher | Bm25Searcher:
     """Opens an index of either kind, or several as one; the options are those of :class:`ImpactSearcher`.
 
@@ -180,22 +183,14 @@ def open_searcher(
     """
     found = find_index(index)
     if found.card.kind == "impact":
-        return ImpactSearcher(
-            found,
-            query_max_length=query_max_length,
-            query_top_k=query_top_k,
-            query_idf=query_idf,
-            device=device,
-            precision=precision,
-            in_memory=in_memory,
-        )
+        return ImpactSearcher(found, in_memory=in_memory, **options)
     if in_memory is True:
         raise IndexMismatchError(f"{found.name} is a BM25 index, which is searched from disk; leave --in-memory out")
-    if query_max_length is not None or query_top_k is not None:
+    if options.get("query_max_length") is not None or options.get("query_top_k") is not None:
         raise IndexMismatchError(
             f"{found.name} is a BM25 index, which does not cut queries; leave --query-max-length and --query-top-k out"
         )
-    if query_idf is not None:
+    if options.get("query_idf") is not None:
         raise IndexMismatchError(f"{found.name} is a BM25 index, whose scores have idf in them already; leave --query-idf out")
     return Bm25Searcher(found)
 
