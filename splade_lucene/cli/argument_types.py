@@ -6,12 +6,16 @@ import argparse
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from splade_lucene.core.ids import is_usable
 from splade_lucene.core.streams import AnyPath, as_path
 from splade_lucene.encoding.defaults import MAX_BITS, MAX_SCALE
 from splade_lucene.errors import EngineError
 from splade_lucene.integrations.engines.address import EngineAddress, parse_address
+
+if TYPE_CHECKING:
+    from splade_lucene.vectors.parts import Part
 
 
 def positive(text: str) -> int:
@@ -70,12 +74,14 @@ def bits(text: str) -> int:
     return value
 
 
-def part(text: str) -> tuple[int, int]:
+def part(text: str) -> Part:
     """``I/N`` with I from 1 to N, for argparse."""
+    from splade_lucene.vectors.parts import Part
+
     number, slash, of = text.partition("/")
     if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
         raise argparse.ArgumentTypeError(f"{text!r} is not I/N with I from 1 to N")
-    return int(number), int(of)
+    return Part(int(number), int(of))
 
 
 def most_bad(text: str) -> int | None:

@@ -84,7 +84,6 @@ def run(args: argparse.Namespace) -> None:
     from splade_lucene.pipeline.encode import encode_collection
     from splade_lucene.pipeline.progress import progress
     from splade_lucene.vectors.manifest import Manifest
-    from splade_lucene.vectors.parts import Part
 
     if args.ray is None and (args.gpus_per_worker or args.cpus_per_worker):
         args.usage_error("--gpus-per-worker and --cpus-per-worker need --ray")
@@ -92,12 +91,12 @@ def run(args: argparse.Namespace) -> None:
         args.usage_error("--ray distributes the shards itself; leave --part out")
     encode_here: Callable[..., Manifest]
     if args.ray is None:
-        encode_here = partial(encode_collection, workers=args.workers or 1, part=Part(*args.part) if args.part else None)
+        encode_here = partial(encode_collection, workers=args.workers or 1, part=args.part)
     else:
         cluster = Cluster(args.ray, args.workers, args.gpus_per_worker or 0.0, args.cpus_per_worker)
         encode_here = partial(encode_on_ray, cluster=cluster)
     bad = RejectPolicy(args.skip_bad)
-    total = estimate_passages(args.corpus) // (args.part[1] if args.part else 1)
+    total = estimate_passages(args.corpus) // (args.part.of if args.part else 1)
     with progress("encoding", "passages", total) as advance:
         manifest = encode_here(
             read_passages(args.corpus, bad, fields(args), keep_fields=args.store_contents),
@@ -112,4 +111,4 @@ def run(args: argparse.Namespace) -> None:
     print_vectors(args.vectors, manifest)
     if args.part:
         merge = f"splade-lucene merge {args.vectors}"
-        print(f"this was part {Part(*args.part)}; `{merge}` joins the parts once all are finished", file=sys.stderr)
+        print(f"this was part {args.part}; `{merge}` joins the parts once all are finished", file=sys.stderr)

@@ -45,9 +45,9 @@ def run(args: argparse.Namespace) -> None:
         args.usage_error(f"--load is for --to {', '.join(LOADABLE)}")
     if args.connections and (args.load is None or args.to == "qdrant"):
         args.usage_error("--connections is for --load into opensearch, elasticsearch or milvus")
-    for option, engine in (("bits", "ciff"), ("shards", "ciff")):
-        if getattr(args, option) is not None and args.to != engine:
-            args.usage_error(f"--{option} is for --to {engine}")
+    for option in ("bits", "shards"):
+        if getattr(args, option) is not None and args.to != "ciff":
+            args.usage_error(f"--{option} is for --to ciff")
     if args.queries is None and (args.split or args.query_max_length):
         args.usage_error("--split and --query-max-length need --queries")
     from splade_lucene.collections.queries import read_queries

@@ -1,4 +1,4 @@
-"""What commands that encode or index print at their end."""
+"""What commands that encode, index or search print at their end."""
 
 from __future__ import annotations
 

@@ -49,11 +49,11 @@ class BagEncoder:
     ) -> Iterator[list[dict[str, int]]]:
         """:meth:`impacts` of a stream, window by window; the next is read and tokenized while one is being encoded."""
         quantization.check()
-        yield from self._windows(windows, max_length, partial(self._quantized, quantization))
+        return self._windows(windows, max_length, partial(self._quantized, quantization))
 
     def weights_of_windows(self, windows: Iterable[Sequence[str]], max_length: int) -> Iterator[list[dict[str, float]]]:
         """All :meth:`weights` of a stream, likewise."""
-        yield from self._windows(windows, max_length, partial(_pruned, Quantization()))
+        return self._windows(windows, max_length, partial(_pruned, Quantization()))
 
     def _encode(self, texts: Sequence[str], max_length: int, quantization: Quantization, keep: Keep) -> list[dict[str, Any]]:
         quantization.check()
@@ -61,7 +61,7 @@ class BagEncoder:
 
     def _windows(self, windows: Iterable[Sequence[str]], max_length: int, keep: Keep) -> Iterator[list[dict[str, Any]]]:
         prompted = (self._prompted(window) for window in windows)
-        yield from self._batches.encode(prompted, max_length, partial(self._bag, keep=keep))
+        return self._batches.encode(prompted, max_length, partial(self._bag, keep=keep))
 
     def _prompted(self, texts: Sequence[str]) -> Sequence[str]:
         return [self._prompt + text for text in texts] if self._prompt else texts

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -101,12 +101,6 @@ def write_impacts(
     except OtherFormError:
         advance(-added)
         try:
-            work(_stream(source), checked=True)
+            work(impact_stream(source), checked=True)
         except OtherFormError:
             raise InputError(source.folder, "has a vector without the text to store; encode again with --store-contents") from None
-
-
-@contextmanager
-def _stream(source: Source) -> Iterator[list[Path]]:
-    with impact_stream(source) as lines:
-        yield [lines]

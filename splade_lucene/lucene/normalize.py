@@ -89,11 +89,11 @@ class Source(NamedTuple):
 
 
 @contextmanager
-def impact_stream(source: Source) -> Iterator[Path]:
+def impact_stream(source: Source) -> Iterator[Sequence[Path]]:
     """Opens vectors as a stream of lines, as ``encode`` writes them.
 
     Yields:
-        A file to read once.
+        The one file that holds them all, to be read once.
 
     Raises:
         InputError: at the end of the block; a line is no vector or repeats the id of another one.
@@ -105,7 +105,7 @@ def impact_stream(source: Source) -> Iterator[Path]:
         assert child.stdout is not None
         assert child.stderr is not None
         try:
-            yield Path(f"/dev/fd/{child.stdout.fileno()}")
+            yield [Path(f"/dev/fd/{child.stdout.fileno()}")]
         except BaseException:
             child.kill()
             raise
