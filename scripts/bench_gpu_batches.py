@@ -56,7 +56,7 @@ def main() -> None:
 def rates(model: Any, texts: list[str], max_length: int, budget: int) -> dict[str, str]:
     """Texts a second with batches of so many tokens."""
     network = model._network
-    ids = network.token_ids(texts, max_length)
+    ids = network.tokenizer.token_ids(texts, max_length)
     cut = [[ids[place] for place in batch] for batch in batches_by_length([len(each) for each in ids], budget)]
     padded = [network._pad(each) for each in cut]
     row = {"tokens in a batch": f"{budget:,}"}

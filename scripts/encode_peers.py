@@ -81,7 +81,7 @@ def serve(pipe: Connection, system: str, folder: Path, precision: str, threads: 
         "bags": bags,
         "peak": lambda: matmul_peak(device),
         "arithmetic": lambda: f"{precision}, {model.kernels} kernels",
-        "lengths": lambda texts, max_length: [len(ids) for ids in model.token_ids(texts, max_length)],
+        "lengths": lambda texts, max_length: [len(ids) for ids in model.tokenizer.token_ids(texts, max_length)],
         "flops": lambda tokens: useful_flops(folder, tokens),
     }
     while True:

@@ -15,7 +15,7 @@ import torch
 from splade_lucene.encoding.batching import batches_by_length
 from splade_lucene.encoding.sparse import NO_WEIGHTS, SparseWeights
 from splade_lucene.encoding.threads import encoding_executor, encoding_threads, one_thread
-from splade_lucene.encoding.words import Reading
+from splade_lucene.encoding.tokenizer import Tokenizer
 from splade_lucene.errors import ModelError
 
 # Tokens per batch, padding included: large enough for matrix products to run at speed, small enough for any machine; on a CPU small
@@ -38,6 +38,7 @@ class Network(Protocol):
     """What turns token ids into weights.
 
     Attributes:
+        tokenizer: texts to the token ids that it reads.
         tokens: the vocabulary, in the order of the weights.
         max_positions: the largest number of tokens that can be read at once.
         device_type: ``cpu``, ``cuda`` or what else torch calls it.
@@ -45,17 +46,12 @@ class Network(Protocol):
         products: multiplications with weights that a token costs.
     """
 
+    tokenizer: Tokenizer
     tokens: list[str]
     max_positions: int
     device_type: str
     kernels: str
     products: int
-
-    def token_ids(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
-        """Tokenizes texts, special tokens included, cut at ``max_length`` tokens."""
-
-    def read_words(self, text: str, max_length: int) -> Reading:
-        """The words of a text and their tokens, cut at ``max_length`` tokens."""
 
     def pooled_weights(self, token_ids: Sequence[list[int]]) -> list[SparseWeights]:
         """Pools a batch: the weights of each text."""
@@ -121,7 +117,7 @@ class BatchEncoder:
 
     def _deal(self, texts: Sequence[str], max_length: int, bag: Callable[[SparseWeights], Bag], *, alone: bool = False) -> _Window[Bag]:
         """Cuts texts into batches and deals them out; a single batch is encoded here and now if ``alone``."""
-        token_ids = self._network.token_ids(texts, max_length)
+        token_ids = self._network.tokenizer.token_ids(texts, max_length)
         # A text without a token, which a tokenizer without special tokens makes of an empty one, stays an empty bag.
         filled = [position for position, ids in enumerate(token_ids) if ids]
         batches = [[filled[place] for place in batch] for batch in self._cut([token_ids[position] for position in filled])]

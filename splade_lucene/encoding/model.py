@@ -169,7 +169,7 @@ class SpladeModel:
         """
         length = self._document_length(max_length)
         before = len(self._files.prompt)
-        reading = self._network.read_words(self._files.prompt + text, length)
+        reading = self._network.tokenizer.read_words(self._files.prompt + text, length)
         if not before:
             return reading
         words = [Word(max(0, word.start - before), word.end - before, word.tokens) for word in reading.words if word.end > before]

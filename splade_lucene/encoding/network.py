@@ -19,7 +19,6 @@ from splade_lucene.encoding.pooling import activate, pool
 from splade_lucene.encoding.quiet import quiet_transformers
 from splade_lucene.encoding.sparse import SparseWeights, sparse_weights
 from splade_lucene.encoding.tokenizer import Tokenizer, load_tokenizer
-from splade_lucene.encoding.words import Reading
 from splade_lucene.errors import ModelError, first_sentence
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -46,6 +45,7 @@ class MlmNetwork:
         kernels: ``auto`` for the faster ones, ``torch``, on a CPU ``onednn``, on a GPU ``triton`` for the head.
 
     Attributes:
+        tokenizer: texts to the token ids that it reads.
         tokens: the vocabulary, in the order of the output layer.
         max_positions: the largest number of tokens that can be read at once.
         device_type: ``cpu``, ``cuda`` or what else torch calls it.
@@ -59,13 +59,13 @@ class MlmNetwork:
     """
 
     def __init__(self, files: ModelFiles, *, device: str, precision: str, kernels: str = "auto") -> None:
-        network, self._tokenizer = _load(files)
+        network, self.tokenizer = _load(files)
         self._files = files
         self._device, self.device_type = device, torch.device(device).type
         output = network.get_output_embeddings()
         if not isinstance(output, torch.nn.Linear):
             raise ModelError(f"{files.name} ({network.config.model_type}) has no linear output layer; SPLADE needs an MLM head")
-        size = len(self._tokenizer.tokens)
+        size = len(self.tokenizer.tokens)
         if not 0 <= output.out_features - size <= MOST_UNUSED:
             raise ModelError(
                 f"the tokenizer of {files.name} has {size} tokens, its output layer {output.out_features}; they do not belong together"
@@ -73,16 +73,16 @@ class MlmNetwork:
         if files.size not in (None, size, output.out_features):
             raise ModelError(f"{files.name} says embedding_dimension = {files.size}, but its output layer has {output.out_features} rows")
         # Rows beyond the tokenizer only round the matrix up to a good size; they have no token and are left out.
-        self.tokens = self._tokenizer.tokens
-        self.max_positions = min(positions(network), self._tokenizer.max_length)
+        self.tokens = self.tokenizer.tokens
+        self.max_positions = min(positions(network), self.tokenizer.max_length)
 
-        sample = self._pad([self.token_ids([_SHORT], self.max_positions)[0]])
+        sample = self._pad([self.tokenizer.token_ids([_SHORT], self.max_positions)[0]])
         logits = self._check_padding(network, sample)[..., :size]
         # Without its output layer a network returns that layer's input, whatever the architecture calls its parts.
         network.set_output_embeddings(_PassThrough())
         self._bias = torch.zeros(size) if output.bias is None else output.bias.detach()[:size].float().clone()
         # What no text can have never fires.
-        unused = sorted(self._tokenizer.unused)
+        unused = sorted(self.tokenizer.unused)
         self._bias[unused] = -torch.inf
         # An architecture that does more to its logits would show here.
         weights, tolerance = activate(logits, files.activation), _TOLERANCE[precision]
@@ -118,7 +118,7 @@ class MlmNetwork:
             ModelError: they are others, so that its vectors would depend on what is encoded with it; or the network fails.
         """
         ids = sample["input_ids"][0].tolist()
-        padded = self._pad([ids, self.token_ids([_LONG], self.max_positions)[0]])
+        padded = self._pad([ids, self.tokenizer.token_ids([_LONG], self.max_positions)[0]])
         kind = network.config.model_type
         try:
             with torch.inference_mode():
@@ -132,14 +132,6 @@ class MlmNetwork:
                 "depend on what is encoded together; such an architecture is not supported"
             )
         return alone
-
-    def token_ids(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
-        """Tokenizes texts, special tokens included, cut at ``max_length`` tokens."""
-        return self._tokenizer.token_ids(texts, max_length) if texts else []
-
-    def read_words(self, text: str, max_length: int) -> Reading:
-        """The words of a text and their tokens, cut at ``max_length`` tokens."""
-        return self._tokenizer.read_words(text, max_length)
 
     def pooled_weights(self, token_ids: Sequence[list[int]]) -> list[SparseWeights]:
         """Pools a batch.
@@ -213,7 +205,7 @@ class MlmNetwork:
     def _pad(self, token_ids: Sequence[list[int]], *, multiple: int = 1) -> dict[str, Tensor]:
         lengths = np.array([len(ids) for ids in token_ids])
         longest = min(-(-int(lengths.max()) // multiple) * multiple, self.max_positions)
-        padded = np.full((len(token_ids), longest), self._tokenizer.padding, np.int64)
+        padded = np.full((len(token_ids), longest), self.tokenizer.padding, np.int64)
         for row, ids in zip(padded, token_ids, strict=True):
             row[: len(ids)] = ids
         mask = np.arange(longest) < lengths[:, None]

@@ -79,7 +79,7 @@ class NumpyModel:
     def _weigh(self, texts: Iterable[str], max_length: int | None) -> Iterator[Array]:
         length, given = default_lengths(self.files.name).queries if max_length is None else max_length, list(texts)
         self.check_length(length)
-        for ids in self._tokenizer.token_ids(given, length) if given else []:
+        for ids in self._tokenizer.token_ids(given, length):
             weights = self._network.pool(ids, len(self.vocabulary)) if ids else np.zeros(len(self.vocabulary), np.float32)
             weights[self._unused] = 0
             yield weights

@@ -118,7 +118,7 @@ class StaticQueryEncoder:
         prompt = self._files.prompt
         listed = [prompt + text for text in checked_texts(texts, "encode_queries")]
         found = []
-        for ids in self._tokenizer.token_ids(listed, length, special=False) if listed else []:
+        for ids in self._tokenizer.token_ids(listed, length, special=False):
             entries = np.unique(np.asarray(ids, dtype=np.intp))
             weights = self._weights[entries]
             if self._files.top_k is not None and len(entries) > self._files.top_k:

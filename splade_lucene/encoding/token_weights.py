@@ -14,7 +14,6 @@ from splade_lucene.encoding.quiet import quiet_transformers
 from splade_lucene.encoding.sparse import SparseWeights, sparse_weights
 from splade_lucene.encoding.static import read_tensor
 from splade_lucene.encoding.tokenizer import load_tokenizer
-from splade_lucene.encoding.words import Reading
 from splade_lucene.errors import ModelError, first_sentence
 from splade_lucene.records import FIRST_KERNELS
 
@@ -31,6 +30,7 @@ class TokenWeightNetwork:
         precision: ``fp32``, ``bf16`` or ``fp16``.
 
     Attributes:
+        tokenizer: texts to the token ids that it reads.
         tokens: the vocabulary.
         max_positions: the largest number of tokens that can be read at once.
         device_type: ``cpu``, ``cuda`` or what else torch calls it.
@@ -48,7 +48,7 @@ class TokenWeightNetwork:
         load_network: Any = AutoModel
         load_special: Any = AutoTokenizer
         try:
-            self._tokenizer = load_tokenizer(files.folder, lower=files.lower)
+            self.tokenizer = load_tokenizer(files.folder, lower=files.lower)
             options = {"local_files_only": True, "trust_remote_code": False}
             with quiet_transformers():
                 special = load_special.from_pretrained(files.folder, **options)
@@ -65,22 +65,14 @@ class TokenWeightNetwork:
         hidden = int(network.config.hidden_size)
         if tuple(weight.shape) != (1, hidden) or tuple(bias.shape) != (1,):
             raise ModelError(f"{head} has the shape {tuple(weight.shape)}, not one weight for each of {hidden} dimensions")
-        self.tokens = self._tokenizer.tokens
-        self.max_positions = min(positions(network), self._tokenizer.max_length)
+        self.tokens = self.tokenizer.tokens
+        self.max_positions = min(positions(network), self.tokenizer.max_length)
         self._device, self.device_type, kind = device, torch.device(device).type, PRECISIONS[precision]
         self._network = network.eval().to(device=device, dtype=kind)
         self._weight, self._bias = weight.to(device=device, dtype=kind), bias.to(device=device, dtype=kind)
         self.kernels = FIRST_KERNELS
         self.products = sum(layer.weight.numel() for layer in network.modules() if isinstance(layer, torch.nn.Linear))
         self._special = sorted({entry for entry in (getattr(special, name, None) for name in _SPECIAL) if entry is not None})
-
-    def token_ids(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
-        """Tokenizes texts, special tokens included, cut at ``max_length`` tokens."""
-        return self._tokenizer.token_ids(texts, max_length) if texts else []
-
-    def read_words(self, text: str, max_length: int) -> Reading:
-        """The words of a text and their tokens, cut at ``max_length`` tokens."""
-        return self._tokenizer.read_words(text, max_length)
 
     def pooled_weights(self, token_ids: Sequence[list[int]]) -> list[SparseWeights]:
         """Pools a batch.
@@ -92,7 +84,7 @@ class TokenWeightNetwork:
             The weights of each text.
         """
         longest = max(map(len, token_ids))
-        ids = torch.tensor([each + [self._tokenizer.padding] * (longest - len(each)) for each in token_ids])
+        ids = torch.tensor([each + [self.tokenizer.padding] * (longest - len(each)) for each in token_ids])
         mask = torch.tensor([[1] * len(each) + [0] * (longest - len(each)) for each in token_ids])
         with torch.inference_mode():
             hidden = self._network(input_ids=ids.to(self._device), attention_mask=mask.to(self._device)).last_hidden_state

@@ -132,6 +132,8 @@ class _TransformersTokenizer:
         self.padding: int = self._tokenizer.pad_token_id or 0
 
     def token_ids(self, texts: Sequence[str], max_length: int, *, special: bool = True) -> list[list[int]]:
+        if not texts:
+            return []
         with self._lock:  # the truncation length is state of the tokenizer
             encoding = self._tokenizer(
                 list(texts), truncation=True, max_length=max_length, return_attention_mask=False, add_special_tokens=special
