@@ -13,7 +13,7 @@ from splade_lucene.encoding.defaults import CARD_LENGTHS, DEFAULT_SCALE, IDF, Le
 from splade_lucene.encoding.kernels import bf16_gain
 from splade_lucene.encoding.loading import ModelFiles, find_model, find_query_model
 from splade_lucene.encoding.network import MlmNetwork
-from splade_lucene.encoding.networks import load_network, resolve
+from splade_lucene.encoding.networks import Arithmetic, load_network, resolve
 from splade_lucene.encoding.pairs import IdfQueries, check_pair
 from splade_lucene.encoding.quantization import Quantization
 from splade_lucene.encoding.static import StaticQueryEncoder
@@ -42,11 +42,9 @@ class SpladeModel:
         243
     """
 
-    def __init__(
-        self, files: ModelFiles, network: Network, *, precision: str, device: str = "auto", queries: QuerySide | None = None
-    ) -> None:
+    def __init__(self, files: ModelFiles, network: Network, arithmetic: Arithmetic, queries: QuerySide | None = None) -> None:
         """Use :meth:`load`."""
-        self._files, self._network, self._precision, self._device = files, network, precision, device
+        self._files, self._network, self._arithmetic = files, network, arithmetic._replace(kernels=network.kernels)
         self._queries = queries
         self._bags = BagEncoder(files, network)
 
@@ -86,12 +84,11 @@ class SpladeModel:
             ModelError: the model cannot be loaded, is no sparse encoder, its configuration declares what is not computed here, or the
                 device or precision is unknown.
         """
-        device, precision = resolve(device, precision)
+        arithmetic = resolve(device, precision, kernels)
         if query_revision is not None and query_model in (None, IDF):
             raise ModelError("a revision of the query model needs a query model from the hub; leave --query-revision out")
         files = find_model(name, revision=revision, subfolder=subfolder, token=token)
-        network = load_network(files, device, precision, kernels)
-        model = cls(files._replace(query=None), network, precision=precision, device=device)
+        model = cls(files._replace(query=None), load_network(files, arithmetic), arithmetic)
         if query_model is not None:
             model._queries = (
                 IdfQueries(files._replace(max_length=(files.query or files).max_length))
@@ -114,8 +111,7 @@ class SpladeModel:
         """
         side = record.query
         files = find_query_model(side.model, revision=side.revision, subfolder=side.subfolder, token=token)._replace(query=None)
-        device, precision = resolve(device, precision)
-        return cls(files, load_network(files, device, precision), precision=precision, device=device)
+        return _load(files, resolve(device, precision))
 
     def with_kernels(self, kernels: str) -> SpladeModel:
         """This model, or where its matrix products are computed otherwise the same one loaded again, for vectors that were begun with it.
@@ -126,15 +122,14 @@ class SpladeModel:
         Raises:
             ModelError: they do not work on this processor, or this GPU.
         """
-        if kernels == self._network.kernels or self._files.kind != "mlm":
+        if kernels == self._arithmetic.kernels or self._files.kind != "mlm":
             return self
-        network = load_network(self._files, self._device, self._precision, kernels)
-        return SpladeModel(self._files, network, precision=self._precision, device=self._device, queries=self._queries)
+        return _load(self._files, self._arithmetic._replace(kernels=kernels), self._queries)
 
     def bf16_gain(self) -> float:
         """How many times as fast this processor multiplies matrices in bf16 as in fp32; 1 for a model that is not in fp32 on a CPU."""
         network = self._network
-        on_cpu = isinstance(network, MlmNetwork) and network.device_type == "cpu" and self._precision == "fp32"
+        on_cpu = isinstance(network, MlmNetwork) and network.device_type == "cpu" and self._arithmetic.precision == "fp32"
         return bf16_gain(network.hidden_size) if isinstance(network, MlmNetwork) and on_cpu else 1.0
 
     @property
@@ -205,8 +200,8 @@ class SpladeModel:
             query=(self if self._queries is None else self._queries).side(),
             query_max_length=self.lengths.queries if query_max_length is None else query_max_length,
             scale=scale,
-            precision=self._precision,
-            kernels=self._network.kernels,
+            precision=self._arithmetic.precision,
+            kernels=self._arithmetic.kernels,
         )
 
     def side(self) -> EncoderSide:
@@ -277,7 +272,7 @@ class SpladeModel:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy in another process loads the model there."""
-        return _reload, (self._files, self._queries, self._device, self._precision, self._network.kernels)
+        return _load, (self._files, self._arithmetic, self._queries)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SpladeModel:
         """Nothing of a model changes, so it is its own copy."""
@@ -343,9 +338,9 @@ def _query_side(files: ModelFiles, model: SpladeModel) -> QuerySide:
     if files.kind == "static":
         return StaticQueryEncoder(files)
     same = files._replace(prompt=model._files.prompt, max_length=model._files.max_length) == model._files
-    network = model._network if same else load_network(files, model._device, model._precision, model._network.kernels)
-    return SpladeModel(files, network, precision=model._precision, device=model._device)
+    network = model._network if same else load_network(files, model._arithmetic)
+    return SpladeModel(files, network, model._arithmetic)
 
 
-def _reload(files: ModelFiles, queries: QuerySide | None, device: str, precision: str, kernels: str) -> SpladeModel:
-    return SpladeModel(files, load_network(files, device, precision, kernels), precision=precision, device=device, queries=queries)
+def _load(files: ModelFiles, arithmetic: Arithmetic, queries: QuerySide | None = None) -> SpladeModel:
+    return SpladeModel(files, load_network(files, arithmetic), arithmetic, queries)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 
 from splade_lucene.encoding.batches import Network
@@ -10,7 +12,21 @@ from splade_lucene.encoding.network import PRECISIONS, MlmNetwork
 from splade_lucene.errors import ModelError, first_sentence
 
 
-def resolve(device: str, precision: str) -> tuple[str, str]:
+class Arithmetic(NamedTuple):
+    """Where and how a network computes.
+
+    Attributes:
+        device: what torch calls it.
+        precision: ``fp32``, ``bf16`` or ``fp16``.
+        kernels: of matrix products; ``auto`` is the faster of those that there are.
+    """
+
+    device: str
+    precision: str
+    kernels: str = "auto"
+
+
+def resolve(device: str, precision: str, kernels: str = "auto") -> Arithmetic:
     """The device and the precision that ``auto`` stands for.
 
     Raises:
@@ -25,10 +41,10 @@ def resolve(device: str, precision: str) -> tuple[str, str]:
         kind = torch.device(device).type
     except Exception as error:  # each backend of torch has its own way to say that it is not there
         raise ModelError(f"the device {device!r} cannot be used ({first_sentence(error)}); try --device cpu") from None
-    return device, precision if precision != "auto" else "fp32" if kind == "cpu" else "fp16"
+    return Arithmetic(device, precision if precision != "auto" else "fp32" if kind == "cpu" else "fp16", kernels)
 
 
-def load_network(files: ModelFiles, device: str, precision: str, kernels: str = "auto") -> Network:
+def load_network(files: ModelFiles, arithmetic: Arithmetic) -> Network:
     """Loads the network of a model.
 
     Raises:
@@ -37,7 +53,7 @@ def load_network(files: ModelFiles, device: str, precision: str, kernels: str = 
     if files.kind == "bge-m3":
         from splade_lucene.encoding.token_weights import TokenWeightNetwork
 
-        return TokenWeightNetwork(files, device=device, precision=precision)
+        return TokenWeightNetwork(files, device=arithmetic.device, precision=arithmetic.precision)
     if files.kind == "static":
         raise ModelError(f"{files.name} is a table of token weights, which encodes only queries")
-    return MlmNetwork(files, device=device, precision=precision, kernels=kernels)
+    return MlmNetwork(files, **arithmetic._asdict())
