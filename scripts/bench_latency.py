@@ -46,7 +46,7 @@ def main() -> None:
                             "queries/s": f"{found.per_second:.0f}",
                         }
                     )
-            lengths = f"passages cut at {searcher.card.settings['max_length']} tokens, queries at {searcher.query_max_length}"
+            lengths = f"passages cut at {searcher.card.vectors.max_length} tokens, queries at {searcher.query_max_length}"
     print(f"{args.index}: {len(queries)} queries, model {searcher.encoder_record.document.model}, {lengths}\n")
     print(markdown_table(rows))
 

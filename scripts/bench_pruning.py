@@ -28,9 +28,8 @@ from splade_lucene.lucene import jvm
 from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.pipeline.progress import progress
 from splade_lucene.pipeline.search import ImpactSearcher, search_queries
-from splade_lucene.records import ImpactVector, Passage
+from splade_lucene.records import ImpactVector, Passage, VectorSettings
 from splade_lucene.vectors.check import check_vectors
-from splade_lucene.vectors.manifest import VectorSettings
 from splade_lucene.vectors.reader import read_vectors
 from splade_lucene.vectors.writer import VectorWriter
 

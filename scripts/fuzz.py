@@ -26,8 +26,7 @@ from splade_lucene.collections.queries import read_qrels, read_queries
 from splade_lucene.core.rejects import RejectPolicy
 from splade_lucene.errors import InputError
 from splade_lucene.evaluation.runs import read_run, write_run
-from splade_lucene.records import EncoderRecord, EncoderSide, ImpactVector, Passage, Qrel
-from splade_lucene.vectors.manifest import VectorSettings
+from splade_lucene.records import EncoderRecord, EncoderSide, ImpactVector, Passage, Qrel, VectorSettings
 from splade_lucene.vectors.reader import read_vectors
 from splade_lucene.vectors.writer import VectorWriter
 

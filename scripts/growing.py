@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 
-from splade_lucene.records import ImpactVector, Passage
-from splade_lucene.vectors.manifest import SHARD_SIZE, Manifest
+from splade_lucene.records import SHARD_SIZE, ImpactVector, Passage
+from splade_lucene.vectors.manifest import Manifest
 from splade_lucene.vectors.reader import read_vectors
 from splade_lucene.vectors.writer import VectorWriter
 

@@ -183,3 +183,66 @@ class EncoderRecord:
             query_top_k=self.query_top_k if top_k is None else top_k,
             query_idf=self.query_idf if idf is None else idf,
         )
+
+
+# Passages in one file of vectors. Anserini indexes one file per thread; a larger shard loses more work when interrupted.
+SHARD_SIZE = 4096
+_WHERE_GIVEN = ("split_words", "overlap", "max_ratio", "alpha_mass")
+
+
+class VectorSettings(NamedTuple):
+    """How passages became vectors.
+
+    Attributes:
+        max_length: tokens that passages were cut at; None if that is not known.
+        top_k: the K largest weights of each passage were kept; None for all.
+        min_weight: weights from here on were kept; None for all.
+        bits: impacts are at most ``2^bits - 1``; None for no cap.
+        contents: whether the texts of passages are beside their vectors.
+        shard_size: the number of passages in a shard.
+        split_words: documents were cut into passages of that many words; None if they are whole.
+        overlap: words that two passages of a document share; None if they are whole.
+        max_ratio: weights from this share of the passage's largest on were kept; None for all.
+        alpha_mass: the largest weights with this share of the passage's sum were kept; None for all.
+    """
+
+    max_length: int | None = None
+    top_k: int | None = None
+    min_weight: float | None = None
+    bits: int | None = None
+    contents: bool = False
+    shard_size: int = SHARD_SIZE
+    split_words: int | None = None
+    overlap: int | None = None
+    max_ratio: float | None = None
+    alpha_mass: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON holds it, what came later only where it was given."""
+        return {name: value for name, value in self._asdict().items() if name not in _WHERE_GIVEN or value is not None}
+
+
+class Bm25Settings(NamedTuple):
+    """How a BM25 index was built, and how it is searched.
+
+    Attributes:
+        k1: saturation of term frequency.
+        b: normalization by document length.
+        fields: name → weight.
+        language: of the text, a two-letter code.
+        analyzer: its name in that language.
+    """
+
+    k1: float
+    b: float
+    fields: Mapping[str, float]
+    language: str
+    analyzer: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return self._asdict() | {"fields": dict(self.fields)}
+
+
+CardSettings = VectorSettings | Bm25Settings
+"""How an index was made, of either kind."""

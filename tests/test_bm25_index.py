@@ -43,7 +43,7 @@ def test_hits_equal_anserinis_own_searcher(index: Path, text: str) -> None:
     simple = jvm.jnius().autoclass("io.anserini.search.SimpleSearcher")(str(index))
     simple.set_bm25(0.9, 0.4)
     with Bm25Searcher(index) as searcher:
-        if len(searcher.card.settings["fields"]) == 1:
+        if len(searcher.card.fields) == 1:
             found = simple.search(text, 10)
         else:
             fields = jvm.jnius().autoclass("java.util.HashMap")()
@@ -157,7 +157,7 @@ def test_passages_and_queries_are_analyzed_in_the_language_of_the_index(language
     simple.set_bm25(0.9, 0.4)
     simple.set_language(language)
     with Bm25Searcher(tmp_path / "index") as searcher:
-        assert searcher.card.settings["language"] == language
+        assert searcher.card.bm25.language == language
         hits = searcher.search(query)
         assert [hit.doc_id for hit in hits] == ["d1"]
         theirs = [(hit.docid, hit.score) for hit in simple.search(query, 10)]

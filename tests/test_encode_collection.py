@@ -20,9 +20,9 @@ from splade_lucene.collections.passages import read_passages
 from splade_lucene.encoding.model import SpladeModel
 from splade_lucene.errors import InputError, ModelError
 from splade_lucene.pipeline import encode, passage_encoder
-from splade_lucene.records import Passage
+from splade_lucene.records import Passage, VectorSettings
 from splade_lucene.vectors.check import check_vectors
-from splade_lucene.vectors.manifest import VectorSettings, read_manifest
+from splade_lucene.vectors.manifest import read_manifest
 from splade_lucene.vectors.reader import read_vectors
 
 TEXTS = [
@@ -169,7 +169,7 @@ def test_resumed_after_the_process_was_killed_the_bytes_are_the_same_too(tiny: S
         import os, signal
         from splade_lucene.encoding.model import SpladeModel
         from splade_lucene.pipeline import encode, passage_encoder
-        from splade_lucene.records import Passage
+        from splade_lucene.records import Passage, VectorSettings
         passage_encoder._WINDOW, calls = 2, []
         def advance(count):
             calls.append(count)

@@ -28,8 +28,7 @@ from splade_lucene.lucene import jvm
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
 from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.pipeline.encode import encode_collection
-from splade_lucene.records import Hit, ImpactVector, Passage, Query
-from splade_lucene.vectors.manifest import VectorSettings
+from splade_lucene.records import Hit, ImpactVector, Passage, Query, VectorSettings
 from splade_lucene.vectors.reader import read_vectors
 from splade_lucene.vectors.writer import VectorWriter
 from tests.oracle import brute_force

@@ -12,9 +12,9 @@ import pytest
 
 from splade_lucene.cli.main import main
 from splade_lucene.errors import InputError
-from splade_lucene.records import EncoderRecord, ImpactVector, Passage
+from splade_lucene.records import EncoderRecord, ImpactVector, Passage, VectorSettings
 from splade_lucene.vectors.check import check_vectors, merge_parts
-from splade_lucene.vectors.manifest import Manifest, VectorSettings
+from splade_lucene.vectors.manifest import Manifest
 from splade_lucene.vectors.parts import Part, parts_in
 from splade_lucene.vectors.writer import VectorWriter
 from tests.vector_factory import ENCODER

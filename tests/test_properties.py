@@ -22,8 +22,7 @@ from splade_lucene.core.ids import is_usable
 from splade_lucene.encoding.quantization import Quantization
 from splade_lucene.errors import InputError
 from splade_lucene.evaluation.runs import read_run, write_run
-from splade_lucene.records import Hit, ImpactVector, Passage, Qrel, Query
-from splade_lucene.vectors.manifest import VectorSettings
+from splade_lucene.records import Hit, ImpactVector, Passage, Qrel, Query, VectorSettings
 from splade_lucene.vectors.reader import read_vectors
 from splade_lucene.vectors.writer import VectorWriter
 from tests.effort import rounds

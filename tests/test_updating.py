@@ -13,8 +13,7 @@ from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
 from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.lucene.statistics import index_statistics
 from splade_lucene.lucene.updating import update_impact_index
-from splade_lucene.records import EncoderRecord, ImpactVector, Passage
-from splade_lucene.vectors.manifest import VectorSettings
+from splade_lucene.records import EncoderRecord, ImpactVector, Passage, VectorSettings
 from splade_lucene.vectors.writer import VectorWriter
 from tests.deleting import mark_deleted
 from tests.oracle import brute_force

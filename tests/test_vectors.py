@@ -14,9 +14,9 @@ import pytest
 
 from splade_lucene.core.files import file_sha256
 from splade_lucene.errors import InputError
-from splade_lucene.records import EncoderRecord, ImpactVector, Passage
+from splade_lucene.records import EncoderRecord, ImpactVector, Passage, VectorSettings
 from splade_lucene.vectors.check import check_vectors
-from splade_lucene.vectors.manifest import Manifest, VectorSettings, read_manifest
+from splade_lucene.vectors.manifest import Manifest, read_manifest
 from splade_lucene.vectors.reader import read_vectors
 from splade_lucene.vectors.writer import VectorWriter
 from tests.vector_factory import ENCODER, SIDE

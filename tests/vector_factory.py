@@ -6,8 +6,7 @@ import random
 from dataclasses import replace
 from pathlib import Path
 
-from splade_lucene.records import EncoderRecord, EncoderSide, ImpactVector, Passage
-from splade_lucene.vectors.manifest import VectorSettings
+from splade_lucene.records import EncoderRecord, EncoderSide, ImpactVector, Passage, VectorSettings
 from splade_lucene.vectors.writer import VectorWriter
 
 SIDE = EncoderSide("m", None, "0", "0")

@@ -20,7 +20,7 @@ from splade_lucene.cli.encoding_options import (
 from splade_lucene.cli.model_options import add_device, add_model, model_spec
 from splade_lucene.cli.options import CORPUS_HELP, add_fields, add_overwrite, add_ray, add_skip_bad, fields
 from splade_lucene.cli.settings_file import add_settings
-from splade_lucene.vectors.manifest import SHARD_SIZE
+from splade_lucene.records import SHARD_SIZE
 
 HELP = "encode passages into impact vectors"
 

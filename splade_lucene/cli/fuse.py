@@ -53,6 +53,6 @@ def run(args: argparse.Namespace) -> None:
     constant = args.rank_constant or RANK_CONSTANT
     with ExitStack() as stack:
         runs = [stack.enter_context(as_file(path)) for path in args.runs]
-        fused, notes = fuse_files(runs, method=args.method, weights=args.weights, k=args.hits, rank_constant=constant)
-    write_run(args.output, fused, tag=args.tag or args.method, notes=notes)
-    print_run(args.output, fused, notes)
+        fused, info = fuse_files(runs, method=args.method, weights=args.weights, k=args.hits, rank_constant=constant)
+    write_run(args.output, fused, tag=args.tag or args.method, notes=info.notes())
+    print_run(args.output, fused, info.notes())

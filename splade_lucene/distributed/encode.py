@@ -15,8 +15,8 @@ from splade_lucene.errors import SpladeLuceneError
 from splade_lucene.pipeline.encode import EncodingSettings, ModelSpec, needed_shards, passages_to_encode
 from splade_lucene.pipeline.passage_encoder import PassageEncoder
 from splade_lucene.pipeline.progress import Advance
-from splade_lucene.records import EncoderRecord, Passage
-from splade_lucene.vectors.manifest import SHARDS, Manifest, Shard, VectorSettings
+from splade_lucene.records import EncoderRecord, Passage, VectorSettings
+from splade_lucene.vectors.manifest import SHARDS, Manifest, Shard
 from splade_lucene.vectors.parts import recorded_kernels
 from splade_lucene.vectors.writer import PendingShard, VectorWriter, exclusive, place_shard
 

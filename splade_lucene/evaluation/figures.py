@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from splade_lucene.evaluation.numbers import COUNT, DIFFERENCE, P_VALUE, PLAIN, Format, Style, write
 from splade_lucene.evaluation.results import Comparison, Cost, Milliseconds, Timings, UnderLoad
@@ -138,6 +138,6 @@ SIGNIFICANCE = (
 """A system against the baseline in one measure; the key of the difference names the baseline."""
 
 
-def lengths(settings: Mapping[str, Any], encoder: EncoderRecord | None) -> str | None:
+def lengths(max_length: int | None, encoder: EncoderRecord | None) -> str | None:
     """Tokens that passages and queries are cut at: ``documents/queries``; None for systems that read all."""
-    return None if encoder is None else f"{settings.get('max_length') or '?'}/{encoder.query_max_length}"
+    return None if encoder is None else f"{max_length or '?'}/{encoder.query_max_length}"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from splade_lucene.core.files import file_sha256
 from splade_lucene.errors import SpladeLuceneError
 from splade_lucene.evaluation.fusion import RANK_CONSTANT, Method, fuse_runs
 from splade_lucene.evaluation.results import Cost
+from splade_lucene.evaluation.run_info import FusedRun, FusionInfo
 from splade_lucene.evaluation.runs import Run, read_notes, read_run
 
 
@@ -20,7 +20,7 @@ def fuse_files(
     weights: Sequence[float] | None = None,
     k: int = 1000,
     rank_constant: int = RANK_CONSTANT,
-) -> tuple[Run, dict[str, Any]]:
+) -> tuple[Run, FusionInfo]:
     """Fuses run files as :func:`~splade_lucene.evaluation.fusion.fuse_runs` does.
 
     Args:
@@ -31,7 +31,7 @@ def fuse_files(
         rank_constant: of ``rrf``.
 
     Returns:
-        The fused run, and notes to write beside it: how it was made, and its cost where that of every part is known.
+        The fused run, and how it was made.
 
     Raises:
         InputError: a file is missing or malformed.
@@ -46,13 +46,7 @@ def fuse_files(
         queries = ", ".join(f"{next(iter(run))!r} in {path}" for path, run in zip(paths, runs, strict=True))
         raise SpladeLuceneError(f"the runs share no query with the first ({queries}); are they of the same queries?")
     fused = fuse_runs(runs, method=method, weights=weights, k=k, rank_constant=rank_constant)
-    settings: dict[str, Any] = {"method": method, "weights": None if weights is None else list(weights), "hits": k}
-    if method == "rrf":
-        settings["rank_constant"] = rank_constant
-    made_from = [{"run": str(path), "sha256": file_sha256(path)} for path in paths]
-    return fused, {"kind": "fusion", "fusion": settings, "made_from": made_from, **_cost([read_notes(path) for path in paths])}
-
-
-def _cost(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    cost = Cost.together(map(Cost.from_notes, parts))
-    return dict(vars(cost)) if cost else {}
+    made_from = tuple(FusedRun(str(path), file_sha256(path)) for path in paths)
+    cost = Cost.together(Cost.from_notes(read_notes(path)) for path in paths)
+    constant = rank_constant if method == "rrf" else None
+    return fused, FusionInfo(method, None if weights is None else tuple(weights), k, constant, made_from, cost)

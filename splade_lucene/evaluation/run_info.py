@@ -1,12 +1,14 @@
-"""How a run was made and what it cost: what stands beside it as ``RUN.json``."""
+"""How a run was made and what it cost: what is written beside it as ``RUN.json``."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from splade_lucene.evaluation.cost import Latency
+from splade_lucene.evaluation.fusion import Method
+from splade_lucene.evaluation.results import Cost
+from splade_lucene.records import CardSettings, EncoderRecord
 
 
 @dataclass(frozen=True)
@@ -46,13 +48,13 @@ class RunInfo:
     hits: int
     threads: int
     remove_query: bool
-    settings: Mapping[str, Any]
+    settings: CardSettings
     search_ms: Latency
     index_bytes: int | None = None
     terms_per_document: float | None = None
     own_passage: int | None = None
     flops: float | None = None
-    encoder: Mapping[str, Any] | None = None
+    encoder: EncoderRecord | None = None
     encode_ms: float | None = None
     filtered_documents: int | None = None
     max_passage: bool | None = None
@@ -62,4 +64,45 @@ class RunInfo:
     def notes(self) -> dict[str, Any]:
         """As JSON values by name, without what is not known."""
         found = {name: value for name, value in vars(self).items() if value is not None}
-        return found | {"settings": dict(self.settings), "search_ms": self.search_ms._asdict()}
+        encoder = {} if self.encoder is None else {"encoder": self.encoder.to_json()}
+        return found | {"settings": self.settings.to_json(), "search_ms": self.search_ms._asdict()} | encoder
+
+
+class FusedRun(NamedTuple):
+    """A run that was fused with others.
+
+    Attributes:
+        run: the file.
+        sha256: its checksum.
+    """
+
+    run: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class FusionInfo:
+    """How a fused run was made, and what it costs.
+
+    Attributes:
+        method: ``rrf``, ``sum`` or ``max``.
+        weights: one per run; None where all count the same.
+        hits: how many each query could have.
+        rank_constant: of ``rrf``; else None.
+        made_from: the runs, in the order of the weights.
+        cost: that of all parts together; None where one is not known.
+    """
+
+    method: Method
+    weights: tuple[float, ...] | None
+    hits: int
+    rank_constant: int | None
+    made_from: tuple[FusedRun, ...]
+    cost: Cost | None
+
+    def notes(self) -> dict[str, Any]:
+        """As JSON values by name, without what is not known."""
+        fusion = {"method": self.method, "weights": None if self.weights is None else list(self.weights), "hits": self.hits}
+        constant = {} if self.rank_constant is None else {"rank_constant": self.rank_constant}
+        made_from = [run._asdict() for run in self.made_from]
+        return {"kind": "fusion", "fusion": fusion | constant, "made_from": made_from, **(vars(self.cost) if self.cost else {})}

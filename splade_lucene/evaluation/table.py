@@ -40,7 +40,7 @@ class RunCost:
         search_ms = times["p50"] if times else None
         if "encoder" not in notes:
             return cls(documents, cost, search_ms, "0" if times else None, None)
-        cut = lengths(notes["settings"], EncoderRecord.from_json(notes["encoder"]))
+        cut = lengths(notes["settings"].get("max_length"), EncoderRecord.from_json(notes["encoder"]))
         return cls(documents, cost, search_ms, notes["encode_ms"], cut)
 
 

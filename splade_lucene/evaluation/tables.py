@@ -161,7 +161,7 @@ def quality_and_cost(results: Results, dataset: Dataset) -> Table:
             cells.append(Cell(f"{comparison.wins:,}–{comparison.losses:,}" if comparison else None))
         cells += _cells(costs, row)
         system = results.system(row.system)
-        cut = lengths(system.settings, system.encoder)
+        cut = lengths(system.settings.get("max_length"), system.encoder)
         lines.append(TableRow((labels(results)[row.system],), tuple(cells), f"{cut} tokens" if cut else ""))
     measured = {row.system: row for row in rows}
     for name, scores in results.references.get(dataset.name, {}).items():
@@ -184,7 +184,7 @@ def published(results: Results) -> Table:
                 (name, system.label),
                 (
                     Cell(measure),
-                    Cell(lengths(system.settings, system.encoder), TEXT),
+                    Cell(lengths(system.settings.get("max_length"), system.encoder), TEXT),
                     Cell(each.scores.get(measure)),
                     Cell(published_lengths(system) or None, TEXT),
                     Cell(figure.value),

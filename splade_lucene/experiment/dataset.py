@@ -74,7 +74,7 @@ class DatasetEvaluation:
                 self._note_weight(system)
         folder = self._steps.folder
         write_scores(folder / "scores.csv", {name: judged.queries for name, judged in self._judged.items()})
-        write_latency(folder / "latency.csv", {name: searched.times() for name, searched in self._runs.items()})
+        write_latency(folder / "latency.csv", {name: searched.times for name, searched in self._runs.items()})
         self._write_qrels(folder / "qrels.trec")
         self._write_evidence()
         rows = self._rows()
@@ -143,7 +143,7 @@ class DatasetEvaluation:
                 dataset=self._steps.collection.name,
                 system=system.name,
                 run=place(searched.file, self._out),
-                run_sha256=searched.notes["sha256"],
+                run_sha256=searched.sha256,
                 scores=judged.scores,
                 published=beside,
                 comparisons=comparisons.get(system.name, {}),
@@ -169,10 +169,10 @@ class DatasetEvaluation:
         return known == there
 
     def _cost(self, system: System) -> Cost | None:
-        return Cost.together(Cost.from_notes(self._runs[name].notes) for name in self._parts(system))
+        return Cost.together(self._runs[name].cost for name in self._parts(system))
 
     def _timings(self, system: System) -> Timings:
-        times, load = list(self._runs[system.name].times().values()), self._runs[system.name].load()
+        times, load = list(self._runs[system.name].times.values()), self._runs[system.name].load
         encode = [self._encode_seconds(name) for name in self._parts(system)]
         index = [self._steps.index_seconds(self._named(name)) for name in self._parts(system)]
         return Timings(
@@ -196,7 +196,7 @@ class DatasetEvaluation:
 
     def _dataset(self) -> Dataset:
         collection, folder = self._steps.collection, self._steps.folder
-        own = {searched.notes["own_passage"] for searched in self._runs.values() if "own_passage" in searched.notes}
+        own = {searched.own_passage for searched in self._runs.values() if searched.own_passage is not None}
         if any(own):
             done = "as in BEIR, it is left out of every run" if self._steps.remove_query else "it is kept in every run"
             self._notes.append(f"For {max(own):,} of the queries a passage with the query's own id was found; {done}.")
@@ -237,7 +237,7 @@ class DatasetEvaluation:
             self._notes.append(f"Top 5 and matched terms are kept for the {MOST_QUERIES} queries that differ most in {measure}.")
         stamp = folder / "evidence.json"
         key = {
-            "runs": {name: searched.notes["sha256"] for name, searched in self._runs.items()},
+            "runs": {name: searched.sha256 for name, searched in self._runs.items()},
             "queries": hashlib.sha256(json.dumps(queries).encode()).hexdigest(),
             "corpus": self._steps.sha256,
             "qrels": hashlib.sha256(json.dumps(self._qrels).encode()).hexdigest(),

@@ -21,8 +21,8 @@ from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
 from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.lucene.statistics import index_statistics
 from splade_lucene.pipeline.encode import EncodingSettings, encode_collection
-from splade_lucene.records import ImpactVector, Passage
-from splade_lucene.vectors.manifest import SHARD_SIZE, SHARDS, Manifest
+from splade_lucene.records import SHARD_SIZE, ImpactVector, Passage
+from splade_lucene.vectors.manifest import SHARDS, Manifest
 from splade_lucene.vectors.reader import read_vectors
 from splade_lucene.vectors.writer import VectorWriter
 

@@ -16,7 +16,7 @@ from splade_lucene.core.processors import usable_processors
 from splade_lucene.errors import IndexMismatchError, InputError
 from splade_lucene.evaluation.cost import Load, QueryTime
 from splade_lucene.evaluation.fusion import fuse, fuse_ranks
-from splade_lucene.evaluation.results import System
+from splade_lucene.evaluation.results import Cost, System
 from splade_lucene.evaluation.runs import Run, read_notes, read_run, write_run
 from splade_lucene.experiment.fusion_weight import LearnedWeight, learn_weight
 from splade_lucene.lucene.bm25_indexing import build_bm25_index
@@ -28,7 +28,7 @@ from splade_lucene.pipeline.encode import encode_collection
 from splade_lucene.pipeline.progress import Advance, progress
 from splade_lucene.pipeline.search import ImpactSearcher, search_queries
 from splade_lucene.pipeline.timing import query_load, query_times
-from splade_lucene.records import Query
+from splade_lucene.records import Bm25Settings, CardSettings, Query
 from splade_lucene.vectors.manifest import Manifest, read_manifest
 
 if TYPE_CHECKING:
@@ -63,24 +63,32 @@ class Searched(NamedTuple):
 
     Attributes:
         file: the TREC run.
-        notes: what stands beside it in ``RUN.json``.
+        sha256: its checksum.
+        hits_found: of all queries together.
+        cost: sizes; None for a fusion.
+        own_passage: queries among whose hits was the document with their id; None for a fusion.
+        times: query id → times, of the queries that were timed.
+        load: the same queries from several threads; None for a run from before this was measured.
     """
 
     file: Path
-    notes: dict[str, Any]
+    sha256: str
+    hits_found: int
+    cost: Cost | None
+    own_passage: int | None
+    times: Mapping[str, QueryTime]
+    load: Load | None
+
+    @classmethod
+    def from_notes(cls, file: Path, notes: Mapping[str, Any]) -> Searched:
+        """Takes it from what is beside the run in ``RUN.json``."""
+        times = {query_id: QueryTime(*each) for query_id, each in notes.get("times", {}).items()}
+        load = Load(**notes["load"]) if notes.get("load") else None
+        return cls(file, notes["sha256"], notes["hits_found"], Cost.from_notes(notes), notes.get("own_passage"), times, load)
 
     def run(self) -> Run:
         """The run, in trec_eval's order: read back, it is the same whether it was searched for now or before."""
-        return read_run(self.file) if self.notes["hits_found"] else {}
-
-    def times(self) -> dict[str, QueryTime]:
-        """Query id → times, of the queries that were timed."""
-        return {query_id: QueryTime(*each) for query_id, each in self.notes["times"].items()}
-
-    def load(self) -> Load | None:
-        """The same queries from several threads; None for a run from before this was measured."""
-        known = self.notes.get("load")
-        return Load(**known) if known else None
+        return read_run(self.file) if self.hits_found else {}
 
 
 class Steps:
@@ -119,7 +127,7 @@ class Steps:
                 advance=advance,
             )
 
-        return self._index(system, source, system.settings, build)
+        return self._index(system, source, Bm25Settings(**system.settings), build)
 
     def impact_index(self, system: System, model: SpladeModel) -> IndexCard:
         """The impact index of a system; encodes what is not yet encoded."""
@@ -140,7 +148,7 @@ class Steps:
             threads = self._settings.index_threads
             return build_impact_index(vectors, self.index(system), threads=threads, overwrite=True, source=source, advance=advance)
 
-        return self._index(system, source, manifest.settings.to_json(), build)
+        return self._index(system, source, manifest.settings, build)
 
     def index(self, system: System) -> Path:
         """Where the index of a system is."""
@@ -167,7 +175,7 @@ class Steps:
         queries = self.queries if training is None else training.queries
         encoder = {} if card.encoder is None else card.encoder.to_json()
         made_from = {
-            "index": {"source": dict(card.source), "settings": card.settings, "encoder": encoder, "lucene": card.lucene},
+            "index": {"source": dict(card.source), "settings": card.settings.to_json(), "encoder": encoder, "lucene": card.lucene},
             "queries_sha256": _sha256(queries),
             "hits": self._settings.hits,
             "remove_query": self.remove_query,
@@ -208,7 +216,7 @@ class Steps:
             training: these queries.
             measure: whose mean is to be best.
         """
-        key = {"runs": [part.notes["sha256"] for part in parts], "qrels": _sha256(training.qrels), "measure": measure}
+        key = {"runs": [part.sha256 for part in parts], "qrels": _sha256(training.qrels), "measure": measure}
         file = self.folder / "runs" / f"{system.name}.weight.json"
         if file.is_file() and (kept := json.loads(file.read_text(encoding="utf-8")))["made_from"] == key:
             return LearnedWeight(**kept["learned"])
@@ -221,14 +229,14 @@ class Steps:
     def fusion(self, system: System, parts: Sequence[Searched], weight: float | None = None) -> Searched:
         """The run of a fusion, from the runs of its two components; ``weight`` takes the place of one that is learned."""
         settings = {**system.settings, **({} if weight is None else {"weight": weight})}
-        made_from = {"runs": [part.notes["sha256"] for part in parts], "settings": settings, "hits": self._settings.hits}
+        made_from = {"runs": [part.sha256 for part in parts], "settings": settings, "hits": self._settings.hits}
 
         def search() -> tuple[Run, dict[str, Any]]:
             first, second = (part.run() for part in parts)
             times: dict[str, QueryTime] = {}
             loaded: dict[str, float] = {}
             run: Run = {}
-            before, loads = [part.times() for part in parts], [part.load() for part in parts]
+            before, loads = [part.times for part in parts], [part.load for part in parts]
             for query_id in dict.fromkeys([*first, *second]):
                 start = time.perf_counter()
                 one = {query_id: first.get(query_id, [])}, {query_id: second.get(query_id, [])}
@@ -292,9 +300,7 @@ class Steps:
                 advance=tick,
             )
 
-    def _index(
-        self, system: System, source: Mapping[str, str], settings: Mapping[str, Any], build: Callable[[Advance], IndexCard]
-    ) -> IndexCard:
+    def _index(self, system: System, source: Mapping[str, str], settings: CardSettings, build: Callable[[Advance], IndexCard]) -> IndexCard:
         try:
             card = read_card(self.index(system))
             if (dict(card.source), card.settings, card.lucene) == (source, settings, lucene_version()):
@@ -314,11 +320,11 @@ class Steps:
         notes = read_notes(file) if file.is_file() else {}
         if notes.get("made_from") == as_read:
             self._say(f"the run {name} is there")
-            return Searched(file, notes)
+            return Searched.from_notes(file, notes)
         run, found = search()
         write_run(file, run, tag=name, notes={**found, "hits_found": sum(map(len, run.values())), "made_from": made_from})
         self._say(f"the run {name} is written")
-        return Searched(file, read_notes(file))
+        return Searched.from_notes(file, read_notes(file))
 
     def _note_time(self, key: str, value: Any) -> None:
         self._times[key] = value

@@ -25,8 +25,7 @@ from splade_lucene.encoding.defaults import DEFAULT_MODEL, DEFAULT_SCALE
 from splade_lucene.errors import InputError
 from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.pipeline.search import ImpactSearcher
-from splade_lucene.records import Hit, ImpactVector, Passage
-from splade_lucene.vectors.manifest import SHARD_SIZE, VectorSettings
+from splade_lucene.records import SHARD_SIZE, Hit, ImpactVector, Passage, VectorSettings
 from splade_lucene.vectors.writer import VectorWriter
 
 if TYPE_CHECKING:

@@ -13,14 +13,14 @@ from splade_lucene.lucene.card import FILE, IndexCard, write_card
 from splade_lucene.lucene.docids import docids_are_unique
 from splade_lucene.lucene.java import lucene_version, open_reader
 from splade_lucene.lucene.terms import document_frequencies, terms_of
-from splade_lucene.records import EncoderRecord, ImpactVector
+from splade_lucene.records import EncoderRecord, ImpactVector, VectorSettings
 
 # Documents whose stored vectors are looked at.
 _SAMPLE = 64
 
 
 def adopt_index(
-    index: Path, encoder: EncoderRecord, settings: dict[str, Any], *, check: Callable[[list[str], list[ImpactVector]], None]
+    index: Path, encoder: EncoderRecord, settings: VectorSettings, *, check: Callable[[list[str], list[ImpactVector]], None]
 ) -> IndexCard:
     """Writes the card of an index that was built elsewhere.
 

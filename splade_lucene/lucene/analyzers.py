@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from splade_lucene.errors import JavaError
@@ -37,11 +36,6 @@ def plan_analysis(language: str = DEFAULT_LANGUAGE, analyzer: str | None = None)
     if analyzer not in known:
         raise ValueError(f"there is no analyzer {analyzer!r} for the language {language!r}; there is {', '.join(dict.fromkeys(known))}")
     return Analysis(language, analyzer)
-
-
-def recorded_analysis(settings: Mapping[str, Any]) -> Analysis:
-    """What the card of a BM25 index says."""
-    return plan_analysis(settings["language"], settings["analyzer"])
 
 
 def collection_options(analysis: Analysis) -> list[str]:

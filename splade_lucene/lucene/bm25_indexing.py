@@ -19,7 +19,7 @@ from splade_lucene.lucene.card import IndexCard
 from splade_lucene.lucene.completing import check_target, finish
 from splade_lucene.lucene.defaults import DEFAULT_B, DEFAULT_K1, DEFAULT_LANGUAGE, FLAT, MULTIFIELD
 from splade_lucene.lucene.java import lucene_version
-from splade_lucene.records import Passage
+from splade_lucene.records import Bm25Settings, Passage
 
 
 def build_bm25_index(
@@ -94,7 +94,7 @@ def build_bm25_index(
             counts.empty,
             lucene_version(),
             None,
-            {"k1": k1, "b": b, "fields": MULTIFIELD if multifield else FLAT, **analysis._asdict()},
+            Bm25Settings(k1, b, MULTIFIELD if multifield else FLAT, *analysis),
             len(rejected),
             source or {},
         )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from splade_lucene.lucene.analyzers import java_analyzer, recorded_analysis
+from splade_lucene.lucene.analyzers import java_analyzer, plan_analysis
 from splade_lucene.lucene.card import Kind
 from splade_lucene.lucene.entry import call
 from splade_lucene.lucene.explanation import Match, bm25_matches, explain_tree, term_contributions
@@ -41,10 +41,10 @@ class Bm25Searcher(LuceneSearcher[str]):
 
     @cached_property
     def _analyzer(self) -> Any:
-        return upcast("Analyzer", java_analyzer(recorded_analysis(self.card.settings)))
+        return upcast("Analyzer", java_analyzer(plan_analysis(self.card.bm25.language, self.card.bm25.analyzer)))
 
     def _similarity(self) -> Any:
-        return java_class("BM25Similarity")(self.card.settings["k1"], self.card.settings["b"])
+        return java_class("BM25Similarity")(self.card.bm25.k1, self.card.bm25.b)
 
     def _prepare(self, texts: Sequence[str]) -> Sequence[str]:
         return texts
@@ -64,7 +64,7 @@ class Bm25Searcher(LuceneSearcher[str]):
 
     def _parser(self) -> Any:
         generator = java_class("BagOfWordsQueryGenerator")()
-        weights = self.card.settings["fields"]
+        weights = self.card.bm25.fields
         if len(weights) == 1:
             return call("word queries", generator=generator, analyzer=self._analyzer, fields="contents")
         fields = java_class("HashMap")()
@@ -74,7 +74,7 @@ class Bm25Searcher(LuceneSearcher[str]):
         return call("word queries", generator=generator, analyzer=self._analyzer, fields=fields)
 
     def _matches(self, prepared: str, document: int) -> list[Match]:
-        return bm25_matches(self._searcher, self._terms(prepared), self.card.settings["fields"], document)
+        return bm25_matches(self._searcher, self._terms(prepared), self.card.bm25.fields, document)
 
     def _contributions(self, prepared: str, documents: Sequence[int]) -> dict[int, dict[str, float]]:
         query = self._query(prepared)

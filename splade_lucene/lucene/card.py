@@ -11,8 +11,9 @@ from typing import Any, Literal, NamedTuple
 
 from splade_lucene.core.files import atomic_file
 from splade_lucene.errors import IndexMismatchError
-from splade_lucene.lucene.defaults import DEFAULT_ANALYZERS, DEFAULT_LANGUAGE
-from splade_lucene.records import EncoderRecord
+from splade_lucene.lucene.defaults import DEFAULT_ANALYZERS, DEFAULT_LANGUAGE, FLAT
+from splade_lucene.lucene.filters import FilterKind
+from splade_lucene.records import Bm25Settings, CardSettings, EncoderRecord, VectorSettings
 from splade_lucene.vectors.idf import idf_impacts
 
 FILE = "splade_lucene.json"
@@ -30,11 +31,10 @@ class IndexCard(NamedTuple):
         empty: the number of passages without a single term; they are not in the index and can never be found.
         lucene: the version of Lucene that wrote it.
         encoder: for ``impact``, what encoded the passages, and what encodes queries for them; else None.
-        settings: for ``impact`` how passages were encoded, for ``bm25`` ``k1``, ``b``, the ``fields`` with their weights,
-            and the ``language`` and ``analyzer`` of the text.
+        settings: for ``impact`` how passages were encoded, for ``bm25`` what the score and the analysis of text depend on.
         rejected: for ``bm25``, how many bad lines of the collection were left out; ``rejected.jsonl`` lists them.
         source: checksums of what it was built from, as far as the builder was told.
-        filter_fields: fields to filter by, with their kinds (text, int, float).
+        filter_fields: fields to filter by, with their kinds.
         frequencies: for the query model ``idf``: token → the number of documents of this index that have it.
     """
 
@@ -43,11 +43,28 @@ class IndexCard(NamedTuple):
     empty: int
     lucene: str
     encoder: EncoderRecord | None
-    settings: Mapping[str, Any]
+    settings: CardSettings
     rejected: int = 0
     source: Mapping[str, str] = MappingProxyType({})
-    filter_fields: Mapping[str, Any] = MappingProxyType({})
+    filter_fields: Mapping[str, FilterKind] = MappingProxyType({})
     frequencies: Mapping[str, int] | None = None
+
+    @property
+    def bm25(self) -> Bm25Settings:
+        """The settings of an index of the kind ``bm25``."""
+        assert isinstance(self.settings, Bm25Settings)
+        return self.settings
+
+    @property
+    def vectors(self) -> VectorSettings:
+        """The settings of an index of the kind ``impact``."""
+        assert isinstance(self.settings, VectorSettings)
+        return self.settings
+
+    @property
+    def fields(self) -> Mapping[str, float]:
+        """The fields that hold terms, with their weights."""
+        return self.settings.fields if isinstance(self.settings, Bm25Settings) else FLAT
 
     def encoder_values(self) -> dict[str, Any]:
         """All values of the encoder by name; empty for ``bm25``."""
@@ -63,10 +80,21 @@ class IndexCard(NamedTuple):
 def write_card(index: Path, card: IndexCard) -> None:
     """Writes the card into an index folder."""
     with atomic_file(index / FILE) as stream:
-        encoder = {} if card.encoder is None else card.encoder.to_json()
-        fields = {**card._asdict(), "encoder": encoder, "source": dict(card.source), "filter_fields": dict(card.filter_fields)}
-        json.dump({"format": FORMAT, **fields}, stream, indent=1)
+        json.dump({"format": FORMAT, **_to_json(card)}, stream, indent=1)
         stream.write("\n")
+
+
+def _to_json(card: IndexCard) -> dict[str, Any]:
+    encoder = {} if card.encoder is None else card.encoder.to_json()
+    maps = {"source": dict(card.source), "filter_fields": dict(card.filter_fields)}
+    return card._asdict() | {"encoder": encoder, "settings": card.settings.to_json()} | maps
+
+
+def _settings(kind: Kind, data: Mapping[str, Any]) -> CardSettings:
+    if kind == "impact":
+        return VectorSettings(**data)
+    english = {"language": DEFAULT_LANGUAGE, "analyzer": DEFAULT_ANALYZERS[DEFAULT_LANGUAGE]}  # of before there was a choice
+    return Bm25Settings(**english | dict(data))
 
 
 def read_card(index: Path | str, kind: Kind | None = None) -> IndexCard:
@@ -91,13 +119,11 @@ def read_card(index: Path | str, kind: Kind | None = None) -> IndexCard:
         if data.pop("format") != FORMAT:
             raise IndexMismatchError(f"{index} was written by another version of splade_lucene; build it again")
         data["encoder"] = EncoderRecord.from_json(data["encoder"]) if data["encoder"] else None
+        data["settings"] = _settings(data["kind"], data["settings"])
         card = IndexCard(**data)
     except (ValueError, KeyError, TypeError) as error:
         raise IndexMismatchError(f"{index / FILE} is damaged ({error!r}); build the index again") from None
     check_kind(index, card, kind)
-    if card.kind == "bm25":  # of before there was a choice of analyzers
-        english = {"language": DEFAULT_LANGUAGE, "analyzer": DEFAULT_ANALYZERS[DEFAULT_LANGUAGE]}
-        card = card._replace(settings={**card.settings, **{key: value for key, value in english.items() if key not in card.settings}})
     return card
 
 

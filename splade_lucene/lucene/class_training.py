@@ -26,8 +26,7 @@ from splade_lucene.lucene.class_archive import CLASSES, NATIVE_ACCESS, ClassArch
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
 from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.lucene.searcher import LuceneSearcher
-from splade_lucene.records import EncoderRecord, EncoderSide, ImpactVector, Passage
-from splade_lucene.vectors.manifest import VectorSettings
+from splade_lucene.records import EncoderRecord, EncoderSide, ImpactVector, Passage, VectorSettings
 from splade_lucene.vectors.writer import VectorWriter
 
 _LIST = "classes"

@@ -126,7 +126,7 @@ def index_vectors(
             manifest.empty,
             lucene_version(),
             manifest.encoder,
-            manifest.settings.to_json(),
+            manifest.settings,
             source=source or {},
             filter_fields=vectors.filter_fields,
         )

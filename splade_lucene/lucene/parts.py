@@ -105,7 +105,7 @@ def combine_cards(cards: Mapping[str, IndexCard]) -> IndexCard:
             raise IndexMismatchError(f"{part} is an index of the kind {card.kind}, {name} of the kind {first.kind}; search them apart")
         for what, one, other, free in (
             ("encoder", first.encoder_values(), card.encoder_values(), _FREE),
-            ("settings", first.settings, card.settings, {"contents", "shard_size"}),
+            ("settings", first.settings.to_json(), card.settings.to_json(), {"contents", "shard_size"}),
             ("filter field", first.filter_fields, card.filter_fields, set[str]()),
         ):
             for key in sorted((one.keys() | other.keys()) - free):

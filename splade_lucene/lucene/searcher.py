@@ -280,7 +280,7 @@ class LuceneSearcher(ABC, Generic[Prepared]):
         return nullcontext()
 
     def _fields(self) -> list[str]:
-        return list(self.card.settings.get("fields", {"contents": 1.0}))
+        return list(self.card.fields)
 
     def _restriction(self, within: Within | None, max_passage: bool) -> DocumentFilter:
         if within is None:

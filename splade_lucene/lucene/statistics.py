@@ -57,7 +57,7 @@ def index_statistics(index: Path | str) -> IndexStatistics:
     """
     index = Path(index)
     card = read_card(index)
-    names = card.settings.get("fields", {"contents": 1.0})
+    names = card.fields
     reader = open_index(index, card)
     try:
         documents = reader.numDocs()

@@ -94,7 +94,7 @@ def _check_same(index: Path, card: IndexCard, vectors: Path, manifest: Manifest)
     """Weights of different encoders do not add up to anything."""
     pairs = (
         ("encoder", card.encoder_values(), manifest.encoder.flat(), _FREE),
-        ("settings", card.settings, manifest.settings.to_json(), {"contents", "shard_size"}),
+        ("settings", card.settings.to_json(), manifest.settings.to_json(), {"contents", "shard_size"}),
     )
     for what, before, now, free in pairs:
         for key in sorted((before.keys() | now.keys()) - free):

@@ -15,8 +15,8 @@ from splade_lucene.errors import InputError
 from splade_lucene.lucene.card import IndexCard
 from splade_lucene.pipeline.pool import ModelSpec
 from splade_lucene.pipeline.progress import Advance
-from splade_lucene.records import FIRST_KERNELS, EncoderRecord, ImpactVector, Passage
-from splade_lucene.vectors.manifest import SHARD_SIZE, Manifest, VectorSettings
+from splade_lucene.records import FIRST_KERNELS, SHARD_SIZE, EncoderRecord, ImpactVector, Passage, VectorSettings
+from splade_lucene.vectors.manifest import Manifest
 from splade_lucene.vectors.reader import check_vector
 from splade_lucene.vectors.writer import VectorWriter, exclusive
 
@@ -127,7 +127,7 @@ def adopt_index(
         _check_unknown(index, unknown, len(terms))
         _check_scale(index, loaded, scale, [(vector.contents, dict(vector.vector)) for vector in stored])
 
-    settings = VectorSettings(max_length).to_json()
+    settings = VectorSettings(max_length)
     return write_card_of(index, record, settings, check=check), len(unknown)
 
 

@@ -12,8 +12,8 @@ from splade_lucene.encoding.defaults import DEFAULT_SCALE
 from splade_lucene.encoding.quantization import Quantization
 from splade_lucene.pipeline.progress import Advance
 from splade_lucene.pipeline.split import check_split
-from splade_lucene.records import EncoderRecord, ImpactVector, Passage
-from splade_lucene.vectors.manifest import SHARD_SIZE, Shard, VectorSettings
+from splade_lucene.records import SHARD_SIZE, EncoderRecord, ImpactVector, Passage, VectorSettings
+from splade_lucene.vectors.manifest import Shard
 from splade_lucene.vectors.writer import PendingShard, write_shard
 
 if TYPE_CHECKING:

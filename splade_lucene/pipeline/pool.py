@@ -19,8 +19,8 @@ from splade_lucene.core.processors import usable_processors
 from splade_lucene.errors import SpladeLuceneError
 from splade_lucene.pipeline.passage_encoder import EncodingSettings, Record, Task
 from splade_lucene.pipeline.progress import Advance
-from splade_lucene.records import EncoderRecord
-from splade_lucene.vectors.manifest import Shard, VectorSettings
+from splade_lucene.records import EncoderRecord, VectorSettings
+from splade_lucene.vectors.manifest import Shard
 from splade_lucene.vectors.writer import PendingShard
 
 # Shards that a worker has at a time: while it encodes one, the next is waiting for it.

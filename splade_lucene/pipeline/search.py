@@ -241,7 +241,7 @@ def search_queries(
         )
     encoder, encode_ms = None, None
     if isinstance(searcher, ImpactSearcher):
-        encoder, encode_ms = searcher.encoder_record.to_json(), batch.prepare_seconds * 1e3 / max(1, len(texts))
+        encoder, encode_ms = searcher.encoder_record, batch.prepare_seconds * 1e3 / max(1, len(texts))
     info = RunInfo(
         kind=card.kind,
         index=searcher.name,
@@ -252,7 +252,7 @@ def search_queries(
         hits=k,
         threads=threads,
         remove_query=remove_query,
-        settings=dict(card.settings),
+        settings=card.settings,
         search_ms=latency(list(batch.search_seconds.values())),
         index_bytes=searcher.size(),
         terms_per_document=searcher.mean_length(),

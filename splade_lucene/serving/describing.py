@@ -41,7 +41,7 @@ async def describe_in_full(service: SearchService, name: str) -> StatsAnswer:
             **describe(served).model_dump(),
             empty=card.empty,
             lucene=card.lucene,
-            settings=dict(card.settings),
+            settings=card.settings.to_json(),
             terms=counted.terms,
             postings=counted.postings,
             terms_per_document=counted.length,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from splade_lucene.errors import ModelError
@@ -68,8 +68,7 @@ class Embedder:
     def _document_length(self, name: str | None) -> int | None:
         for index in self._service.catalog:
             if index.name == name or (name is None and index.current.encoder is not None):
-                found: Any = index.current.card.settings.get("max_length")
-                return None if found is None else int(found)
+                return index.current.card.vectors.max_length
         return None
 
     def _encode(

@@ -101,5 +101,5 @@ def _explained(explanation: Explanation, ranks: Mapping[str, int]) -> ExplainedD
 def _mark(index: OpenIndex, text: str, terms: Mapping[str, float] | set[str], *, of_query: bool = False) -> Marked | None:
     if index.encoder is None:
         return mark_stems(index.searcher.terms, text, terms)
-    length = index.encoder.record.query_max_length if of_query else index.card.settings.get("max_length")
+    length = index.encoder.record.query_max_length if of_query else index.card.vectors.max_length
     return mark_tokens(index.encoder.model, text, terms, length)

@@ -10,14 +10,11 @@ from typing import Any, NamedTuple
 
 from splade_lucene.core.files import atomic_file
 from splade_lucene.errors import InputError
-from splade_lucene.records import EncoderRecord
+from splade_lucene.records import EncoderRecord, VectorSettings
 
 FORMAT = "splade_lucene vectors 1"
 FILE = "manifest.json"
 SHARDS = "vectors"
-# Passages in one file of vectors. Anserini indexes one file per thread; a larger shard loses more work when interrupted.
-SHARD_SIZE = 4096
-_WHERE_GIVEN = ("split_words", "overlap", "max_ratio", "alpha_mass")
 
 
 def shard_file(number: int) -> str:
@@ -62,38 +59,6 @@ class Shard(NamedTuple):
     def number(self) -> int:
         """Which shard of the collection it is, counted from 0."""
         return shard_number(self.file)
-
-
-class VectorSettings(NamedTuple):
-    """How passages became vectors.
-
-    Attributes:
-        max_length: tokens that passages were cut at; None if that is not known.
-        top_k: the K largest weights of each passage were kept; None for all.
-        min_weight: weights from here on were kept; None for all.
-        bits: impacts are at most ``2^bits - 1``; None for no cap.
-        contents: whether the texts of passages are beside their vectors.
-        shard_size: the number of passages in a shard.
-        split_words: documents were cut into passages of that many words; None if they are whole.
-        overlap: words that two passages of a document share; None if they are whole.
-        max_ratio: weights from this share of the passage's largest on were kept; None for all.
-        alpha_mass: the largest weights with this share of the passage's sum were kept; None for all.
-    """
-
-    max_length: int | None = None
-    top_k: int | None = None
-    min_weight: float | None = None
-    bits: int | None = None
-    contents: bool = False
-    shard_size: int = SHARD_SIZE
-    split_words: int | None = None
-    overlap: int | None = None
-    max_ratio: float | None = None
-    alpha_mass: float | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON holds it, what came later only where it was given."""
-        return {name: value for name, value in self._asdict().items() if name not in _WHERE_GIVEN or value is not None}
 
 
 class Manifest(NamedTuple):

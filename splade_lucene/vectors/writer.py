@@ -15,13 +15,12 @@ from splade_lucene.core.locks import locked
 from splade_lucene.core.rejects import Rejected
 from splade_lucene.core.remote import refuse_url
 from splade_lucene.errors import InputError
-from splade_lucene.records import EncoderRecord, ImpactVector, Passage
+from splade_lucene.records import EncoderRecord, ImpactVector, Passage, VectorSettings
 from splade_lucene.vectors.manifest import (
     FILE,
     SHARDS,
     Manifest,
     Shard,
-    VectorSettings,
     check_unchanged,
     read_manifest,
     shard_file,

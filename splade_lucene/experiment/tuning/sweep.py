@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from splade_lucene.evaluation.judging import Judged, judge
-from splade_lucene.evaluation.results import Cost, System, Timings
+from splade_lucene.evaluation.results import System, Timings
 from splade_lucene.evaluation.tables import MAIN_MEASURE
 from splade_lucene.experiment.steps import Steps
 from splade_lucene.experiment.tuning.choosing import Measured, most_promising
@@ -19,8 +19,7 @@ from splade_lucene.lucene.card import IndexCard
 from splade_lucene.pipeline.progress import progress
 from splade_lucene.pipeline.search import ImpactSearcher
 from splade_lucene.pipeline.weights import StoredWeights, prune_collection, weigh_collection
-from splade_lucene.records import Query
-from splade_lucene.vectors.manifest import SHARD_SIZE
+from splade_lucene.records import SHARD_SIZE, Query
 
 if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel
@@ -117,7 +116,7 @@ class Sweep:
         assert record is not None
         base = self._bases[0]
         used = record.with_queries(max_length=point.query_max_length, top_k=point.query_top_k, idf=point.query_idf)
-        settings = {name: value for name, value in card.settings.items() if name != "shard_size"}
+        settings = {name: value for name, value in card.settings.to_json().items() if name != "shard_size"}
         system = System(point.name, point.label(base), "impact", settings, used)
         self._systems[point.name] = system
         self._openers[point] = partial(
@@ -134,10 +133,9 @@ class Sweep:
             self._halves = halve(list(exact_judgments(run)), self._steps.collection.source)
         names = " ".join(self._measures)
         chosen, self._reported[point.name] = (judge(run, half, names) for half in self._halves)
-        cost = Cost.from_notes(searched.notes)
-        assert cost is not None
+        assert searched.cost is not None
         speed = self._weights[point.weights_name].passages_per_second
-        self._measured[point] = Measured(point, point.label(base), chosen.scores[self._measure], cost, None, speed)
+        self._measured[point] = Measured(point, point.label(base), chosen.scores[self._measure], searched.cost, None, speed)
 
     def _index(self, point: Point) -> IndexCard:
         system = self._index_system(point)

@@ -11,7 +11,7 @@ from splade_lucene.errors import EngineError, IndexMismatchError
 from splade_lucene.integrations.engines.address import EngineAddress
 from splade_lucene.integrations.export.engine import Exporter, Job
 from splade_lucene.integrations.export.registry import exporter_class
-from splade_lucene.records import EncoderRecord, Hit
+from splade_lucene.records import EncoderRecord, Hit, VectorSettings
 
 # Under this name an index in an engine carries what it was made from.
 META = "splade_lucene"
@@ -31,12 +31,12 @@ class EngineRecord(NamedTuple):
     to: str
     documents: int
     encoder: EncoderRecord
-    settings: Mapping[str, Any]
+    settings: VectorSettings
     mark: str
 
     def to_json(self) -> dict[str, Any]:
         """As the index holds it."""
-        return self._asdict() | {"encoder": self.encoder.to_json()}
+        return self._asdict() | {"encoder": self.encoder.to_json(), "settings": self.settings.to_json()}
 
 
 def record_for(export: Mapping[str, Any], mark: str) -> EngineRecord:
@@ -46,7 +46,8 @@ def record_for(export: Mapping[str, Any], mark: str) -> EngineRecord:
         export: what ``export.json`` says.
         mark: of the load.
     """
-    return EngineRecord(export["engine"], export["documents"], EncoderRecord.from_json(export["encoder"]), export["settings"], mark)
+    encoder, settings = EncoderRecord.from_json(export["encoder"]), VectorSettings(**export["settings"])
+    return EngineRecord(export["engine"], export["documents"], encoder, settings, mark)
 
 
 def read_record(value: object, where: object) -> EngineRecord:
@@ -57,7 +58,8 @@ def read_record(value: object, where: object) -> EngineRecord:
     """
     try:
         assert isinstance(value, dict)
-        return EngineRecord(**{**value, "encoder": EncoderRecord.from_json(value["encoder"])})
+        encoder, settings = EncoderRecord.from_json(value["encoder"]), VectorSettings(**value["settings"])
+        return EngineRecord(**{**value, "encoder": encoder, "settings": settings})
     except (AssertionError, TypeError, KeyError):
         raise IndexMismatchError(f"{where} does not say how it was made; load it with `splade-lucene export --load`") from None
 

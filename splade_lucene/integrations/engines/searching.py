@@ -83,9 +83,9 @@ def search_engine(
         hits=k,
         threads=threads,
         remove_query=remove_query,
-        settings=dict(record.settings),
+        settings=record.settings,
         search_ms=latency([seconds for _, seconds in found]),
-        encoder=used.to_json(),
+        encoder=used,
         encode_ms=encode_seconds * 1e3 / max(1, len(records)),
     )
     return SearchResult(run, info)

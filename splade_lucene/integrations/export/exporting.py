@@ -19,7 +19,7 @@ from splade_lucene.errors import InputError
 from splade_lucene.integrations.export.engine import FILE, FORMAT, Exporter, Job, compact, write_json
 from splade_lucene.integrations.export.registry import exporter_class
 from splade_lucene.pipeline.query_encoder import BoundEncoder, bind_encoder
-from splade_lucene.records import EncoderRecord, ImpactVector, Query
+from splade_lucene.records import EncoderRecord, ImpactVector, Query, VectorSettings
 from splade_lucene.vectors.check import check_vectors
 from splade_lucene.vectors.idf import query_table
 from splade_lucene.vectors.manifest import Manifest
@@ -58,7 +58,7 @@ class ExportRecord(NamedTuple):
     engine_facts: Mapping[str, Any]
     remarks: tuple[str, ...]
     encoder: EncoderRecord
-    settings: Mapping[str, Any]
+    settings: VectorSettings
     batches: str = ""
     made_from: Mapping[str, Any] = MappingProxyType({})
 
@@ -148,14 +148,14 @@ def export_vectors(
             facts,
             tuple(exporter.remarks),
             encoder_record,
-            manifest.settings.to_json(),
+            manifest.settings,
             exporter.batches,
             made_from,
         )
         notes = exporter.notes.format_map({**job._asdict(), **facts})
         (temporary / "NOTES.md").write_text(f"{notes}\n{_origin(record, manifest)}", encoding="utf-8")
-        said = {**record._asdict(), "encoder": record.encoder.to_json(), "made_from": dict(made_from)}
-        write_json(temporary / FILE, {"format": FORMAT, **said})
+        said = {"encoder": record.encoder.to_json(), "settings": record.settings.to_json(), "made_from": dict(made_from)}
+        write_json(temporary / FILE, {"format": FORMAT, **record._asdict(), **said})
     return record
 
 
@@ -171,7 +171,8 @@ def _read_record(folder: Path) -> ExportRecord | None:
         data = json.loads((folder / FILE).read_text(encoding="utf-8"))
         if data.pop("format") != FORMAT:
             return None
-        return ExportRecord(**{**data, "encoder": EncoderRecord.from_json(data["encoder"]), "remarks": tuple(data["remarks"])})
+        encoder, settings = EncoderRecord.from_json(data["encoder"]), VectorSettings(**data["settings"])
+        return ExportRecord(**{**data, "encoder": encoder, "settings": settings, "remarks": tuple(data["remarks"])})
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return None  # whatever it is, it is not the same export
 
@@ -200,7 +201,7 @@ def _origin(record: ExportRecord, manifest: Manifest) -> str:
     encoder = record.encoder
     lines = [
         f"Written by splade_lucene {__version__}: {record.documents} documents, {manifest.postings} impacts, model {encoder.model}, "
-        f"passages cut at {record.settings['max_length'] or '?'} tokens, queries at {encoder.query_max_length}, scale {encoder.scale}.",
+        f"passages cut at {record.settings.max_length or '?'} tokens, queries at {encoder.query_max_length}, scale {encoder.scale}.",
         *([f"{record.empty} passages without a token were left out."] if record.empty else []),
         *(f"{remark[0].upper()}{remark[1:]}." for remark in record.remarks),
     ]
