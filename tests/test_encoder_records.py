@@ -236,10 +236,10 @@ def test_idf_has_no_weights_before_there_is_an_index(random_model: Callable[[str
 
 
 def test_beir_s_table_names_the_other_query_model_and_needs_no_bm25(tiny: SpladeModel) -> None:
-    from splade_lucene.experiment.systems import Lengths, plan_systems
+    from splade_lucene.experiment.systems import SpladeSettings, plan_systems
 
     free = SpladeModel.load("tiny", query_model="idf", device="cpu")
-    labels = [plan_systems(["splade"], [model], Lengths(None, None, 100)).all[0].label for model in (tiny, free)]
+    labels = [plan_systems(["splade"], [model], SpladeSettings(None, None, 100)).all[0].label for model in (tiny, free)]
     assert labels == ["SPLADE tiny", "SPLADE tiny, queries idf"]
-    assert plan_systems(["splade"], [tiny], Lengths(None, None, 100)).baseline == "splade-tiny"
-    assert plan_systems(["splade", "bm25-flat"], [tiny], Lengths(None, None, 100)).baseline == "bm25-flat"
+    assert plan_systems(["splade"], [tiny], SpladeSettings(None, None, 100)).baseline == "splade-tiny"
+    assert plan_systems(["splade", "bm25-flat"], [tiny], SpladeSettings(None, None, 100)).baseline == "bm25-flat"

@@ -19,7 +19,7 @@ import pytest
 from splade_lucene.cli.main import main
 from splade_lucene.distributed import encode
 from splade_lucene.distributed.cluster import Cluster
-from splade_lucene.distributed.encode import Encoder, Job, encode_on_ray
+from splade_lucene.distributed.encode import EncodingJob, EncodingWorker, encode_on_ray
 from splade_lucene.distributed.search import RayImpactSearcher
 from splade_lucene.errors import SpladeLuceneError
 from splade_lucene.evaluation.runs import read_notes
@@ -58,7 +58,7 @@ def test_whatever_dies_the_bytes_are_those_of_one_process(cluster: Nodes, tiny: 
         nonlocal done
         done += count
         if not killed:
-            killed.append(kill_worker("Encoder", dice))
+            killed.append(kill_worker("EncodingWorker", dice))
         elif len(killed) == 1 and done >= len(PASSAGES) // 2:
             cluster.kill_node(dice)
             killed.append(True)
@@ -89,12 +89,12 @@ def test_a_run_over_a_url_whose_driver_was_killed_is_resumed_without_ray(cluster
 
 
 def test_workers_that_cannot_start_end_the_run(cluster: Nodes, tmp_path: Path) -> None:
-    class Broken(Encoder):
-        def __init__(self, job: Job) -> None:
+    class Broken(EncodingWorker):
+        def __init__(self, job: EncodingJob) -> None:
             raise RuntimeError("another version")
 
     with (
-        mock.patch.object(encode, "Encoder", Broken),
+        mock.patch.object(encode, "EncodingWorker", Broken),
         pytest.raises(SpladeLuceneError, match="no worker of Ray can start"),
     ):
         encode_on_ray(PASSAGES[:1], tmp_path / "out", "tiny", cluster=Cluster(cluster.address))

@@ -159,7 +159,7 @@ def test_the_decisive_pair(winner: list[str], loser: list[str], relevant: dict[s
 
 
 def test_points_stand_where_their_figures_are() -> None:
-    points = [plots.Point("a <b>", 0, 10.0, 0.3), plots.Point("c", 1, 20.0, 0.5), plots.Point("d", 9, 30.0, 0.4)]
+    points = [plots.PlotPoint("a <b>", 0, 10.0, 0.3), plots.PlotPoint("c", 1, 20.0, 0.5), plots.PlotPoint("d", 9, 30.0, 0.4)]
     svg = ET.fromstring(plots.quality_against_cost(points, quality="nDCG@10", cost="ms"))
     drawn = {}
     for group in svg.iter("g"):
@@ -179,7 +179,9 @@ def test_systems_look_different_as_long_as_possible() -> None:
 
 
 def test_the_front_holds_what_no_other_beats() -> None:
-    points = [plots.Point(name, 0, cost, quality) for name, cost, quality in [("a", 1, 0.3), ("b", 2, 0.2), ("c", 3, 0.5), ("d", 3, 0.4)]]
+    points = [
+        plots.PlotPoint(name, 0, cost, quality) for name, cost, quality in [("a", 1, 0.3), ("b", 2, 0.2), ("c", 3, 0.5), ("d", 3, 0.4)]
+    ]
     assert [point.label for point in plots.pareto_front(points)] == ["a", "c"]
 
 

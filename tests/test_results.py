@@ -11,7 +11,7 @@ from splade_lucene.errors import InputError
 from splade_lucene.evaluation import tables
 from splade_lucene.evaluation.cost import QueryTime
 from splade_lucene.evaluation.figures import COSTS
-from splade_lucene.evaluation.numbers import DIFFERENCE, P_VALUE, PAGE, PLAIN, SCORE, Format, write
+from splade_lucene.evaluation.numbers import DIFFERENCE, P_VALUE, PAGE, PLAIN, SCORE, NumberFormat, write
 from splade_lucene.evaluation.result_files import (
     Evidence,
     read_evidence,
@@ -244,13 +244,13 @@ def test_a_measure_that_one_system_lacks_is_a_dash_in_every_file(tmp_path: Path)
         (0.00001, DIFFERENCE, "0", "±0.0000"),
         (0.00009, P_VALUE, "<.0001", "<0.0001"),
         (0.0001, P_VALUE, ".0001", "0.0001"),
-        (0.25, Format(1), "0.2", "0.2"),
+        (0.25, NumberFormat(1), "0.2", "0.2"),
         (None, SCORE, "-", "–"),
         (float("nan"), SCORE, "-", "–"),
         ("128/24", SCORE, "128/24", "128/24"),
     ],
 )
-def test_numbers_look_alike_in_a_medium(value: float | str | None, form: Format, plain: str, page: str) -> None:
+def test_numbers_look_alike_in_a_medium(value: float | str | None, form: NumberFormat, plain: str, page: str) -> None:
     assert (write(value, form, PLAIN), write(value, form, PAGE)) == (plain, page)
 
 

@@ -25,7 +25,7 @@ from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.lucene.java import lucene_version
 from splade_lucene.pipeline.search import ImpactSearcher
 from splade_lucene.serving.catalog import Catalog
-from splade_lucene.serving.settings import EncodingSettings, Source, parse_sources
+from splade_lucene.serving.settings import IndexSource, QueryEncodingSettings, parse_sources
 from splade_lucene.serving.suggesting import suggest_query
 from tests.served import PLANTED_ID, QUERY, ROOT, Indexes, Server, client, serving
 
@@ -185,7 +185,7 @@ def test_what_is_known_of_the_indexes(http: httpx.Client, indexes: Indexes) -> N
 
 def test_an_index_without_texts_suggests_a_word_that_it_has(indexes: Indexes, tmp_path: Path) -> None:
     build_impact_index(indexes.impact.parent / "vectors", tmp_path / "bare")
-    catalog = Catalog([Source("bare", tmp_path / "bare")], EncodingSettings())
+    catalog = Catalog([IndexSource("bare", tmp_path / "bare")], QueryEncodingSettings())
     with catalog["bare"].lease() as index:
         word = suggest_query(catalog, catalog["bare"], index)
         assert word is not None and word.isalpha()

@@ -12,7 +12,6 @@ from splade_lucene.errors import InputError
 from splade_lucene.lucene import build_impacts, lucene_writer
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
 from splade_lucene.lucene.indexing import build_impact_index
-from splade_lucene.lucene.normalize import Source
 from splade_lucene.records import ImpactVector
 from tests.oracle import brute_force
 from tests.vector_factory import made_up, write_vectors
@@ -68,7 +67,7 @@ def test_a_bad_line_in_one_of_several_threads_is_named(tmp_path: Path, threads: 
     shard.write_text("".join(lines))
     counts: list[int] = []
     with pytest.raises(InputError, match=rf"{shard}, line 501: document 'd\d+' has the impact 0.5 for 'x'"):
-        build_impacts.write_impacts(tmp_path / "index", Source(out), build_impacts.IndexSettings(threads), advance=counts.append)
+        build_impacts.write_impacts(tmp_path / "index", VectorSource(out), build_impacts.IndexSettings(threads), advance=counts.append)
     assert sum(counts) < 3000
 
 

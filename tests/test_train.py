@@ -28,7 +28,7 @@ from splade_lucene.records import Hit, ImpactVector, Qrel, Query
 from splade_lucene.training import extra, sources, watch
 from splade_lucene.training.corpus import Corpus
 from splade_lucene.training.examples import number_examples
-from splade_lucene.training.heldout import Evaluator, Measured, choose_pool
+from splade_lucene.training.heldout import Evaluation, Evaluator, choose_pool
 from splade_lucene.training.judgments import HeldOut, read_judgments
 from splade_lucene.training.losses import BatchCost, MaskedRankingLoss
 from splade_lucene.training.mining import Mining, draw_rows, mine
@@ -384,8 +384,8 @@ def test_the_original_is_replaced_by_what_is_better_or_cheaper(after: float, che
     before = {f"q{n}": 0.4 + 0.02 * (n % 5) for n in range(40)}
     changed = {query_id: score + after + (0.01 * (int(query_id[1:]) % 2) if after else 0) for query_id, score in before.items()}
 
-    def measured(queries: dict[str, float]) -> Measured:
-        return Measured(sum(queries.values()) / len(queries), queries, 1.0, 5.0, 50.0, 0.0)
+    def measured(queries: dict[str, float]) -> Evaluation:
+        return Evaluation(sum(queries.values()) / len(queries), queries, 1.0, 5.0, 50.0, 0.0)
 
     found = judge_training(measured(before), measured(changed), cheaper=cheaper)
     assert found.replaces == replaces

@@ -23,7 +23,7 @@ from splade_lucene.errors import InputError
 from splade_lucene.evaluation.measures import score_run
 from splade_lucene.evaluation.results import Cost, Milliseconds, Timings, locate, read_results
 from splade_lucene.evaluation.runs import read_run
-from splade_lucene.experiment.tuning.choosing import PRICES, Measured, most_promising, operating_points, pareto_front, within_budget
+from splade_lucene.experiment.tuning.choosing import PRICES, MeasuredPoint, most_promising, operating_points, pareto_front, within_budget
 from splade_lucene.experiment.tuning.halves import LIKENESS, exact_judgments, halve
 from splade_lucene.experiment.tuning.points import Point, joined, knobs, options, single_points
 from splade_lucene.records import Hit, Qrel
@@ -99,10 +99,10 @@ def test_options_are_those_of_the_commands() -> None:
     }
 
 
-def measured(name: str, quality: float, ms: float, flops: float, index_bytes: int) -> Measured:
+def measured(name: str, quality: float, ms: float, flops: float, index_bytes: int) -> MeasuredPoint:
     times = Milliseconds(ms, ms, ms)
     cost = Cost(documents=1, flops=flops, terms_per_query=1, terms_per_document=1, index_bytes=index_bytes)
-    return Measured(replace(BASE, model=name), name, quality, cost, Timings(1, 1, times, times, 1), 10)
+    return MeasuredPoint(replace(BASE, model=name), name, quality, cost, Timings(1, 1, times, times, 1), 10)
 
 
 A, B, C, D = measured("a", 0.5, 10, 8, 400), measured("b", 0.498, 4, 6, 500), measured("c", 0.497, 5, 2, 100), measured("d", 0.3, 4, 9, 900)
@@ -125,9 +125,9 @@ def test_the_cheapest_near_the_best_are_named_and_a_budget_is_met() -> None:
 def test_combinations_are_tried_where_they_are_expected_to_win() -> None:
     cost = Cost(documents=1, flops=10, terms_per_query=1, terms_per_document=1, index_bytes=1)
 
-    def known(quality: float, flops: float, **changes: object) -> tuple[Point, Measured]:
+    def known(quality: float, flops: float, **changes: object) -> tuple[Point, MeasuredPoint]:
         point = replace(BASE, **changes)  # type: ignore[arg-type]
-        return point, Measured(point, "", quality, replace(cost, flops=flops), None, 1)
+        return point, MeasuredPoint(point, "", quality, replace(cost, flops=flops), None, 1)
 
     base, better, cheaper, bad = known(0.4, 10), known(0.41, 10, query_idf=0.25), known(0.395, 5, top_k=64), known(0.3, 6, max_length=16)
     measured_points = dict([base, better, cheaper, bad])

@@ -100,7 +100,7 @@ def run(args: argparse.Namespace) -> None:
         args.usage_error("--query-revision needs --query-model")
     check_split_words(args)
     from splade_lucene.collections.beir_names import ALL
-    from splade_lucene.collections.catalogue import Candidate, find_collections
+    from splade_lucene.collections.catalogue import RequestedCollection, find_collections
     from splade_lucene.encoding.model import SpladeModel
     from splade_lucene.errors import SpladeLuceneError
     from splade_lucene.evaluation.expectations import find_unexpected, write_expectations
@@ -109,8 +109,8 @@ def run(args: argparse.Namespace) -> None:
     from splade_lucene.evaluation.result_tables import markdown, markdown_table, write_tables
     from splade_lucene.evaluation.tables import unexpected_scores
     from splade_lucene.experiment.run import evaluate
-    from splade_lucene.experiment.steps import Settings
-    from splade_lucene.experiment.systems import Lengths, plan_systems
+    from splade_lucene.experiment.steps import EvaluationSettings
+    from splade_lucene.experiment.systems import SpladeSettings, plan_systems
     from splade_lucene.lucene import jvm
 
     expectations = _expectations(args.expect) if args.expect else None
@@ -118,7 +118,7 @@ def run(args: argparse.Namespace) -> None:
     measures = [str(measure) for measure in parse_measures(args.measures or _default_measures(own))]
     specs = [*args.datasets, *(ALL if args.all else ())]
     if own:
-        candidates = [Candidate(own.name, lambda: own)]
+        candidates = [RequestedCollection(own.name, lambda: own)]
     else:
         candidates = find_collections(specs, split=args.split or "test", data=args.data, max_unpacked=args.max_unpacked * 10**9)
     jvm.start(heap=args.java_heap)
@@ -127,10 +127,10 @@ def run(args: argparse.Namespace) -> None:
     systems = plan_systems(
         args.systems,
         loaded,
-        Lengths(args.max_length, args.query_max_length, args.scale, args.split_words, args.overlap, args.query_idf),
+        SpladeSettings(args.max_length, args.query_max_length, args.scale, args.split_words, args.overlap, args.query_idf),
         tuned=args.fusion_weight == "tuned",
     )
-    settings = Settings(
+    settings = EvaluationSettings(
         hits=args.hits,
         remove_query=not args.keep_same_id,
         threads=args.threads,

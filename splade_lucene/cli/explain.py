@@ -72,7 +72,7 @@ def _explain_text(args: argparse.Namespace) -> None:
 
 
 def _explain_documents(args: argparse.Namespace) -> None:
-    from splade_lucene.cli.explanation_tables import System, print_documents
+    from splade_lucene.cli.explanation_tables import ExplainedSystem, print_documents
     from splade_lucene.lucene import jvm
     from splade_lucene.lucene.bm25_searcher import Bm25Searcher
     from splade_lucene.pipeline.explain import explain_documents
@@ -82,8 +82,8 @@ def _explain_documents(args: argparse.Namespace) -> None:
     systems = []
     if args.index is not None:
         with ImpactSearcher(args.index, device=args.device, precision=args.precision) as searcher:
-            systems.append(System("SPLADE", str(args.index), explain_documents(searcher, args.query, args.doc)))
+            systems.append(ExplainedSystem("SPLADE", str(args.index), explain_documents(searcher, args.query, args.doc)))
     if args.bm25 is not None:
         with Bm25Searcher(args.bm25) as baseline:
-            systems.append(System("BM25", str(args.bm25), explain_documents(baseline, args.query, args.doc)))
+            systems.append(ExplainedSystem("BM25", str(args.bm25), explain_documents(baseline, args.query, args.doc)))
     print_documents(systems, args.top)

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from splade_lucene.evaluation.table import markdown_table
 from splade_lucene.lucene.explanation import Match
-from splade_lucene.pipeline.explain import RANKS, Difference, Ranked, TextExplanation, TextWord, differences
+from splade_lucene.pipeline.explain import RANKS, Ranked, TermDifference, TextExplanation, TextWord, differences
 
 Row = Mapping[str, str]
 
 
-class System(NamedTuple):
+class ExplainedSystem(NamedTuple):
     """One side of the tables.
 
     Attributes:
@@ -41,7 +41,7 @@ def print_text(found: TextExplanation) -> None:
         print(f"\n{markdown_table([{'expansion': token, 'weight': f'{weight:.2f}'} for token, weight in found.expansion.items()])}")
 
 
-def print_documents(systems: Sequence[System], top: int | None) -> None:
+def print_documents(systems: Sequence[ExplainedSystem], top: int | None) -> None:
     """Prints the scores and ranks, then the systems' terms side by side.
 
     Args:
@@ -73,7 +73,7 @@ def _word_row(word: TextWord) -> Row:
     return {"word of the text": word.text, "weight": f"{word.weight:.2f}", "pieces": pieces}
 
 
-def _match_rows(system: System, top: int | None) -> list[Row]:
+def _match_rows(system: ExplainedSystem, top: int | None) -> list[Row]:
     explanation = system.documents[0].explanation
     matches, total = explanation.matches, sum(match.product for match in explanation.matches)
     row = _bm25_row if system.name == "BM25" else _impact_row
@@ -108,7 +108,7 @@ def _bm25_row(match: Match, share: float) -> Row:
     }
 
 
-def _difference_rows(system: System, top: int | None) -> list[Row]:
+def _difference_rows(system: ExplainedSystem, top: int | None) -> list[Row]:
     first, second = (document.explanation for document in system.documents)
     found = differences(first, second)
 
@@ -136,7 +136,7 @@ def _summary(like: Row, name: str, score: str, share: str) -> Row:
     return {first: name, **dict.fromkeys(between, ""), last_but_one: score, last: share}
 
 
-def _term(match: Match | Difference) -> str:
+def _term(match: Match | TermDifference) -> str:
     return match.token if match.field == "contents" else f"{match.field}:{match.token}"
 
 

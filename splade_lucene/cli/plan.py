@@ -15,7 +15,7 @@ from splade_lucene.encoding.defaults import DEFAULT_SCALE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from splade_lucene.experiment.plan import Collection, Plan
+    from splade_lucene.experiment.plan import Plan, SampledCollection
     from splade_lucene.records import Passage
 
 HELP = "estimate what a collection will cost"
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> None:
     print(markdown_table(_rows(found, args.workers, args.parts), left=1))
 
 
-def _collection(args: argparse.Namespace) -> Collection:
+def _collection(args: argparse.Namespace) -> SampledCollection:
     from splade_lucene.collections.passages import estimate_passages, read_passages
     from splade_lucene.experiment.plan import sample_collection
 

@@ -10,7 +10,7 @@ from splade_lucene.cli.argument_types import positive
 from splade_lucene.cli.model_options import add_device
 from splade_lucene.cli.options import add_java_heap
 from splade_lucene.core.processors import usable_processors
-from splade_lucene.serving.settings import EncodingSettings, Limits, parse_sources
+from splade_lucene.serving.settings import Limits, QueryEncodingSettings, parse_sources
 
 if TYPE_CHECKING:
     from splade_lucene.serving.starting import ServerSettings, ServiceSettings
@@ -51,7 +51,7 @@ def add_service(parser: argparse.ArgumentParser) -> None:
 
 def add_encoding(parser: argparse._ArgumentGroup) -> None:
     """How queries are encoded."""
-    encoding = EncodingSettings()
+    encoding = QueryEncodingSettings()
     parser.add_argument(
         "--batch-wait-ms",
         type=_milliseconds,
@@ -128,7 +128,7 @@ def service_settings(args: argparse.Namespace) -> ServiceSettings:
     return ServiceSettings(
         parse_sources(args.index, args.bm25),
         Limits(query_chars=args.max_query_chars, hits=args.max_hits, queue=args.queue, timeout=args.timeout),
-        EncodingSettings(args.batch_wait_ms, args.batch_size, args.query_cache, args.device, args.precision),
+        QueryEncodingSettings(args.batch_wait_ms, args.batch_size, args.query_cache, args.device, args.precision),
         args.threads,
     )
 

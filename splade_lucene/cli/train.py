@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> None:
         defaults.recipes(
             static=static, titles=titles, score_scale=args.score_scale, learning_rate=args.learning_rate, regularization=args.regularization
         ),
-        defaults.Settings(
+        defaults.TrainingSettings(
             args.max_steps or defaults.default_steps(static=static, titles=titles),
             args.batch_size,
             Lengths(args.max_length, args.query_max_length),

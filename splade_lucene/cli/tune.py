@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> None:
     from splade_lucene.evaluation.report.page import write_report
     from splade_lucene.evaluation.result_tables import write_tables
     from splade_lucene.evaluation.results import write_results
-    from splade_lucene.experiment.steps import Settings, Steps
+    from splade_lucene.experiment.steps import EvaluationSettings, Steps
     from splade_lucene.experiment.tuning.outcome import sum_up
     from splade_lucene.experiment.tuning.points import Point, options
     from splade_lucene.experiment.tuning.sweep import Options, Sweep
@@ -114,7 +114,7 @@ def run(args: argparse.Namespace) -> None:
     for name in args.model or [DEFAULT_MODEL]:
         lengths = load(name, "auto").lengths
         bases.append(Point(name, args.max_length or lengths.documents, args.query_max_length or lengths.queries))
-    steps = Steps(collection, args.output / collection.name, Settings(args.hits, not args.keep_same_id, args.threads))
+    steps = Steps(collection, args.output / collection.name, EvaluationSettings(args.hits, not args.keep_same_id, args.threads))
     swept = Options(measures, args.max_points, args.scale, args.hits, args.within)
     outcome = sum_up(Sweep(steps, load, bases, swept).run(), steps, args.output, swept, args.budget)
     write_results(args.output, outcome.results)

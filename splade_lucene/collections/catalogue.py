@@ -17,7 +17,7 @@ GROUPS = {"beir": PUBLIC, "cqadupstack": FORUMS}
 """Names that stand for several collections."""
 
 
-class Candidate(NamedTuple):
+class RequestedCollection(NamedTuple):
     """A collection that was asked for.
 
     Attributes:
@@ -39,7 +39,7 @@ class _Places(NamedTuple):
 
 def find_collections(
     specs: Sequence[str], *, split: str = "test", data: Path | None = None, max_unpacked: int = MAX_UNPACKED
-) -> list[Candidate]:
+) -> list[RequestedCollection]:
     """What a list of names stands for. Nothing is read yet but the names of files.
 
     Args:
@@ -64,7 +64,7 @@ def find_collections(
     return candidates
 
 
-def _find(spec: str, places: _Places) -> Iterator[Candidate]:
+def _find(spec: str, places: _Places) -> Iterator[RequestedCollection]:
     if spec in GROUPS and not _holds_collections(Path(spec)):
         for name in GROUPS[spec]:
             yield from _find_beir(name, places)
@@ -75,7 +75,7 @@ def _find(spec: str, places: _Places) -> Iterator[Candidate]:
     elif spec in ALL:
         yield from _find_beir(spec, places)
     else:
-        yield Candidate(collection_name(spec), lambda: IrDatasetsCollection(spec))
+        yield RequestedCollection(collection_name(spec), lambda: IrDatasetsCollection(spec))
 
 
 def _holds_collections(path: Path) -> bool:
@@ -86,31 +86,31 @@ def _holds_collections(path: Path) -> bool:
         return False
 
 
-def _find_beir(name: str, places: _Places) -> Iterator[Candidate]:
+def _find_beir(name: str, places: _Places) -> Iterator[RequestedCollection]:
     forum, data = name.removeprefix("cqadupstack-"), places.data
     inside = [name, f"{name}.zip", *([f"cqadupstack/{forum}", "cqadupstack.zip"] if name in FORUMS else [])]
     for place in inside if data else ():
         if data and (data / place).exists():
             found = {each.name: each for each in _on_disk(data / place, places)}
-            yield found.get(name, Candidate(name, _missing(name, f"{data / place} does not hold it")))
+            yield found.get(name, RequestedCollection(name, _missing(name, f"{data / place} does not hold it")))
             return
     known = ir_datasets_id(name)
     if known:
-        yield Candidate(name, lambda: IrDatasetsCollection(known, name))
+        yield RequestedCollection(name, lambda: IrDatasetsCollection(known, name))
     else:
         where = data or "a folder"
         hint = f"it cannot be downloaded, only its owners distribute it; put its BEIR folder or zip into {where} and name that with --data"
-        yield Candidate(name, _missing(name, hint))
+        yield RequestedCollection(name, _missing(name, hint))
 
 
-def _on_disk(path: Path | RemotePath, places: _Places) -> Iterator[Candidate]:
+def _on_disk(path: Path | RemotePath, places: _Places) -> Iterator[RequestedCollection]:
     try:
         folders = beir_folders(path, max_unpacked=places.max_unpacked)
     except InputError as error:
-        yield Candidate(path.stem, _failing(error))
+        yield RequestedCollection(path.stem, _failing(error))
         return
     for name, folder in folders.items():
-        yield Candidate(name, _opener(folder, name, places.split))
+        yield RequestedCollection(name, _opener(folder, name, places.split))
 
 
 def _opener(folder: AnyPath, name: str, split: str) -> Callable[[], JudgedCollection]:

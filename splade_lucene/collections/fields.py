@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from splade_lucene.collections.formats.base import Row
+from splade_lucene.collections.formats.base import FileRow
 from splade_lucene.collections.formats.names import DOCUMENT_IDS, DOCUMENT_TEXTS, HEADINGS, QUERY_IDS, QUERY_TEXTS, TITLE
 from splade_lucene.core.ids import RULE, is_usable
 from splade_lucene.core.streams import AnyPath
@@ -43,7 +43,7 @@ class Fields(NamedTuple):
         return {*((self.id,) if self.id else QUERY_IDS), *(self.text or (*QUERY_TEXTS, TITLE))}
 
 
-def passage_of(row: Row, fields: Fields, file: AnyPath) -> Passage:
+def passage_of(row: FileRow, fields: Fields, file: AnyPath) -> Passage:
     """A row as a passage.
 
     The title is the field ``title``. MS MARCO v2's ``headings`` stand before the text; its ``url`` is left out.
@@ -63,7 +63,7 @@ def passage_of(row: Row, fields: Fields, file: AnyPath) -> Passage:
     return Passage(doc_id, f"{headings} {text}" if headings else text, title)
 
 
-def query_of(row: Row, fields: Fields, file: AnyPath, option: str = "--text-field") -> Query:
+def query_of(row: FileRow, fields: Fields, file: AnyPath, option: str = "--text-field") -> Query:
     """A row as a query; ``option`` names the fields of its text on the command line.
 
     Raises:
@@ -102,7 +102,7 @@ def _plain_passage(fields: Mapping[str, Any]) -> Passage | None:
 class _Record:
     """The fields of a row, with its place in every message."""
 
-    def __init__(self, row: Row, file: AnyPath) -> None:
+    def __init__(self, row: FileRow, file: AnyPath) -> None:
         self._fields, self._line, self._file = row.fields, row.number, file
 
     def id(self, named: str | None, known: Sequence[str]) -> str:
@@ -183,7 +183,7 @@ def _words(text: str) -> str:
     return " ".join(text.split())
 
 
-def other_fields(row: Row, own: Collection[str], file: AnyPath) -> dict[str, Any] | None:
+def other_fields(row: FileRow, own: Collection[str], file: AnyPath) -> dict[str, Any] | None:
     """What a record of a passage holds beside its own fields, as JSON values (dates of tables as text); None for nothing.
 
     Raises:

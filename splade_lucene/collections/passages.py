@@ -8,7 +8,7 @@ from typing import Any
 
 from splade_lucene.collections.fields import Fields, check_id, other_fields, passage_of
 from splade_lucene.collections.formats.arrow import dataset_files
-from splade_lucene.collections.formats.base import Format, Row
+from splade_lucene.collections.formats.base import FileFormat, FileRow
 from splade_lucene.collections.formats.registry import SUFFIXES, find_format, format_by_suffix
 from splade_lucene.core.rejects import RejectPolicy
 from splade_lucene.core.remote import RemotePath
@@ -112,7 +112,7 @@ def passages_of(records: Iterable[Mapping[str, Any]], fields: Fields | None = No
     """
     seen, place = UniqueIds(), Path("the records")
     for number, record in enumerate(records, start=1):
-        passage = passage_of(Row(number, record), fields or Fields(), place)
+        passage = passage_of(FileRow(number, record), fields or Fields(), place)
         check_id(passage.doc_id, seen, place, number)
         yield passage
 
@@ -168,7 +168,7 @@ def _holds_passages(file: AnyPath) -> bool:
     return found is not None and found.passages
 
 
-def _format(file: AnyPath) -> Format:
+def _format(file: AnyPath) -> FileFormat:
     found = find_format(file)
     if found is None or not found.passages:
         problem = f"unknown kind of file; passages come as {_KINDS}, text files each also with .gz"

@@ -26,7 +26,7 @@ _AHEAD = 2
 _MOST_DEATHS = 10
 
 
-class Job(NamedTuple):
+class EncodingJob(NamedTuple):
     """What a worker loads and how it encodes, as for :func:`splade_lucene.pipeline.encode.encode_collection`."""
 
     model: ModelSpec
@@ -48,10 +48,10 @@ class Made(NamedTuple):
     content: bytes
 
 
-class Encoder:
+class EncodingWorker:
     """A worker; Ray starts it again where it or its node dies."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: EncodingJob) -> None:
         self._job = job
         self._encoder: PassageEncoder | None = None
 
@@ -128,11 +128,11 @@ def encode_on_ray(
     settings = settings or EncodingSettings()
     stream = passages_to_encode(passages, out, settings)
     spec, kernels = ModelSpec(model) if isinstance(model, str) else model, None if overwrite else recorded_kernels(out)
-    job = Job(spec if kernels is None else spec._replace(kernels=kernels), settings)
+    job = EncodingJob(spec if kernels is None else spec._replace(kernels=kernels), settings)
     with exclusive(out), connected(cluster) as ray:
         shared = shares(ray, cluster)
         # Its own tasks are not retried by Ray: they would wait for a node that may never come back, while other workers are free.
-        worker = ray.remote(Encoder).options(**shared.options, max_restarts=-1, max_task_retries=0)
+        worker = ray.remote(EncodingWorker).options(**shared.options, max_restarts=-1, max_task_retries=0)
         actors = [worker.remote(job) for _ in range(shared.workers)]
         dealer = _Dealer(ray, actors)
         made_by = dealer.first()

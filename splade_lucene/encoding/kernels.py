@@ -32,7 +32,7 @@ _ROUNDS = 5
 _EXACT = 1e-4
 
 
-class Measured(NamedTuple):
+class MeasuredKernels(NamedTuple):
     """What the choice of kernels rests on.
 
     Attributes:
@@ -106,7 +106,7 @@ def choose_kernels(wanted: str, size: int, dtype: torch.dtype) -> str:
 
 
 @cache
-def fastest_kernels(size: int, dtype: torch.dtype) -> Measured:
+def fastest_kernels(size: int, dtype: torch.dtype) -> MeasuredKernels:
     """Measures the kernels, in some milliseconds of CPU time, so that other work on the machine does not decide.
 
     Args:
@@ -132,7 +132,7 @@ def fastest_kernels(size: int, dtype: torch.dtype) -> Measured:
             except (RuntimeError, NotImplementedError, AttributeError, TypeError):
                 continue  # a build of torch without oneDNN, or one in which these names are others
     faster = gflops.get(ONEDNN, 0.0) > _FASTER * gflops.get(TORCH, 0.0)
-    return Measured(ONEDNN if faster else TORCH, gflops)
+    return MeasuredKernels(ONEDNN if faster else TORCH, gflops)
 
 
 def bf16_gain(size: int) -> float:

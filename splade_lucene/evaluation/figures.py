@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from splade_lucene.evaluation.numbers import COUNT, DIFFERENCE, P_VALUE, PLAIN, Format, Style, write
+from splade_lucene.evaluation.numbers import COUNT, DIFFERENCE, P_VALUE, PLAIN, NumberFormat, Style, write
 from splade_lucene.evaluation.results import Comparison, Cost, Milliseconds, Timings, UnderLoad
 from splade_lucene.records import EncoderRecord
 
@@ -54,7 +54,7 @@ class Figure(Generic[S_contra]):
 
     name: str
     value: Callable[[S_contra], float | str | None]
-    format: Format
+    format: NumberFormat
     key: str = ""
     unit: float = 1
     start: bool = False
@@ -86,7 +86,7 @@ def _load(field: Callable[[UnderLoad], float]) -> Callable[[HasCost], float | No
 def _latency(name: str, key: str, times: Callable[[Timings], Milliseconds | None]) -> tuple[Figure[HasCost], ...]:
     def figure(which: str, field: Callable[[Milliseconds], float], *, start: bool = False) -> Figure[HasCost]:
         value = _timings(lambda timings: None if (known := times(timings)) is None else field(known))
-        return Figure(f"{name}, {which}", value, Format(2), f"{key} {which}", start=start, shared=Shared(name))
+        return Figure(f"{name}, {which}", value, NumberFormat(2), f"{key} {which}", start=start, shared=Shared(name))
 
     return (
         figure("mean", lambda each: each.mean, start=True),
@@ -95,16 +95,18 @@ def _latency(name: str, key: str, times: Callable[[Timings], Milliseconds | None
     )
 
 
-MILLISECONDS = Format(1)
+MILLISECONDS = NumberFormat(1)
 """Of a single latency; those in full have a decimal more."""
 
 DOCUMENTS = Figure[HasCost]("documents", _cost(lambda cost: cost.documents), COUNT, "documents", start=True)
-FLOPS = Figure[HasCost]("FLOPS", _cost(lambda cost: cost.flops), Format(2), "flops", axis="FLOPS a query and document")
-TERMS_PER_QUERY = Figure[HasCost]("terms a query", _cost(lambda cost: cost.terms_per_query), Format(1), "terms_per_query")
-TERMS_PER_DOCUMENT = Figure[HasCost]("terms a document", _cost(lambda cost: cost.terms_per_document), Format(1), "terms_per_document")
-INDEX_MB = Figure[HasCost]("index MB", _cost(lambda cost: cost.index_bytes), Format(2), "index_bytes", 1e6, axis="index size, MB")
-ENCODE_SECONDS = Figure[HasCost]("encode s", _timings(lambda timings: timings.encode_seconds), Format(1), "encode_seconds", start=True)
-INDEX_SECONDS = Figure[HasCost]("index s", _timings(lambda timings: timings.index_seconds), Format(1), "index_seconds")
+FLOPS = Figure[HasCost]("FLOPS", _cost(lambda cost: cost.flops), NumberFormat(2), "flops", axis="FLOPS a query and document")
+TERMS_PER_QUERY = Figure[HasCost]("terms a query", _cost(lambda cost: cost.terms_per_query), NumberFormat(1), "terms_per_query")
+TERMS_PER_DOCUMENT = Figure[HasCost]("terms a document", _cost(lambda cost: cost.terms_per_document), NumberFormat(1), "terms_per_document")
+INDEX_MB = Figure[HasCost]("index MB", _cost(lambda cost: cost.index_bytes), NumberFormat(2), "index_bytes", 1e6, axis="index size, MB")
+ENCODE_SECONDS = Figure[HasCost](
+    "encode s", _timings(lambda timings: timings.encode_seconds), NumberFormat(1), "encode_seconds", start=True
+)
+INDEX_SECONDS = Figure[HasCost]("index s", _timings(lambda timings: timings.index_seconds), NumberFormat(1), "index_seconds")
 QUERY_MS = Figure[HasCost](
     "query ms", _timings(lambda timings: timings.query_ms.p50), MILLISECONDS, start=True, axis="median query latency, ms"
 )
@@ -117,7 +119,7 @@ TIMES = (
     *_latency("with encoding", "query_ms", lambda timings: timings.query_ms),
     *_latency("under load", "load_ms", lambda timings: None if timings.under_load is None else timings.under_load.query_ms),
     Figure[HasCost]("threads", _load(lambda load: load.threads), COUNT, "load_threads"),
-    Figure[HasCost]("queries/s", _load(lambda load: load.per_second), Format(1), "queries_per_second"),
+    Figure[HasCost]("queries/s", _load(lambda load: load.per_second), NumberFormat(1), "queries_per_second"),
 )
 COSTS = (*SIZES, *TIMES)
 """All that is known; the tables of costs and the CSV have it."""

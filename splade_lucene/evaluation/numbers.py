@@ -7,7 +7,7 @@ import re
 from typing import NamedTuple
 
 
-class Format(NamedTuple):
+class NumberFormat(NamedTuple):
     """How a kind of figure is written.
 
     Attributes:
@@ -23,11 +23,11 @@ class Format(NamedTuple):
     least: float = -math.inf
 
 
-SCORE = Format(4, proportion=True)
-DIFFERENCE = Format(4, sign=True, proportion=True)
-P_VALUE = Format(4, proportion=True, least=1e-4)
-COUNT = Format(0)
-TEXT = Format(0)  # texts are not formatted
+SCORE = NumberFormat(4, proportion=True)
+DIFFERENCE = NumberFormat(4, sign=True, proportion=True)
+P_VALUE = NumberFormat(4, proportion=True, least=1e-4)
+COUNT = NumberFormat(0)
+TEXT = NumberFormat(0)  # texts are not formatted
 
 
 class Style(NamedTuple):
@@ -53,7 +53,7 @@ PAGE = Style("−", "–", leading_zero=True, plus_minus=True)
 """For the report."""
 
 
-def write(value: float | str | None, form: Format = SCORE, style: Style = PLAIN) -> str:
+def write(value: float | str | None, form: NumberFormat = SCORE, style: Style = PLAIN) -> str:
     """A number as a table shows it; text as it is."""
     if isinstance(value, str):
         return value

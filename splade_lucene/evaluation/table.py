@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from splade_lucene.evaluation.figures import FLOPS, INDEX_MB, MILLISECONDS, Figure, lengths
-from splade_lucene.evaluation.numbers import COUNT, TEXT, Format, write
+from splade_lucene.evaluation.numbers import COUNT, TEXT, NumberFormat, write
 from splade_lucene.evaluation.results import Cost, Timings
 from splade_lucene.records import EncoderRecord
 
@@ -66,7 +66,7 @@ def cost_columns(notes: Mapping[str, Any]) -> dict[str, str]:
 
 def score_columns(scores: Mapping[str, float]) -> dict[str, str]:
     """Scores by their measures, with the zero before the point, as trec_eval prints them."""
-    return {measure: write(value, Format(4)) for measure, value in scores.items()}
+    return {measure: write(value, NumberFormat(4)) for measure, value in scores.items()}
 
 
 def markdown_table(rows: Sequence[Mapping[str, str]], *, left: int = 1) -> str:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from splade_lucene.evaluation.expectations import Unexpected
 from splade_lucene.evaluation.figures import COSTS, MAIN_COSTS, SIGNIFICANCE, Figure, Shared, lengths
-from splade_lucene.evaluation.numbers import DIFFERENCE, PAGE, PLAIN, SCORE, TEXT, Format, Style, write
+from splade_lucene.evaluation.numbers import DIFFERENCE, PAGE, PLAIN, SCORE, TEXT, NumberFormat, Style, write
 from splade_lucene.evaluation.reference import published_lengths
 from splade_lucene.evaluation.results import Average, Comparison, Dataset, Published, Results, Row
 
@@ -54,7 +54,7 @@ class Cell:
     """
 
     value: float | str | None
-    format: Format = SCORE
+    format: NumberFormat = SCORE
     best: bool = False
     mark: int = 0
     published: Published | None = None

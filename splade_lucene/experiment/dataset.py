@@ -21,7 +21,7 @@ from splade_lucene.evaluation.significance import paired, randomisation_tests, t
 from splade_lucene.evaluation.tables import MAIN_MEASURE
 from splade_lucene.experiment.fusion_weight import UNTUNED, LearnedWeight
 from splade_lucene.experiment.query_details import MOST_QUERIES, beginnings, gather, pick_queries
-from splade_lucene.experiment.steps import Searched, Settings, Steps, sample
+from splade_lucene.experiment.steps import EvaluationSettings, Searched, Steps, sample
 from splade_lucene.experiment.systems import TUNED, Systems
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher
 from splade_lucene.lucene.card import IndexCard
@@ -30,7 +30,7 @@ from splade_lucene.pipeline.search import ImpactSearcher
 Open = Callable[[], ImpactSearcher | Bm25Searcher]
 
 
-class Evaluated(NamedTuple):
+class EvaluatedDataset(NamedTuple):
     """A data set and the rows of all systems on it."""
 
     dataset: Dataset
@@ -49,7 +49,9 @@ class DatasetEvaluation:
         settings: what holds for all.
     """
 
-    def __init__(self, steps: Steps, systems: Systems, out: Path, *, measures: Sequence[str], baseline: str, settings: Settings) -> None:
+    def __init__(
+        self, steps: Steps, systems: Systems, out: Path, *, measures: Sequence[str], baseline: str, settings: EvaluationSettings
+    ) -> None:
         self._steps, self._systems, self._out = steps, systems, out
         self._measures, self._baseline, self._settings = measures, baseline, settings
         self._qrels = steps.collection.qrels()
@@ -64,7 +66,7 @@ class DatasetEvaluation:
         training = steps.collection.training() if tuned else None
         self._training = training and training.only(sample(training.queries))
 
-    def evaluate(self) -> Evaluated:
+    def evaluate(self) -> EvaluatedDataset:
         """Does all of it."""
         for system in self._systems.all:
             self._runs[system.name] = self._search(system)
@@ -78,7 +80,7 @@ class DatasetEvaluation:
         self._write_qrels(folder / "qrels.trec")
         self._write_evidence()
         rows = self._rows()
-        return Evaluated(self._dataset(), rows)
+        return EvaluatedDataset(self._dataset(), rows)
 
     def _search(self, system: System) -> Searched:
         if system.kind == "fusion":

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from splade_lucene.collections.catalogue import Candidate
+from splade_lucene.collections.catalogue import RequestedCollection
 from splade_lucene.collections.pydocs import PydocsCollection
 from splade_lucene.encoding.defaults import DEFAULT_SCALE
 from splade_lucene.evaluation.results import Results, Row, System, locate
 from splade_lucene.evaluation.runs import Run, read_run
 from splade_lucene.experiment.run import evaluate
-from splade_lucene.experiment.steps import Settings
-from splade_lucene.experiment.systems import Lengths, plan_systems
+from splade_lucene.experiment.steps import EvaluationSettings
+from splade_lucene.experiment.systems import SpladeSettings, plan_systems
 from splade_lucene.pipeline.pool import ModelSpec
 from splade_lucene.pipeline.progress import progress
 from splade_lucene.records import Query
@@ -64,9 +64,11 @@ def run_demo(folder: Path, *, model: ModelSpec, threads: int = 1) -> DemoReport:
     with progress("collecting docstrings of the standard library", "passages") as advance:
         collection = PydocsCollection()
         advance(sum(1 for _ in collection.passages()))
-    systems = plan_systems(("bm25-flat", "splade", "fusion"), [SpladeModel.load(**model._asdict())], Lengths(None, None, DEFAULT_SCALE))
-    candidate = Candidate(collection.name, lambda: collection)
-    settings = Settings(threads=threads, index_threads=threads, overwrite=True)
+    systems = plan_systems(
+        ("bm25-flat", "splade", "fusion"), [SpladeModel.load(**model._asdict())], SpladeSettings(None, None, DEFAULT_SCALE)
+    )
+    candidate = RequestedCollection(collection.name, lambda: collection)
+    settings = EvaluationSettings(threads=threads, index_threads=threads, overwrite=True)
     results = evaluate([candidate], folder, systems, measures=MEASURES, settings=settings)
     relevant: dict[str, dict[str, int]] = {}
     for qrel in collection.qrels():

@@ -38,7 +38,7 @@ _COPIES, _QUARTER = 20_000, 4
 _QUERIES, _WORDS, _HITS = 40, 8, 1000
 
 
-class Collection(NamedTuple):
+class SampledCollection(NamedTuple):
     """A collection and a sample of it.
 
     Attributes:
@@ -86,7 +86,7 @@ class Plan(NamedTuple):
     indexed: int
 
 
-def sample_collection(passages: Iterable[Passage], documents: int | None = None) -> Collection:
+def sample_collection(passages: Iterable[Passage], documents: int | None = None) -> SampledCollection:
     """Draws a sample of all lengths from the first hundred thousand passages of a collection.
 
     Args:
@@ -103,10 +103,10 @@ def sample_collection(passages: Iterable[Passage], documents: int | None = None)
         raise InputError("the collection", "holds no passages")
     sample = _evenly(looked_at, SAMPLE)
     known = len(looked_at) if len(looked_at) < _LOOKED_AT else max(documents or 0, len(looked_at))
-    return Collection(known, sample, seconds / len(looked_at))
+    return SampledCollection(known, sample, seconds / len(looked_at))
 
 
-def plan(collection: Collection, model: SpladeModel, settings: EncodingSettings, *, seconds: float = 30.0) -> Plan:
+def plan(collection: SampledCollection, model: SpladeModel, settings: EncodingSettings, *, seconds: float = 30.0) -> Plan:
     """Measures what a sample costs, and works out what the collection will.
 
     Bytes and times grow with the number of passages: the terms of a collection are about as frequent in it as in a sample. They are

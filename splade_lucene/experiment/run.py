@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from splade_lucene.collections.beir_names import FORUMS, LICENSED, PUBLIC
-from splade_lucene.collections.catalogue import Candidate
+from splade_lucene.collections.catalogue import RequestedCollection
 from splade_lucene.errors import SpladeLuceneError
 from splade_lucene.evaluation.averages import CQADUPSTACK, averages
 from splade_lucene.evaluation.reference import HITS, corpus_documents, published_system, references
 from splade_lucene.evaluation.results import FILE, Dataset, Results, Row, Skipped, write_results
-from splade_lucene.experiment.dataset import DatasetEvaluation, Evaluated
+from splade_lucene.experiment.dataset import DatasetEvaluation, EvaluatedDataset
 from splade_lucene.experiment.environment import machine, versions
-from splade_lucene.experiment.steps import Settings, Steps
+from splade_lucene.experiment.steps import EvaluationSettings, Steps
 from splade_lucene.experiment.systems import BASELINE, Systems
 
 _GROUPS = {"BEIR-13": PUBLIC, "BEIR-18": (*PUBLIC, CQADUPSTACK, *LICENSED)}
@@ -28,13 +28,13 @@ _FLOPS = "FLOPS: mean multiplications to score one query against one document (a
 
 
 def evaluate(
-    candidates: Sequence[Candidate],
+    candidates: Sequence[RequestedCollection],
     out: Path | str,
     systems: Systems,
     *,
     measures: Sequence[str],
     baseline: str = BASELINE,
-    settings: Settings | None = None,
+    settings: EvaluationSettings | None = None,
 ) -> Results:
     """Evaluates systems on data sets and writes ``results.json`` with everything that it sums up.
 
@@ -54,11 +54,11 @@ def evaluate(
     Raises:
         SpladeLuceneError: ``baseline`` is none of the systems, or no data set is left.
     """
-    out, settings = Path(out), settings or Settings()
+    out, settings = Path(out), settings or EvaluationSettings()
     if baseline not in {system.name for system in systems.all}:
         names = ", ".join(system.name for system in systems.all)
         raise SpladeLuceneError(f"the baseline {baseline!r} is none of the systems; they are {names}")
-    done: list[Evaluated] = []
+    done: list[EvaluatedDataset] = []
     skipped: list[Skipped] = []
     for candidate in candidates:
         with _noting(candidate.name, skipped):

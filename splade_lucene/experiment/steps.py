@@ -39,7 +39,7 @@ _TIMES = "times.json"
 _SAMPLE = 500
 
 
-class Settings(NamedTuple):
+class EvaluationSettings(NamedTuple):
     """What holds for all systems and data sets.
 
     Attributes:
@@ -100,7 +100,7 @@ class Steps:
         settings: what holds for all.
     """
 
-    def __init__(self, collection: JudgedCollection, folder: Path, settings: Settings) -> None:
+    def __init__(self, collection: JudgedCollection, folder: Path, settings: EvaluationSettings) -> None:
         self.collection, self.folder, self._settings = collection, folder, settings
         self.remove_query = settings.remove_query and collection.shared_ids
         self.queries = collection.queries()

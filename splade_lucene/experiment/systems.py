@@ -40,7 +40,7 @@ class Systems(NamedTuple):
         return next((system.name for system in self.all if system.name == BASELINE), self.all[0].name)
 
 
-class Lengths(NamedTuple):
+class SpladeSettings(NamedTuple):
     """How all models encode.
 
     Attributes:
@@ -60,13 +60,13 @@ class Lengths(NamedTuple):
     query_idf: float | None = None
 
 
-def plan_systems(kinds: Sequence[str], models: Sequence[SpladeModel], lengths: Lengths, *, tuned: bool = False) -> Systems:
+def plan_systems(kinds: Sequence[str], models: Sequence[SpladeModel], splade: SpladeSettings, *, tuned: bool = False) -> Systems:
     """The systems that were asked for.
 
     Args:
         kinds: some of :data:`KINDS`.
         models: loaded; not needed where ``kinds`` has neither ``splade`` nor ``fusion``.
-        lengths: how they encode.
+        splade: how they encode.
         tuned: whether fusion also has a sum whose weight is learned.
 
     Raises:
@@ -79,7 +79,7 @@ def plan_systems(kinds: Sequence[str], models: Sequence[SpladeModel], lengths: L
         raise SpladeLuceneError("the weight of a fusion is to be tuned, and there is none; add fusion to the systems")
     systems = [_bm25(kind, label, fields) for kind, label, fields in _BM25 if kind in kinds]
     names = _names(models) if "splade" in kinds else []
-    impact = [_splade(name, model, lengths) for name, model in zip(names, models, strict=False)]
+    impact = [_splade(name, model, splade) for name, model in zip(names, models, strict=False)]
     systems += impact
     if "fusion" in kinds:
         systems += [fusion for system in impact for fusion in _fusions(system)[: 3 if tuned else 2]]
@@ -96,16 +96,16 @@ def _bm25(name: str, label: str, fields: Mapping[str, float]) -> System:
     )
 
 
-def _splade(name: str, model: SpladeModel, lengths: Lengths) -> System:
-    documents = model.lengths.documents if lengths.documents is None else lengths.documents
-    record = model.record(query_max_length=lengths.queries, scale=lengths.scale).with_queries(idf=lengths.query_idf)
+def _splade(name: str, model: SpladeModel, splade: SpladeSettings) -> System:
+    documents = model.lengths.documents if splade.documents is None else splade.documents
+    record = model.record(query_max_length=splade.queries, scale=splade.scale).with_queries(idf=splade.query_idf)
     model.check_length(documents)
     model.check_query_length(record.query_max_length)
     settings: dict[str, Any] = {"max_length": documents}
-    if lengths.split_words is not None:
-        settings |= {"split_words": lengths.split_words, "overlap": lengths.overlap}
+    if splade.split_words is not None:
+        settings |= {"split_words": splade.split_words, "overlap": splade.overlap}
     other_queries = "" if record.query.model == record.document.model else f", queries {Path(record.query.model).name}"
-    idf = "" if lengths.query_idf is None else f", queries × idf^{lengths.query_idf:g}"
+    idf = "" if splade.query_idf is None else f", queries × idf^{splade.query_idf:g}"
     return System(name, f"SPLADE {name.removeprefix('splade-')}{other_queries}{idf}", "impact", settings, record)
 
 

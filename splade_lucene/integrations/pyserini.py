@@ -26,11 +26,15 @@ if TYPE_CHECKING:
 WEIGHT_RANGE, QUANT_RANGE = 5, 256
 
 
-class QueryEncoder(Protocol):
+class PyseriniQueryEncoder(Protocol):
     """What Pyserini asks of a query encoder."""
 
     def encode(self, text: str) -> dict[str, int]:
         """Encodes a query: token → impact."""
+
+
+QueryEncoder = PyseriniQueryEncoder
+"""Its former name."""
 
 
 class SpladeQueryEncoder:
@@ -173,7 +177,7 @@ class SpladeDocumentEncoder:
         return [_quantized(weights, self._weight_range, self._quant_range) for weights in encoded]
 
 
-def write_encoded_queries(queries: Iterable[Query], encoder: QueryEncoder, path: Path) -> int:
+def write_encoded_queries(queries: Iterable[Query], encoder: PyseriniQueryEncoder, path: Path) -> int:
     """Writes queries for ``pyserini.encode.CachedDataQueryEncoder``, which looks them up by their text.
 
     Args:

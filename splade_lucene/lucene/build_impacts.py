@@ -10,7 +10,7 @@ from typing import NamedTuple
 from splade_lucene.core.processors import usable_processors
 from splade_lucene.errors import InputError, JavaError
 from splade_lucene.lucene.lucene_writer import OtherFormError, add_impacts, count_postings, delete_documents, impact_writer, merge
-from splade_lucene.lucene.normalize import Source, impact_stream
+from splade_lucene.lucene.normalize import VectorSource, impact_stream
 
 # Postings that fit into Lucene's buffer.
 _BUFFERED = 40_000_000
@@ -33,7 +33,7 @@ class IndexSettings(NamedTuple):
 
 def write_impacts(
     folder: Path,
-    source: Source | None,
+    source: VectorSource | None,
     settings: IndexSettings,
     *,
     postings: int = 0,

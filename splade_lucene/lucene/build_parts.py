@@ -23,7 +23,7 @@ from splade_lucene.lucene.completing import check_target
 from splade_lucene.lucene.docids import docids_are_unique
 from splade_lucene.lucene.filters import FilterKind, filter_words, parse_filter_fields
 from splade_lucene.lucene.indexing import check_contents, index_vectors
-from splade_lucene.lucene.normalize import Source
+from splade_lucene.lucene.normalize import VectorSource
 from splade_lucene.lucene.parts import find_index, open_parts
 from splade_lucene.lucene.threads import run_in_threads
 from splade_lucene.vectors.check import check_shards, check_vectors
@@ -138,7 +138,7 @@ def build_part(part: IndexPart, advance: Callable[[int], None] = lambda count: N
         return card
     check_shards(part.vectors, part.manifest.shards)
     return index_vectors(
-        Source(part.vectors, files=[shard.file for shard in part.manifest.shards], filter_fields=part.filter_fields),
+        VectorSource(part.vectors, files=[shard.file for shard in part.manifest.shards], filter_fields=part.filter_fields),
         part.manifest,
         part.folder,
         part.settings,
@@ -225,6 +225,6 @@ def _check_whole(vectors: Path, wanted: Sequence[IndexPart]) -> IndexCard:
     with closing(open_parts(folders).reader) as reader:
         unique = docids_are_unique(reader)
     if not unique:
-        Source(vectors).check()
+        VectorSource(vectors).check()
         raise InputError(vectors, "has an id twice; ids must be unique, so encode again with --overwrite")
     return find_index(folders).card

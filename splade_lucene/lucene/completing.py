@@ -11,7 +11,7 @@ from splade_lucene.lucene.card import FILE as CARD
 from splade_lucene.lucene.card import IndexCard, part_folders, write_card
 from splade_lucene.lucene.docids import docids_are_unique
 from splade_lucene.lucene.java import open_reader
-from splade_lucene.lucene.normalize import Source
+from splade_lucene.lucene.normalize import VectorSource
 from splade_lucene.lucene.terms import document_frequencies
 
 
@@ -21,7 +21,7 @@ def check_target(index: Path) -> None:
         raise InputError(index, "holds something that is no index of splade-lucene; give another name")
 
 
-def finish(index: Path, card: IndexCard, source: Source | None = None) -> IndexCard:
+def finish(index: Path, card: IndexCard, source: VectorSource | None = None) -> IndexCard:
     """Counts the documents of an index, then writes its card.
 
     Args:

@@ -15,7 +15,7 @@ from splade_lucene.lucene.card import IndexCard
 from splade_lucene.lucene.completing import check_target, finish
 from splade_lucene.lucene.filters import parse_filter_fields
 from splade_lucene.lucene.java import lucene_version
-from splade_lucene.lucene.normalize import Source
+from splade_lucene.lucene.normalize import VectorSource
 from splade_lucene.vectors.check import check_vectors
 from splade_lucene.vectors.manifest import SHARDS, Manifest
 from splade_lucene.vectors.reader import read_vectors
@@ -64,7 +64,7 @@ def build_impact_index(
     vectors, index = Path(vectors), Path(index)
     manifest = check_vectors(vectors)
     return index_vectors(
-        Source(vectors, filter_fields=parse_filter_fields(filter_fields)),
+        VectorSource(vectors, filter_fields=parse_filter_fields(filter_fields)),
         manifest,
         index,
         IndexSettings(threads, store_contents, optimize),
@@ -76,7 +76,7 @@ def build_impact_index(
 
 
 def index_vectors(
-    vectors: Source,
+    vectors: VectorSource,
     manifest: Manifest,
     index: Path,
     settings: IndexSettings,

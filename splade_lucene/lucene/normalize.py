@@ -26,7 +26,7 @@ from splade_lucene.vectors.reader import check_vector
 from splade_lucene.vectors.writer import vector_lines, vector_object
 
 
-class Source(NamedTuple):
+class VectorSource(NamedTuple):
     """Vectors that go into an index.
 
     Attributes:
@@ -89,7 +89,7 @@ class Source(NamedTuple):
 
 
 @contextmanager
-def impact_stream(source: Source) -> Iterator[Sequence[Path]]:
+def impact_stream(source: VectorSource) -> Iterator[Sequence[Path]]:
     """Opens vectors as a stream of lines, as ``encode`` writes them.
 
     Yields:
@@ -120,7 +120,7 @@ def main() -> int:
     """The child: the vectors of a folder to lines on stdout."""
     lines = vector_lines(sys.stdout.buffer)
     try:
-        for vector in Source(Path(sys.argv[1]), **json.loads(sys.argv[2])).read():
+        for vector in VectorSource(Path(sys.argv[1]), **json.loads(sys.argv[2])).read():
             lines.write(vector_object(vector))
     except InputError as error:
         print(json.dumps([str(error.path), error.problem, error.line]), file=sys.stderr)

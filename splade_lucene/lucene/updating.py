@@ -16,7 +16,7 @@ from splade_lucene.lucene.completing import finish
 from splade_lucene.lucene.docids import docids_of, read_docids
 from splade_lucene.lucene.indexing import check_contents
 from splade_lucene.lucene.java import lucene_version, stores
-from splade_lucene.lucene.normalize import Source
+from splade_lucene.lucene.normalize import VectorSource
 from splade_lucene.lucene.opening import open_index
 from splade_lucene.vectors.check import check_vectors
 from splade_lucene.vectors.manifest import Manifest
@@ -75,7 +75,7 @@ def update_impact_index(
             reader.close()
         if vectors is not None and manifest is not None and (store_contents or card.filter_fields):
             check_contents(vectors, manifest)
-        source = None if vectors is None else Source(vectors, index, doc_ids, filter_fields=card.filter_fields)
+        source = None if vectors is None else VectorSource(vectors, index, doc_ids, filter_fields=card.filter_fields)
         write_impacts(
             temporary,
             source,

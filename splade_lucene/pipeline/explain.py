@@ -65,7 +65,7 @@ class Ranked(NamedTuple):
     rank: int | None
 
 
-class Difference(NamedTuple):
+class TermDifference(NamedTuple):
     """What a term contributes to two documents.
 
     Attributes:
@@ -136,12 +136,12 @@ def explain_documents(searcher: ImpactSearcher | Bm25Searcher, query: str, doc_i
     return [Ranked(explanation, ranks.get(explanation.doc_id)) for explanation in explanations]
 
 
-def differences(first: Explanation, second: Explanation) -> list[Difference]:
+def differences(first: Explanation, second: Explanation) -> list[TermDifference]:
     """What sets two documents apart for the same query, the largest difference first."""
     matches = [{(match.token, match.field): match for match in each.matches} for each in (first, second)]
     found = []
     for key in dict.fromkeys([*matches[0], *matches[1]]):
         ours, others = (each.get(key) for each in matches)
         query_weight = next(match.query_weight for match in (ours, others) if match)
-        found.append(Difference(*key, query_weight, ours.product if ours else 0, others.product if others else 0))
+        found.append(TermDifference(*key, query_weight, ours.product if ours else 0, others.product if others else 0))
     return sorted(found, key=lambda each: -abs(each.gain))

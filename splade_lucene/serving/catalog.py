@@ -11,7 +11,7 @@ from splade_lucene.errors import SpladeLuceneError
 from splade_lucene.serving.encoders import Encoders
 from splade_lucene.serving.problems import not_found
 from splade_lucene.serving.served_index import ServedIndex, check_kinds
-from splade_lucene.serving.settings import EncodingSettings, Source
+from splade_lucene.serving.settings import IndexSource, QueryEncodingSettings
 
 if TYPE_CHECKING:
     from splade_lucene.serving.encoders import ServedEncoder
@@ -30,7 +30,7 @@ class Catalog:
         SpladeLuceneError: one of them cannot be opened.
     """
 
-    def __init__(self, sources: Iterable[Source], settings: EncodingSettings) -> None:
+    def __init__(self, sources: Iterable[IndexSource], settings: QueryEncodingSettings) -> None:
         self.encoders = Encoders(settings)
         self._indexes: dict[str, ServedIndex] = {}
         self._failed: dict[str, str] = {}

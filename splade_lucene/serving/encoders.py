@@ -15,7 +15,7 @@ from splade_lucene.records import EncoderRecord, EncoderSide
 from splade_lucene.serving.batching import BatchingEncoder
 from splade_lucene.serving.exact_batches import ExactBatches
 from splade_lucene.serving.query_cache import CachingEncoder
-from splade_lucene.serving.settings import EncodingSettings
+from splade_lucene.serving.settings import QueryEncodingSettings
 
 if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel
@@ -41,7 +41,7 @@ class Encoders:
         settings: how queries are encoded.
     """
 
-    def __init__(self, settings: EncodingSettings) -> None:
+    def __init__(self, settings: QueryEncodingSettings) -> None:
         self._settings = settings
         self._models: WeakValueDictionary[tuple[EncoderSide, EncoderSide], SpladeModel] = WeakValueDictionary()
         self._encoders: WeakValueDictionary[str, ServedEncoder] = WeakValueDictionary()

@@ -20,10 +20,10 @@ from splade_lucene.serving.responses import (
 )
 
 if TYPE_CHECKING:
-    from splade_lucene.serving.served_index import OpenIndex
+    from splade_lucene.serving.served_index import IndexSnapshot
 
 
-def query_terms(index: OpenIndex, text: str) -> list[Term]:
+def query_terms(index: IndexSnapshot, text: str) -> list[Term]:
     """What is searched for, largest weight first, and whether the text of the query has it."""
     weights = index.searcher.terms(text)
     marked = _mark(index, text, weights, of_query=True)
@@ -31,7 +31,7 @@ def query_terms(index: OpenIndex, text: str) -> list[Term]:
     return [Term(term=term, weight=weight, in_query=term in own) for term, weight in sorted(weights.items(), key=lambda item: -item[1])]
 
 
-def explain_hits(index: OpenIndex, text: str, terms: Sequence[Term], candidates: Sequence[FullCandidate]) -> None:
+def explain_hits(index: IndexSnapshot, text: str, terms: Sequence[Term], candidates: Sequence[FullCandidate]) -> None:
     """Adds to hits what each term adds to their scores, and where their texts have it.
 
     Args:
@@ -58,7 +58,7 @@ def explain_hits(index: OpenIndex, text: str, terms: Sequence[Term], candidates:
         ]
 
 
-def explain_scores(name: str, index: OpenIndex, text: str, doc_ids: Sequence[str]) -> ExplainAnswer:
+def explain_scores(name: str, index: IndexSnapshot, text: str, doc_ids: Sequence[str]) -> ExplainAnswer:
     """Explains the scores of one or two documents.
 
     Raises:
@@ -98,7 +98,7 @@ def _explained(explanation: Explanation, ranks: Mapping[str, int]) -> ExplainedD
     )
 
 
-def _mark(index: OpenIndex, text: str, terms: Mapping[str, float] | set[str], *, of_query: bool = False) -> Marked | None:
+def _mark(index: IndexSnapshot, text: str, terms: Mapping[str, float] | set[str], *, of_query: bool = False) -> Marked | None:
     if index.encoder is None:
         return mark_stems(index.searcher.terms, text, terms)
     length = index.encoder.record.query_max_length if of_query else index.card.vectors.max_length

@@ -16,7 +16,7 @@ from splade_lucene.lucene.card import FILE, IndexCard, read_card
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
 from splade_lucene.lucene.statistics import IndexStatistics, index_statistics
 from splade_lucene.serving.encoders import Encoders, ServedEncoder
-from splade_lucene.serving.settings import Source
+from splade_lucene.serving.settings import IndexSource
 
 Searcher = ImpactIndexSearcher | Bm25Searcher
 
@@ -43,7 +43,7 @@ class Stamp(NamedTuple):
         return cls(place.st_dev, place.st_ino, card.st_ino, card.st_mtime_ns)
 
 
-class OpenIndex:
+class IndexSnapshot:
     """An index as it was when it was opened; it stays so for those who use it, whatever takes its place.
 
     Attributes:
@@ -53,7 +53,7 @@ class OpenIndex:
         stamp: of its folder.
     """
 
-    def __init__(self, source: Source, encoders: Encoders) -> None:
+    def __init__(self, source: IndexSource, encoders: Encoders) -> None:
         self.stamp = Stamp.of(source.folder)
         self.card: IndexCard = read_card(source.folder)
         self.encoder: ServedEncoder | None = None
@@ -117,19 +117,19 @@ class ServedIndex:
         SpladeLuceneError: it cannot be opened.
     """
 
-    def __init__(self, source: Source, encoders: Encoders) -> None:
+    def __init__(self, source: IndexSource, encoders: Encoders) -> None:
         self.source, self.name = source, source.name
         self._encoders = encoders
         self._lock = threading.Lock()
         self._current = self._open()
 
     @property
-    def current(self) -> OpenIndex:
+    def current(self) -> IndexSnapshot:
         """The index as it is now, to look at what it says of itself; search in a :meth:`lease`."""
         return self._current
 
     @contextmanager
-    def lease(self) -> Iterator[OpenIndex]:
+    def lease(self) -> Iterator[IndexSnapshot]:
         """The index as it is now, kept open until the end of the block."""
         with self._lock:
             index = self._current
@@ -168,16 +168,16 @@ class ServedIndex:
         """Closes the index."""
         self._current.searcher.close()
 
-    def _open(self) -> OpenIndex:
+    def _open(self) -> IndexSnapshot:
         try:
-            index = OpenIndex(self.source, self._encoders)
+            index = IndexSnapshot(self.source, self._encoders)
         except OSError:
             read_card(self.source.folder)  # which says what is missing
             raise
         self._warm_up(index)
         return index
 
-    def _warm_up(self, index: OpenIndex) -> None:
+    def _warm_up(self, index: IndexSnapshot) -> None:
         # Java loads the classes of a search when it first searches.
         try:
             index.searcher.search("warm up", 1)

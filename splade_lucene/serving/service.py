@@ -28,7 +28,7 @@ from splade_lucene.serving.responses import (
     Term,
     Timing,
 )
-from splade_lucene.serving.served_index import OpenIndex, ServedIndex
+from splade_lucene.serving.served_index import IndexSnapshot, ServedIndex
 from splade_lucene.serving.settings import Limits
 from splade_lucene.serving.text_checks import check_text
 
@@ -108,7 +108,7 @@ class SearchService:
             await self.encode(index, text)
             return await self._run(lambda: _existing(lambda: explain_scores(name, index, text, body.docids), name, *body.docids))
 
-    async def encode(self, index: OpenIndex, text: str) -> dict[str, int]:
+    async def encode(self, index: IndexSnapshot, text: str) -> dict[str, int]:
         """The impacts of a query of an impact index; none for BM25."""
         return {} if index.encoder is None else await index.encoder.queries.encode(text)
 
@@ -132,7 +132,7 @@ class SearchService:
     async def _run(self, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self.threads, work)
 
-    async def _find(self, index: OpenIndex, text: str | None, body: SearchBody, k: int) -> _Found:
+    async def _find(self, index: IndexSnapshot, text: str | None, body: SearchBody, k: int) -> _Found:
         searcher = index.searcher
         start = time.perf_counter()
         if isinstance(searcher, ImpactIndexSearcher):
@@ -146,7 +146,7 @@ class SearchService:
             hits = await self._run(lambda: searcher.search(text, k, within=_restriction(index, body)))
         return _Found(hits, (encoded - start) * 1e3, (time.perf_counter() - encoded) * 1e3)
 
-    async def _fused(self, served: ServedIndex, index: OpenIndex, text: str, body: SearchBody) -> FullSearchAnswer:
+    async def _fused(self, served: ServedIndex, index: IndexSnapshot, text: str, body: SearchBody) -> FullSearchAnswer:
         fusion = body.fusion if isinstance(body.fusion, Fusion) else Fusion()
         other_name = fusion.other or served.source.baseline
         if other_name is None:
@@ -172,7 +172,7 @@ class SearchService:
         )
 
     def _candidates(
-        self, served: ServedIndex, index: OpenIndex, body: SearchBody, hits: list[Hit]
+        self, served: ServedIndex, index: IndexSnapshot, body: SearchBody, hits: list[Hit]
     ) -> tuple[list[FullCandidate], list[Term] | None]:
         docs = [text_of(self.catalog, served, index, hit.doc_id) if body.documents else None for hit in hits]
         candidates = [
@@ -187,7 +187,7 @@ class SearchService:
         return candidates, terms
 
 
-def text_of(catalog: Catalog, served: ServedIndex, index: OpenIndex, doc_id: str) -> str | None:
+def text_of(catalog: Catalog, served: ServedIndex, index: IndexSnapshot, doc_id: str) -> str | None:
     """The stored text of a document, from the index or from the one that was given with it.
 
     Args:
@@ -218,7 +218,7 @@ def _places(hits: list[Hit]) -> Mapping[str, tuple[int, float]]:
     return {hit.doc_id: (rank, hit.score) for rank, hit in enumerate(hits, start=1)}
 
 
-def _restriction(index: OpenIndex, body: SearchBody) -> DocumentFilter | None:
+def _restriction(index: IndexSnapshot, body: SearchBody) -> DocumentFilter | None:
     if body.within is None and body.where is None:
         return None
     try:
@@ -227,7 +227,7 @@ def _restriction(index: OpenIndex, body: SearchBody) -> DocumentFilter | None:
         raise bad_request(str(error)) from None
 
 
-def _impacts(index: OpenIndex, body: SearchBody) -> dict[str, int]:
+def _impacts(index: IndexSnapshot, body: SearchBody) -> dict[str, int]:
     if body.impacts is not None:
         return body.impacts
     scale = index.card.encoder.scale if index.card.encoder else 1

@@ -13,7 +13,7 @@ from splade_lucene.errors import InputError, SpladeLuceneError
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-class Source(NamedTuple):
+class IndexSource(NamedTuple):
     """An index to serve.
 
     Attributes:
@@ -49,7 +49,7 @@ class Limits:
 
 
 @dataclasses.dataclass(frozen=True)
-class EncodingSettings:
+class QueryEncodingSettings:
     """How queries are encoded.
 
     Attributes:
@@ -67,7 +67,7 @@ class EncodingSettings:
     precision: str = "auto"
 
 
-def parse_sources(indexes: list[str], baselines: list[str]) -> list[Source]:
+def parse_sources(indexes: list[str], baselines: list[str]) -> list[IndexSource]:
     """Reads ``name=folder`` or ``folder``, whose last part is the name then.
 
     Args:
@@ -93,10 +93,10 @@ def parse_sources(indexes: list[str], baselines: list[str]) -> list[Source]:
     return every
 
 
-def _source(text: str) -> Source:
+def _source(text: str) -> IndexSource:
     name, equals, folder = text.partition("=")
     if not equals or "/" in name:  # a folder whose name has an equals sign
         name, folder = Path(text).resolve().name, text
     if not _NAME.fullmatch(name):
         raise InputError(folder, f"{name!r} cannot be a name in a URL; give one of letters, digits, '.', '_' and '-': NAME={folder}")
-    return Source(name, Path(folder).absolute())
+    return IndexSource(name, Path(folder).absolute())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from splade_lucene.core.processors import usable_processors
 from splade_lucene.errors import SpladeLuceneError
-from splade_lucene.serving.settings import EncodingSettings, Limits, Source
+from splade_lucene.serving.settings import IndexSource, Limits, QueryEncodingSettings
 
 if TYPE_CHECKING:
     from splade_lucene.serving.service import SearchService
@@ -47,9 +47,9 @@ class ServiceSettings:
         threads: the number of search threads.
     """
 
-    sources: Sequence[Source]
+    sources: Sequence[IndexSource]
     limits: Limits = dataclasses.field(default_factory=Limits)
-    encoding: EncodingSettings = dataclasses.field(default_factory=EncodingSettings)
+    encoding: QueryEncodingSettings = dataclasses.field(default_factory=QueryEncodingSettings)
     threads: int = dataclasses.field(default_factory=usable_processors)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from splade_lucene.serving.catalog import Catalog
-    from splade_lucene.serving.served_index import OpenIndex, ServedIndex
+    from splade_lucene.serving.served_index import IndexSnapshot, ServedIndex
 
 # Documents that are looked at.
 _SAMPLES = 9
@@ -17,7 +17,7 @@ _MOST_WORDS = 9
 _MOST_LOOKED_UP, _RARE, _WORD_LENGTHS = 1000, 0.05, range(6, 13)
 
 
-def suggest_query(catalog: Catalog, served: ServedIndex, index: OpenIndex) -> str | None:
+def suggest_query(catalog: Catalog, served: ServedIndex, index: IndexSnapshot) -> str | None:
     """The beginning of a stored text that reads like a title, or a word that some documents share; None if there is nothing."""
     from splade_lucene.serving.service import text_of
 
@@ -32,7 +32,7 @@ def suggest_query(catalog: Catalog, served: ServedIndex, index: OpenIndex) -> st
     return _frequent_word(index)
 
 
-def _frequent_word(index: OpenIndex) -> str | None:
+def _frequent_word(index: IndexSnapshot) -> str | None:
     """Of some words of the model's vocabulary the most frequent one that is still rare, where no text is stored."""
     if index.encoder is None:
         return None

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from splade_lucene._version import __version__
-from splade_lucene.training.heldout import Measured
-from splade_lucene.training.settings import Recipe, Settings
+from splade_lucene.training.heldout import Evaluation
+from splade_lucene.training.settings import Recipe, TrainingSettings
 from splade_lucene.training.trial import Trial
 from splade_lucene.training.verdict import Verdict
 
@@ -36,10 +36,10 @@ class Report(NamedTuple):
     base_sha256: str
     source: str
     notes: tuple[str, ...]
-    settings: Settings
+    settings: TrainingSettings
     static: bool
     tried: tuple[tuple[Recipe, float | None], ...]
-    untrained: Measured
+    untrained: Evaluation
     trial: Trial
     verdict: Verdict
 

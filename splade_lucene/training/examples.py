@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 
-class Row(NamedTuple):
+class TrainingExample(NamedTuple):
     """One query of a batch.
 
     Attributes:
@@ -32,7 +32,7 @@ class Examples(NamedTuple):
 
     queries: Sequence[str]
     documents: Sequence[str]
-    rows: Sequence[Row]
+    rows: Sequence[TrainingExample]
     known: Mapping[int, frozenset[int]]
 
     def dataset(self, count: int) -> Any:
@@ -70,7 +70,7 @@ def number_examples(
         list(queries.values()),
         list(documents.values()),
         [
-            Row(query_numbers[query_id], tuple(document_numbers[doc_id] for doc_id in doc_ids), each)
+            TrainingExample(query_numbers[query_id], tuple(document_numbers[doc_id] for doc_id in doc_ids), each)
             for (query_id, doc_ids), each in zip(rows, given, strict=True)
         ],
         {

@@ -25,7 +25,7 @@ MEASURE = "nDCG@10"
 _DEPTH = 10
 
 
-class Measured(NamedTuple):
+class Evaluation(NamedTuple):
     """A model on held-out queries.
 
     Attributes:
@@ -45,7 +45,7 @@ class Measured(NamedTuple):
     empty: float
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Measured:
+    def from_json(cls, data: Mapping[str, Any]) -> Evaluation:
         """Reads what ``_asdict`` gave."""
         return cls(**data)
 
@@ -74,14 +74,14 @@ class Evaluator:
         """The number of passages that are searched."""
         return len(self._doc_ids)
 
-    def measure(self, model: SpladeModel) -> Measured:
+    def measure(self, model: SpladeModel) -> Evaluation:
         """Encodes the pool and the queries as ``encode`` and ``search`` do, and searches exhaustively."""
         documents = model.encode_documents(self._texts, max_length=self._lengths.documents)
         queries = model.encode_queries([query.text for query in self.held_out.queries], max_length=self._lengths.queries)
         scores = score_run(self._search(model.vocabulary, documents, queries), self.held_out.qrels, MEASURE)
         frequencies = Counter(token for bag in documents for token in bag)
         empty = max(_share_empty(documents), _share_empty(queries))
-        return Measured(
+        return Evaluation(
             float(scores.mean[MEASURE]),
             dict(scores.queries[MEASURE]),
             flops(queries, frequencies, len(documents)),
@@ -130,7 +130,7 @@ def choose_pool(doc_ids: Sequence[str], held_out: HeldOut, runs: Mapping[str, Ru
     return list(chosen)
 
 
-def load_measured(folder: Path, evaluator: Evaluator, device: str) -> Measured:
+def load_measured(folder: Path, evaluator: Evaluator, device: str) -> Evaluation:
     """Measures a saved model."""
     from splade_lucene.encoding.model import SpladeModel
 

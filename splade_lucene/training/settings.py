@@ -83,7 +83,7 @@ class Budget(NamedTuple):
         return max(found, default=0.0)
 
 
-class Settings(NamedTuple):
+class TrainingSettings(NamedTuple):
     """What holds for all steps.
 
     Attributes:

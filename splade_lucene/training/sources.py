@@ -24,14 +24,14 @@ _FEW = 1000
 HELD_OUT_TITLES, HELD_OUT_SHARE = 200, 0.25
 
 
-class Part(NamedTuple):
+class HeldOutPool(NamedTuple):
     """Held-out queries and the passages that are searched for them: docid → text."""
 
     held_out: HeldOut
     pool: Mapping[str, str]
 
 
-class Source(NamedTuple):
+class TrainingData(NamedTuple):
     """What is trained on and judged by.
 
     Attributes:
@@ -46,12 +46,12 @@ class Source(NamedTuple):
     name: str
     examples: Examples
     queries: int
-    choosing: Part
-    verdict: Part
+    choosing: HeldOutPool
+    verdict: HeldOutPool
     notes: tuple[str, ...] = ()
 
 
-def judged_source(corpus: Corpus, judgments: Judgments, mining: Mining, *, rows: int, seed: int) -> Source:
+def judged_source(corpus: Corpus, judgments: Judgments, mining: Mining, *, rows: int, seed: int) -> TrainingData:
     """Positives of judged queries, each with a hard negative.
 
     Args:
@@ -88,7 +88,7 @@ def judged_source(corpus: Corpus, judgments: Judgments, mining: Mining, *, rows:
     runs = mining.runs("heldout", held)
     choosing = held_out_part(corpus, judgments.choosing, runs, size=CHOOSING_POOL, depth=CHOOSING_DEPTH, seed=seed)
     verdict = held_out_part(corpus, judgments.verdict, runs, size=VERDICT_POOL, depth=VERDICT_DEPTH, seed=seed)
-    return Source(judgments.source, examples, len(texts), choosing, verdict, tuple(notes))
+    return TrainingData(judgments.source, examples, len(texts), choosing, verdict, tuple(notes))
 
 
 def at_most(queries: Sequence[Query], count: int, seed: int) -> Sequence[Query]:
@@ -97,7 +97,7 @@ def at_most(queries: Sequence[Query], count: int, seed: int) -> Sequence[Query]:
     return queries if len(queries) <= count else random.Random(seed).sample(list(queries), count)
 
 
-def title_source(corpus: Corpus, *, rows: int, seed: int) -> Source:
+def title_source(corpus: Corpus, *, rows: int, seed: int) -> TrainingData:
     """Titles as queries, the bodies below them as positives; the other bodies of a batch are the negatives.
 
     Args:
@@ -138,15 +138,15 @@ def title_source(corpus: Corpus, *, rows: int, seed: int) -> Source:
         queries = tuple(Query(doc_id, " ".join(titles[doc_id].split())) for doc_id in doc_ids)
         held_out = HeldOut(queries, tuple(Qrel(doc_id, doc_id, 1) for doc_id in doc_ids))
         pool = choose_pool(corpus.titled, held_out, {}, size=size, depth=0, seed=seed)
-        parts.append(Part(held_out, _ordered(corpus.texts(pool, bodies=True), pool)))
+        parts.append(HeldOutPool(held_out, _ordered(corpus.texts(pool, bodies=True), pool)))
     notes = (f"{len(training):,} titles as queries against the texts below them; no judgments",)
-    return Source(f"{corpus.path} (titles)", examples, len(training), parts[0], parts[1], notes)
+    return TrainingData(f"{corpus.path} (titles)", examples, len(training), parts[0], parts[1], notes)
 
 
-def held_out_part(corpus: Corpus, held_out: HeldOut, runs: Mapping[str, Run], *, size: int, depth: int, seed: int) -> Part:
+def held_out_part(corpus: Corpus, held_out: HeldOut, runs: Mapping[str, Run], *, size: int, depth: int, seed: int) -> HeldOutPool:
     """Held-out queries with their pool, as of :func:`~splade_lucene.training.heldout.choose_pool`."""
     pool = choose_pool(list(corpus.doc_ids), held_out, runs, size=size, depth=depth, seed=seed)
-    return Part(held_out, _ordered(corpus.texts(pool), pool))
+    return HeldOutPool(held_out, _ordered(corpus.texts(pool), pool))
 
 
 def _ordered(texts: Mapping[str, str], doc_ids: Sequence[str]) -> dict[str, str]:

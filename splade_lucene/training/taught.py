@@ -22,8 +22,8 @@ from splade_lucene.training.sources import (
     HELD_OUT_TITLES,
     VERDICT_DEPTH,
     VERDICT_POOL,
-    Part,
-    Source,
+    HeldOutPool,
+    TrainingData,
     at_most,
     held_out_part,
     title_source,
@@ -54,8 +54,8 @@ class Taught(NamedTuple):
     queries: tuple[Query, ...]
     positives: Mapping[str, Sequence[str]] = {}
     bodies: bool = False
-    choosing: Part | None = None
-    verdict: Part | None = None
+    choosing: HeldOutPool | None = None
+    verdict: HeldOutPool | None = None
     held: tuple[Query, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -76,7 +76,7 @@ class Teaching(NamedTuple):
     seed: int
 
 
-def taught_source(corpus: Corpus, given: Taught, mining: Mining, request: Teaching) -> Source:
+def taught_source(corpus: Corpus, given: Taught, mining: Mining, request: Teaching) -> TrainingData:
     """Queries with what a teacher thinks of the passages that the untrained systems find.
 
     Args:
@@ -115,7 +115,7 @@ def taught_source(corpus: Corpus, given: Taught, mining: Mining, request: Teachi
     name = "the fusion of BM25 and the untrained model" if request.teacher == FUSION else request.teacher
     notes = (f"{len(queries):,} queries, with {name} as the teacher", *given.notes)
     if given.choosing is not None and given.verdict is not None:
-        return Source(given.name, examples, len(queries), given.choosing, given.verdict, notes)
+        return TrainingData(given.name, examples, len(queries), given.choosing, given.verdict, notes)
     held = given.held
     held_runs = mining.runs("heldout", held)
     file = mining.folder / "runs" / "heldout.teacher.trec"
@@ -129,7 +129,7 @@ def taught_source(corpus: Corpus, given: Taught, mining: Mining, request: Teachi
         qrels = [Qrel(query.query_id, hit.doc_id, 1) for query in queries_of for hit in truth.get(query.query_id, ())[:_TRUTH]]
         parts.append(held_out_part(corpus, HeldOut(tuple(queries_of), tuple(qrels)), held_runs, size=size, depth=depth, seed=request.seed))
     agree = f"the teacher's first {_TRUTH} hits stand for judgments of the held-out queries"
-    return Source(given.name, examples, len(queries), parts[0], parts[1], (*notes, agree))
+    return TrainingData(given.name, examples, len(queries), parts[0], parts[1], (*notes, agree))
 
 
 def judged_for_teacher(corpus: Corpus, judgments: Judgments, mining: Mining, *, seed: int) -> Taught:

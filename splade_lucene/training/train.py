@@ -18,11 +18,11 @@ from splade_lucene.errors import InputError, ModelError, SpladeLuceneError
 from splade_lucene.pipeline.pool import ModelSpec
 from splade_lucene.training.corpus import Corpus
 from splade_lucene.training.extra import require_packages
-from splade_lucene.training.heldout import Evaluator, Measured, load_measured
+from splade_lucene.training.heldout import Evaluation, Evaluator, load_measured
 from splade_lucene.training.judgments import read_judgments
 from splade_lucene.training.mining import Mining
-from splade_lucene.training.settings import Recipe, Settings
-from splade_lucene.training.sources import Part, Source, judged_source, title_source
+from splade_lucene.training.settings import Recipe, TrainingSettings
+from splade_lucene.training.sources import HeldOutPool, TrainingData, judged_source, title_source
 from splade_lucene.training.taught import Teaching, judged_for_teacher, queries_for_teacher, taught_source, titles_for_teacher
 from splade_lucene.training.verdict import judge_training
 from splade_lucene.vectors.idf import idf
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel
     from splade_lucene.training.card import Report
     from splade_lucene.training.encoder import TrainedEncoder
-    from splade_lucene.training.watch import Job
+    from splade_lucene.training.watch import TrainingRun
 
 # A recipe is tried for this share of the steps.
 _TRIED = 5
@@ -61,7 +61,7 @@ class Request(NamedTuple):
     teacher: str | None
     static: bool
     recipes: Sequence[Recipe]
-    settings: Settings
+    settings: TrainingSettings
 
 
 def working_folder(out: Path) -> Path:
@@ -89,7 +89,7 @@ def train_model(request: Request, out: Path, *, overwrite: bool = False) -> Repo
     require_packages()
     from splade_lucene.training.card import Report, write_card
     from splade_lucene.training.trial import run_trial
-    from splade_lucene.training.watch import Job
+    from splade_lucene.training.watch import TrainingRun
 
     if out.exists() and not overwrite:
         raise InputError(out, "exists already; give another name or --overwrite")
@@ -109,7 +109,9 @@ def train_model(request: Request, out: Path, *, overwrite: bool = False) -> Repo
         before = _kept(work / "before.json", partial(choosing.measure, original))
         say(f"untrained: held-out {before.line()}")
         load = _loader(request, work, original)
-        job = Job(work / "run", load, source.examples, choosing, request.recipes[0], request.settings, "training", before, cheaper=cheaper)
+        job = TrainingRun(
+            work / "run", load, source.examples, choosing, request.recipes[0], request.settings, "training", before, cheaper=cheaper
+        )
         recipe, tried = _choose_recipe(job, request.recipes, work)
         trial = run_trial(job._replace(recipe=recipe))
         if not trial.within:
@@ -139,7 +141,7 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _prepare(request: Request, work: Path, overwrite: bool) -> tuple[SpladeModel, Source]:
+def _prepare(request: Request, work: Path, overwrite: bool) -> tuple[SpladeModel, TrainingData]:
     from splade_lucene.encoding.model import SpladeModel
 
     original = SpladeModel.load(**request.model._asdict())
@@ -240,11 +242,11 @@ def _loader(request: Request, work: Path, original: SpladeModel) -> Callable[[],
     return load_static
 
 
-def _evaluator(part: Part, settings: Settings) -> Evaluator:
+def _evaluator(part: HeldOutPool, settings: TrainingSettings) -> Evaluator:
     return Evaluator(part.held_out, part.pool, settings.lengths)
 
 
-def _choose_recipe(job: Job, recipes: Sequence[Recipe], work: Path) -> tuple[Recipe, tuple[tuple[Recipe, float | None], ...]]:
+def _choose_recipe(job: TrainingRun, recipes: Sequence[Recipe], work: Path) -> tuple[Recipe, tuple[tuple[Recipe, float | None], ...]]:
     """Tries each recipe for a fifth of the steps and chooses by held-out queries.
 
     Raises:
@@ -275,7 +277,7 @@ def _choose_recipe(job: Job, recipes: Sequence[Recipe], work: Path) -> tuple[Rec
     return best, tuple(tried)
 
 
-def _missed(measured: Measured, settings: Settings) -> str:
+def _missed(measured: Evaluation, settings: TrainingSettings) -> str:
     budget = settings.budget
     wanted = [f"FLOPS {budget.flops:g}"] if budget.flops is not None else []
     wanted += [f"{budget.document_terms:g} terms a passage"] if budget.document_terms is not None else []
@@ -285,10 +287,10 @@ def _missed(measured: Measured, settings: Settings) -> str:
     )
 
 
-def _kept(file: Path, measure: Callable[[], Measured]) -> Measured:
+def _kept(file: Path, measure: Callable[[], Evaluation]) -> Evaluation:
     """Measures once; what an interrupted run measured is read."""
     if not file.is_file():
         found = measure()
         with atomic_file(file) as stream:
             json.dump(found._asdict(), stream, indent=1)
-    return Measured.from_json(json.loads(file.read_text(encoding="utf-8")))
+    return Evaluation.from_json(json.loads(file.read_text(encoding="utf-8")))

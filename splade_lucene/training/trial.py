@@ -20,11 +20,11 @@ from transformers import PrinterCallback
 from splade_lucene.encoding.quiet import quiet_transformers
 from splade_lucene.training.encoder import DOCUMENT, QUERY, TrainedEncoder
 from splade_lucene.training.examples import Examples
-from splade_lucene.training.heldout import Measured
+from splade_lucene.training.heldout import Evaluation
 from splade_lucene.training.losses import BatchCost, DistillationLoss, MaskedRankingLoss
 from splade_lucene.training.schedule import BudgetSchedule
-from splade_lucene.training.settings import Recipe, Settings
-from splade_lucene.training.watch import BEST, CHECKPOINTS, RESULT, WHOLE, CollapsedError, Evaluated, Job, Watch
+from splade_lucene.training.settings import Recipe, TrainingSettings
+from splade_lucene.training.watch import BEST, CHECKPOINTS, RESULT, WHOLE, CollapsedError, EvaluatedStep, TrainingRun, Watch
 
 _WARMUP = 0.1
 # The name of the table of queries among the parameters of the loss.
@@ -44,19 +44,19 @@ class Trial(NamedTuple):
     """
 
     recipe: Recipe
-    evaluations: tuple[Evaluated, ...]
+    evaluations: tuple[EvaluatedStep, ...]
     best: int
     model: Path
     seconds: float
     within: bool
 
     @property
-    def measured(self) -> Measured:
+    def measured(self) -> Evaluation:
         """The best evaluation."""
         return self.evaluations[self.best].measured
 
 
-def run_trial(job: Job) -> Trial:
+def run_trial(job: TrainingRun) -> Trial:
     """Trains with one recipe. A run that was finished is read; one that was interrupted goes on from its last checkpoint.
 
     Raises:
@@ -66,11 +66,11 @@ def run_trial(job: Job) -> Trial:
     if not result.is_file():
         _train(job)
     data = json.loads(result.read_text(encoding="utf-8"))
-    found = tuple(Evaluated.from_json(each) for each in data["evaluations"])
+    found = tuple(EvaluatedStep.from_json(each) for each in data["evaluations"])
     return Trial(job.recipe, found, data["best"], job.folder / BEST, data["seconds"], data["within"])
 
 
-def _train(job: Job) -> None:
+def _train(job: TrainingRun) -> None:
     trained, examples, recipe, settings = job.load(), job.examples, job.recipe, job.settings
     checkpoints = job.folder / CHECKPOINTS
     encoder: Any = trained.encoder
@@ -142,7 +142,7 @@ class _InOrder(DefaultBatchSampler):
 class _Collator(SparseEncoderDataCollator):
     """Cuts each column at the length of its side."""
 
-    def __init__(self, trained: TrainedEncoder, settings: Settings) -> None:
+    def __init__(self, trained: TrainedEncoder, settings: TrainingSettings) -> None:
         lengths = {QUERY: settings.lengths.queries, DOCUMENT: settings.lengths.documents}
 
         def tokenize(texts: Sequence[str], prompt: str | None = None, task: str | None = None) -> dict[str, Any]:

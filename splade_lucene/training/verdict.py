@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from splade_lucene.evaluation.significance import paired, t_test
 from splade_lucene.evaluation.table import markdown_table
-from splade_lucene.training.heldout import MEASURE, Measured
+from splade_lucene.training.heldout import MEASURE, Evaluation
 
 _SIGNIFICANT = 0.05
 
@@ -22,8 +22,8 @@ class Verdict(NamedTuple):
         why: a sentence.
     """
 
-    before: Measured
-    after: Measured
+    before: Evaluation
+    after: Evaluation
     p: float
     replaces: bool
     why: str
@@ -43,7 +43,7 @@ class Verdict(NamedTuple):
         return markdown_table(rows)
 
 
-def judge_training(before: Measured, after: Measured, *, cheaper: bool) -> Verdict:
+def judge_training(before: Evaluation, after: Evaluation, *, cheaper: bool) -> Verdict:
     """Compares two models query by query.
 
     Args:

@@ -16,9 +16,9 @@ from splade_lucene.core.files import atomic_file, atomic_folder
 from splade_lucene.errors import SpladeLuceneError
 from splade_lucene.training.encoder import TrainedEncoder
 from splade_lucene.training.examples import Examples
-from splade_lucene.training.heldout import Evaluator, Measured, load_measured
+from splade_lucene.training.heldout import Evaluation, Evaluator, load_measured
 from splade_lucene.training.losses import BatchCost
-from splade_lucene.training.settings import Recipe, Settings
+from splade_lucene.training.settings import Recipe, TrainingSettings
 
 RESULT, BEST, CHECKPOINTS, WHOLE = "result.json", "best", "checkpoints", "whole"
 _EVALUATIONS = "evaluations.json"
@@ -38,7 +38,7 @@ class CollapsedError(SpladeLuceneError):
     """The vectors became empty or full, or the loss is no number any more."""
 
 
-class Evaluated(NamedTuple):
+class EvaluatedStep(NamedTuple):
     """An evaluation during a run.
 
     Attributes:
@@ -49,15 +49,15 @@ class Evaluated(NamedTuple):
 
     step: int
     loss: float
-    measured: Measured
+    measured: Evaluation
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Evaluated:
+    def from_json(cls, data: dict[str, Any]) -> EvaluatedStep:
         """Reads what :class:`Watch` wrote."""
-        return cls(data["step"], data["loss"], Measured.from_json(data["measured"]))
+        return cls(data["step"], data["loss"], Evaluation.from_json(data["measured"]))
 
 
-class Job(NamedTuple):
+class TrainingRun(NamedTuple):
     """A run to be done.
 
     Attributes:
@@ -78,9 +78,9 @@ class Job(NamedTuple):
     examples: Examples
     evaluator: Evaluator
     recipe: Recipe
-    settings: Settings
+    settings: TrainingSettings
     name: str
-    before: Measured
+    before: Evaluation
     evaluations: int = EVALUATIONS
     cheaper: bool = False
 
@@ -93,9 +93,9 @@ class Job(NamedTuple):
 class Watch(TrainerCallback):
     """Evaluates, keeps the best model, and stops a run that collapsed or no longer improves."""
 
-    def __init__(self, job: Job, trained: TrainedEncoder, cost: Callable[[], BatchCost | None]) -> None:
+    def __init__(self, job: TrainingRun, trained: TrainedEncoder, cost: Callable[[], BatchCost | None]) -> None:
         self._job, self._trained, self._cost = job, trained, cost
-        self._found: list[Evaluated] = []
+        self._found: list[EvaluatedStep] = []
         self._losses: list[float] = []
         self._useless = 0
         self._start_terms = 0.0
@@ -109,7 +109,7 @@ class Watch(TrainerCallback):
             file.unlink(missing_ok=True)
             return
         data = json.loads(file.read_text(encoding="utf-8"))
-        self._found = [found for found in map(Evaluated.from_json, data["evaluations"]) if found.step <= step]
+        self._found = [found for found in map(EvaluatedStep.from_json, data["evaluations"]) if found.step <= step]
         self._earlier = data["seconds"]
         print(f"{self._job.name}: resuming after step {step}", file=sys.stderr, flush=True)
 
@@ -142,7 +142,7 @@ class Watch(TrainerCallback):
         measured = load_measured(self._job.folder / "evaluated", self._job.evaluator, self._job.settings.device)
         loss = sum(self._losses) / max(1, len(self._losses))
         self._losses.clear()
-        self._found.append(Evaluated(step, loss, measured))
+        self._found.append(EvaluatedStep(step, loss, measured))
         self._check_measured(measured)
         if self._best() == len(self._found) - 1:
             with atomic_folder(self._job.folder / BEST, overwrite=True) as folder:
@@ -170,7 +170,7 @@ class Watch(TrainerCallback):
         same = [place for place in allowed if self._found[place].measured.score >= least]
         return min(same, key=lambda place: (self._found[place].measured.flops, place))
 
-    def _excess(self, measured: Measured) -> float:
+    def _excess(self, measured: Evaluation) -> float:
         return self._job.settings.budget.excess(measured.flops, measured.document_terms)
 
     def _check_batch(self, state: Any) -> None:
@@ -184,7 +184,7 @@ class Watch(TrainerCallback):
         if self._useless >= _COLLAPSED_STEPS and state.global_step > _COLLAPSED_STEPS:
             self._collapsed(state.global_step, cost.document_terms, cost.query_terms)
 
-    def _check_measured(self, measured: Measured) -> None:
+    def _check_measured(self, measured: Evaluation) -> None:
         few = min(measured.document_terms, measured.query_terms) < _FEWEST or measured.empty > _EMPTY
         if few or self._is_full(measured.document_terms):
             self._collapsed(self._found[-1].step, measured.document_terms, measured.query_terms)

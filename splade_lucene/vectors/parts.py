@@ -38,7 +38,7 @@ class Part(NamedTuple):
         return f"{self.number}/{self.of}"
 
 
-class Collection(NamedTuple):
+class CollectionTotals(NamedTuple):
     """Totals of the whole collection, the passages of other parts included.
 
     Attributes:
@@ -63,7 +63,7 @@ class PartManifest(NamedTuple):
 
     part: Part
     manifest: Manifest
-    collection: Collection | None
+    collection: CollectionTotals | None
 
 
 def read_part(vectors: Path, part: Part) -> PartManifest | None:
@@ -77,7 +77,7 @@ def read_part(vectors: Path, part: Part) -> PartManifest | None:
     if data is None:
         return None
     try:
-        collection = None if data["collection"] is None else Collection(**data["collection"])
+        collection = None if data["collection"] is None else CollectionTotals(**data["collection"])
     except (KeyError, TypeError) as error:
         raise InputError(file, f"is not a manifest of splade-lucene ({error!r}); encode this part again with --overwrite") from None
     return PartManifest(part, manifest_from(data, file), collection)

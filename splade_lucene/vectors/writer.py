@@ -27,7 +27,7 @@ from splade_lucene.vectors.manifest import (
     shard_number,
     write_manifest,
 )
-from splade_lucene.vectors.parts import Collection, Part, PartManifest, parts_in, read_part, write_part
+from splade_lucene.vectors.parts import CollectionTotals, Part, PartManifest, parts_in, read_part, write_part
 
 if TYPE_CHECKING:
     import jsonlines
@@ -84,7 +84,7 @@ class VectorWriter:
         self._out, self.part = out, part or Part()
         self._alone = self.part.of == 1
         self._file = FILE if self._alone else self.part.file
-        self._collection: Collection | None = None
+        self._collection: CollectionTotals | None = None
         # A process that was killed could not remove the manifest that it was writing.
         for leftover in out.glob(f".{self._file}.*.tmp"):
             leftover.unlink()
@@ -178,7 +178,7 @@ class VectorWriter:
             raise InputError(self._out, "was made from a collection with more passages; the collection has changed, so use --overwrite")
         if there != expected:
             raise ValueError(f"the shards {sorted(expected - there)} were not recorded")
-        collection = None if self._alone else Collection(self._shards, self._passages, self._digest.hexdigest())
+        collection = None if self._alone else CollectionTotals(self._shards, self._passages, self._digest.hexdigest())
         finished = self._manifest._replace(complete=True, rejected=len(rejected))
         if not self._merged:
             write_rejected(self._out, rejected)

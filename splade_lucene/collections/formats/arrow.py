@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from splade_lucene.collections.formats.base import Format, Row
+from splade_lucene.collections.formats.base import FileFormat, FileRow
 from splade_lucene.core.rejects import RejectPolicy
 from splade_lucene.core.streams import AnyPath, is_standard
 from splade_lucene.errors import InputError
@@ -50,7 +50,7 @@ def _json(file: AnyPath) -> dict[str, Any]:
     return found
 
 
-def _read_parquet(file: AnyPath, bad: RejectPolicy, wanted: Collection[str] | None) -> Iterator[Row]:
+def _read_parquet(file: AnyPath, bad: RejectPolicy, wanted: Collection[str] | None) -> Iterator[FileRow]:
     def batches() -> Iterator[RecordBatch]:
         import pyarrow.parquet
 
@@ -60,7 +60,7 @@ def _read_parquet(file: AnyPath, bad: RejectPolicy, wanted: Collection[str] | No
     return _rows(file, batches)
 
 
-def _read_arrow(file: AnyPath, bad: RejectPolicy, wanted: Collection[str] | None) -> Iterator[Row]:
+def _read_arrow(file: AnyPath, bad: RejectPolicy, wanted: Collection[str] | None) -> Iterator[FileRow]:
     def batches() -> Iterator[RecordBatch]:
         import pyarrow.ipc
 
@@ -80,7 +80,7 @@ def _columns(names: list[str], wanted: Collection[str] | None) -> list[str]:
     return chosen if len(chosen) > 1 else names
 
 
-def _rows(file: AnyPath, batches: Callable[[], Iterator[RecordBatch]]) -> Iterator[Row]:
+def _rows(file: AnyPath, batches: Callable[[], Iterator[RecordBatch]]) -> Iterator[FileRow]:
     number = 0
     if is_standard(file):
         raise InputError(file, "Parquet cannot be read from standard input; name the file")
@@ -94,7 +94,7 @@ def _rows(file: AnyPath, batches: Callable[[], Iterator[RecordBatch]]) -> Iterat
         for batch in batches():
             for fields in batch.to_pylist():
                 number += 1
-                yield Row(number, fields)
+                yield FileRow(number, fields)
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise InputError(file, f"cannot be read ({reason}); write or fetch the file again", number or None) from None
@@ -130,5 +130,5 @@ def _estimate_arrow(file: AnyPath) -> float:
         return 0.0
 
 
-PARQUET = Format("Parquet", (".parquet",), lambda head: head.startswith(b"PAR1"), _read_parquet, _estimate_parquet, packed=False)
-ARROW = Format("Arrow", (".arrow",), lambda head: False, _read_arrow, _estimate_arrow, packed=False)
+PARQUET = FileFormat("Parquet", (".parquet",), lambda head: head.startswith(b"PAR1"), _read_parquet, _estimate_parquet, packed=False)
+ARROW = FileFormat("Arrow", (".arrow",), lambda head: False, _read_arrow, _estimate_arrow, packed=False)

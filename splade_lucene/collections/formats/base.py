@@ -12,7 +12,7 @@ ID, TEXT = "id", "text"
 """Names of the columns where a file gives them none."""
 
 
-class Row(NamedTuple):
+class FileRow(NamedTuple):
     """A record of a file.
 
     Attributes:
@@ -24,7 +24,7 @@ class Row(NamedTuple):
     fields: Mapping[str, Any]
 
 
-class Format(NamedTuple):
+class FileFormat(NamedTuple):
     """A kind of file.
 
     Attributes:
@@ -41,7 +41,7 @@ class Format(NamedTuple):
     name: str
     suffixes: tuple[str, ...]
     sniff: Callable[[bytes], bool]
-    read: Callable[[AnyPath, RejectPolicy, Collection[str] | None], Iterator[Row]]
+    read: Callable[[AnyPath, RejectPolicy, Collection[str] | None], Iterator[FileRow]]
     estimate: Callable[[AnyPath], float]
     passages: bool = True
     packed: bool = True

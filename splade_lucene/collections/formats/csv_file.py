@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Collection, Iterator
 
-from splade_lucene.collections.formats.base import ID, TEXT, Format, Row
+from splade_lucene.collections.formats.base import ID, TEXT, FileFormat, FileRow
 from splade_lucene.collections.formats.headers import header_columns
 from splade_lucene.collections.formats.lines import estimate_lines
 from splade_lucene.core.files import MAX_LINE, Lines
@@ -14,7 +14,7 @@ from splade_lucene.core.streams import AnyPath
 from splade_lucene.errors import InputError
 
 
-def _read(file: AnyPath, bad: RejectPolicy, wanted: Collection[str] | None) -> Iterator[Row]:
+def _read(file: AnyPath, bad: RejectPolicy, wanted: Collection[str] | None) -> Iterator[FileRow]:
     csv.field_size_limit(MAX_LINE)  # of the csv module as a whole; its own is 128 KiB, less than some passages have
     names, first = [ID, TEXT], True
     lines = Lines(file, bad)
@@ -28,7 +28,7 @@ def _read(file: AnyPath, bad: RejectPolicy, wanted: Collection[str] | None) -> I
             if header:
                 names = header
             elif len(values) == len(names):
-                yield Row(lines.number, dict(zip(names, values, strict=True)))
+                yield FileRow(lines.number, dict(zip(names, values, strict=True)))
             else:
                 remedy = f"{len(values)} columns instead of {len(names)} ({', '.join(names)}); quote a text that has commas"
                 bad.handle(InputError(file, remedy, lines.number))
@@ -37,4 +37,4 @@ def _read(file: AnyPath, bad: RejectPolicy, wanted: Collection[str] | None) -> I
 
 
 # A first line with a comma is no sign: sentences have commas too.
-FORMAT = Format("CSV", (".csv",), lambda head: False, _read, estimate_lines)
+FORMAT = FileFormat("CSV", (".csv",), lambda head: False, _read, estimate_lines)

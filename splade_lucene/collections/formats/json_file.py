@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Collection, Iterator
 from typing import IO, Any, NoReturn
 
-from splade_lucene.collections.formats.base import Format, Row
+from splade_lucene.collections.formats.base import FileFormat, FileRow
 from splade_lucene.collections.formats.lines import estimate_lines
 from splade_lucene.core.files import MAX_LINE, read_objects
 from splade_lucene.core.rejects import RejectPolicy
@@ -32,10 +32,10 @@ def _start(head: bytes) -> bytes:
     return head.removeprefix(codecs.BOM_UTF8).lstrip()[:1]
 
 
-def _read(file: AnyPath, bad: RejectPolicy, wanted: Collection[str] | None) -> Iterator[Row]:
+def _read(file: AnyPath, bad: RejectPolicy, wanted: Collection[str] | None) -> Iterator[FileRow]:
     head = _head(file)
     if _start(head) != b"[" and head.strip() != b"{":
-        yield from (Row(number, item) for number, item in read_objects(file, bad))
+        yield from (FileRow(number, item) for number, item in read_objects(file, bad))
         return
     try:
         with open_bytes(file) as stream:
@@ -61,7 +61,7 @@ class _Values:
         self._stream = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
         self._text, self._at, self._line = "", 0, 1
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[FileRow]:
         if self._skip_space() != "[":
             while self._skip_space():
                 yield from self._objects()
@@ -76,11 +76,11 @@ class _Values:
         if self._skip_space():
             self._fail("text after the end of the array")
 
-    def _objects(self) -> Iterator[Row]:
+    def _objects(self) -> Iterator[FileRow]:
         """The next value, if it is an object."""
         item = self._value()
         if isinstance(item, dict):
-            yield Row(self._line, item)
+            yield FileRow(self._line, item)
         else:
             self._bad.handle(InputError(self._file, "an item is not a JSON object; correct or remove it", self._line))
 
@@ -129,4 +129,4 @@ class _Values:
         raise InputError(self._file, f"not JSON objects ({reason}); correct it, or write one object per line", self._line)
 
 
-FORMAT = Format("JSON", (".jsonl", ".json", ".ndjson"), _sniff, _read, estimate_lines)
+FORMAT = FileFormat("JSON", (".jsonl", ".json", ".ndjson"), _sniff, _read, estimate_lines)

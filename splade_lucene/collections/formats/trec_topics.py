@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Iterator
 from xml.etree import ElementTree
 
-from splade_lucene.collections.formats.base import Format, Row
+from splade_lucene.collections.formats.base import FileFormat, FileRow
 from splade_lucene.core.files import Lines
 from splade_lucene.core.rejects import RejectPolicy
 from splade_lucene.core.streams import AnyPath
@@ -30,13 +30,13 @@ def _sniff(head: bytes) -> bool:
     return _START.match(head) is not None
 
 
-def _read(file: AnyPath, bad: RejectPolicy, wanted: Collection[str] | None) -> Iterator[Row]:
+def _read(file: AnyPath, bad: RejectPolicy, wanted: Collection[str] | None) -> Iterator[FileRow]:
     lines = list(Lines(file, bad))
     old = next((True for line in lines if re.match(r"\s*<top>", line, re.IGNORECASE)), False)
     yield from _read_old(file, lines) if old else _read_xml(file, "\n".join(lines))
 
 
-def _read_old(file: AnyPath, lines: list[str]) -> Iterator[Row]:
+def _read_old(file: AnyPath, lines: list[str]) -> Iterator[FileRow]:
     fields: dict[str, str] | None = None
     name = ""
     for number, line in enumerate([*lines, "</top>"], start=1):
@@ -49,7 +49,7 @@ def _read_old(file: AnyPath, lines: list[str]) -> Iterator[Row]:
             at, closing, label = tag.end(), tag.group(1), tag.group(2).lower()
             if label in {"top", "topic"}:
                 if fields:
-                    yield Row(number, _cleaned(fields, file, number))
+                    yield FileRow(number, _cleaned(fields, file, number))
                 fields, name = (None if closing else {}), ""
             else:
                 name = "" if closing else label
@@ -65,7 +65,7 @@ def _cleaned(fields: dict[str, str], file: AnyPath, line: int) -> dict[str, str]
     return found
 
 
-def _read_xml(file: AnyPath, text: str) -> Iterator[Row]:
+def _read_xml(file: AnyPath, text: str) -> Iterator[FileRow]:
     try:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
@@ -84,7 +84,7 @@ def _read_xml(file: AnyPath, text: str) -> Iterator[Row]:
         number = fields.get(NUMBER) or fields.get("id")
         if not number:
             raise InputError(file, f"topic {place} has no number; add the attribute number")
-        yield Row(place, {**fields, NUMBER: number.strip()})
+        yield FileRow(place, {**fields, NUMBER: number.strip()})
 
 
-FORMAT = Format("TREC topics", (), _sniff, _read, lambda file: 0.0, passages=False)
+FORMAT = FileFormat("TREC topics", (), _sniff, _read, lambda file: 0.0, passages=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from splade_lucene.collections.formats.base import ID, TEXT, Format, Row
+from splade_lucene.collections.formats.base import ID, TEXT, FileFormat, FileRow
 from splade_lucene.collections.formats.headers import header_columns
 from splade_lucene.collections.formats.lines import estimate_lines
 from splade_lucene.core.files import Lines
@@ -17,7 +17,7 @@ def _sniff(head: bytes) -> bool:
     return b"\t" in head
 
 
-def _read(file: AnyPath, bad: RejectPolicy, wanted: Collection[str] | None) -> Iterator[Row]:
+def _read(file: AnyPath, bad: RejectPolicy, wanted: Collection[str] | None) -> Iterator[FileRow]:
     names, first = [ID, TEXT], True
     lines = Lines(file, bad)
     for line in lines:
@@ -30,11 +30,11 @@ def _read(file: AnyPath, bad: RejectPolicy, wanted: Collection[str] | None) -> I
             continue
         values = line.split("\t", len(names) - 1)
         if len(values) == len(names):
-            yield Row(lines.number, dict(zip(names, values, strict=True)))
+            yield FileRow(lines.number, dict(zip(names, values, strict=True)))
         elif names == [ID, TEXT]:
             bad.handle(InputError(file, "no tab; a TSV line is id, tab, text", lines.number))
         else:
             bad.handle(InputError(file, f"{len(values)} columns; the header names {len(names)}", lines.number))
 
 
-FORMAT = Format("TSV", (".tsv",), _sniff, _read, estimate_lines)
+FORMAT = FileFormat("TSV", (".tsv",), _sniff, _read, estimate_lines)

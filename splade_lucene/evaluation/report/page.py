@@ -18,7 +18,7 @@ from splade_lucene.evaluation.cost import QueryTime
 from splade_lucene.evaluation.figures import MAIN_COSTS
 from splade_lucene.evaluation.numbers import DIFFERENCE, PAGE, SCORE, write
 from splade_lucene.evaluation.report import plots
-from splade_lucene.evaluation.report.queries import DETAILED_QUERIES, Difference, Queries, read_queries
+from splade_lucene.evaluation.report.queries import DETAILED_QUERIES, Queries, QueryDifferences, read_queries
 from splade_lucene.evaluation.report.remarks import flat, remarks
 from splade_lucene.evaluation.report.templates import render
 from splade_lucene.evaluation.result_files import read_latency
@@ -34,7 +34,7 @@ _MARKS = {1: "▲", 0: "", -1: "▼"}
 class Bars:
     """Differences of one system: both widths of the plot and what stands around it."""
 
-    difference: Difference
+    difference: QueryDifferences
     label: str
     colour: str
     plots: Mapping[str, str]
@@ -99,14 +99,16 @@ def _section(results: Results, dataset: Dataset, folder: Path) -> Section:
         raise SpladeLuceneError(f"the report needs {error.name}: pip install 'splade_lucene[report]'") from error
 
 
-def _points(number: int, label: str, row: Row | SweepPoint, measure: str) -> Sequence[plots.Point | None]:
+def _points(number: int, label: str, row: Row | SweepPoint, measure: str) -> Sequence[plots.PlotPoint | None]:
     """The system in each of the planes of ``MAIN_COSTS``; None where its cost or its quality is not known."""
     quality = row.scores.get(measure)
     costs = [figure.shown(row) for figure in MAIN_COSTS]
-    return [None if cost is None or quality is None else plots.Point(label, number, float(cost), quality) for cost in costs]
+    return [None if cost is None or quality is None else plots.PlotPoint(label, number, float(cost), quality) for cost in costs]
 
 
-def _panels(points: Sequence[Sequence[plots.Point | None]], measure: str, tried: Sequence[Sequence[plots.Point | None]] = ()) -> list[str]:
+def _panels(
+    points: Sequence[Sequence[plots.PlotPoint | None]], measure: str, tried: Sequence[Sequence[plots.PlotPoint | None]] = ()
+) -> list[str]:
     panels = []
     for place, figure in enumerate(MAIN_COSTS):
         panel, others = ([point for planes in some if (point := planes[place])] for some in (points, tried))
@@ -132,7 +134,7 @@ def _mean_panels(results: Results, datasets: Sequence[str]) -> list[str]:
         known = [[point for point in plane if point] for plane in zip(*points, strict=True)]
         means.append(
             [
-                plots.Point(system.label, number, fmean(point.cost for point in plane), fmean(point.quality for point in plane))
+                plots.PlotPoint(system.label, number, fmean(point.cost for point in plane), fmean(point.quality for point in plane))
                 if plane
                 else None
                 for plane in known
@@ -141,7 +143,7 @@ def _mean_panels(results: Results, datasets: Sequence[str]) -> list[str]:
     return _panels(means, measure)
 
 
-def _bars(results: Results, difference: Difference, measure: str) -> Bars:
+def _bars(results: Results, difference: QueryDifferences, measure: str) -> Bars:
     label = results.systems[difference.number].label
     title = f"{measure} of {label} minus {tables.labels(results)[results.baseline]}, query by query"
     drawn = {width: plots.differences(difference.sorted, width=width, label=title) for width in plots.WIDTHS}

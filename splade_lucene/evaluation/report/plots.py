@@ -25,7 +25,7 @@ _MAX_STEPS = {"wide": 700, "narrow": 350}
 _LABEL_CHARACTERS = {"wide": 120, "narrow": 44}
 
 
-class Point(NamedTuple):
+class PlotPoint(NamedTuple):
     """A system in the plane of cost and quality."""
 
     label: str
@@ -44,16 +44,16 @@ def marker(number: int) -> str:
     return list(MARKERS)[(number + number // SERIES) % len(MARKERS)]
 
 
-def pareto_front(points: Sequence[Point]) -> list[Point]:
+def pareto_front(points: Sequence[PlotPoint]) -> list[PlotPoint]:
     """The points that no other beats in quality at the same or a lower cost, cheapest first."""
-    front: list[Point] = []
+    front: list[PlotPoint] = []
     for point in sorted(points, key=lambda point: (point.cost, -point.quality)):
         if not front or point.quality > front[-1].quality:
             front.append(point)
     return front
 
 
-def quality_against_cost(points: Sequence[Point], *, quality: str, cost: str, others: Sequence[Point] = ()) -> str:
+def quality_against_cost(points: Sequence[PlotPoint], *, quality: str, cost: str, others: Sequence[PlotPoint] = ()) -> str:
     """A scatter plot with a point per system; a line joins those that no other system beats.
 
     Args:

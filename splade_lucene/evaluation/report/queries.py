@@ -34,7 +34,7 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Difference:
+class QueryDifferences:
     """A system against the baseline.
 
     Attributes:
@@ -69,7 +69,7 @@ class Queries:
     """
 
     measure: str
-    differences: Sequence[Difference] = ()
+    differences: Sequence[QueryDifferences] = ()
     payload: Mapping[str, Any] = field(default_factory=dict)
     detailed: int = 0
     kept: int = 0
@@ -112,7 +112,7 @@ def read_queries(results: Results, dataset: Dataset, folder: Path) -> Queries:
         examples = [Example(query_id, details.text(query_id), base[query_id], base[query_id] + values[query_id]) for query_id in order]
         gains = [each for each in examples[:_EXAMPLES] if each.system > each.baseline]
         losses = [each for each in examples[: -_EXAMPLES - 1 : -1] if each.system < each.baseline]
-        differences.append(Difference(numbers[name], [values[query_id] for query_id in order], gains, losses))
+        differences.append(QueryDifferences(numbers[name], [values[query_id] for query_id in order], gains, losses))
     payload = {
         "measure": measure,
         "baseline": numbers[results.baseline],

@@ -14,7 +14,7 @@ _INTERESTING = 0.05
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredPoint:
     """A point and what was measured.
 
     Attributes:
@@ -48,11 +48,11 @@ class Price(NamedTuple):
     key: str
     name: str
     unit: str
-    value: Callable[[Measured], float]
+    value: Callable[[MeasuredPoint], float]
     most: bool = True
 
 
-def _milliseconds(measured: Measured) -> float:
+def _milliseconds(measured: MeasuredPoint) -> float:
     assert measured.timings is not None  # before they are measured nothing is chosen
     return measured.timings.query_ms.p50
 
@@ -75,33 +75,33 @@ class Operating(NamedTuple):
         budget: whether it is the best within the budget.
     """
 
-    measured: Measured
+    measured: MeasuredPoint
     price: Price | None = None
     budget: bool = False
 
 
-def pareto_front(points: Sequence[Measured], price: Price) -> list[Measured]:
+def pareto_front(points: Sequence[MeasuredPoint], price: Price) -> list[MeasuredPoint]:
     """The points that no other beats in quality at the same or a lower price, cheapest first."""
-    front: list[Measured] = []
+    front: list[MeasuredPoint] = []
     for point in sorted(points, key=lambda each: (price.value(each), -each.quality)):
         if not front or point.quality > front[-1].quality:
             front.append(point)
     return front
 
 
-def best(points: Sequence[Measured]) -> Measured:
+def best(points: Sequence[MeasuredPoint]) -> MeasuredPoint:
     """The point of the highest quality; of equal ones that with the fewest FLOPS."""
     return max(points, key=lambda each: (each.quality, -each.cost.flops))
 
 
-def operating_points(points: Sequence[Measured], within: float) -> list[Operating]:
+def operating_points(points: Sequence[MeasuredPoint], within: float) -> list[Operating]:
     """The best point, and for each price the cheapest that is at most ``within`` worse."""
     top = best(points)
     near = [each for each in points if each.quality >= top.quality - within - 1e-12]
     return [Operating(top), *(Operating(min(near, key=lambda each: (price.value(each), -each.quality)), price) for price in PRICES)]
 
 
-def within_budget(points: Sequence[Measured], budget: Mapping[str, float]) -> Measured | None:
+def within_budget(points: Sequence[MeasuredPoint], budget: Mapping[str, float]) -> MeasuredPoint | None:
     """The best point that meets a budget; None if none does.
 
     Args:
@@ -110,7 +110,7 @@ def within_budget(points: Sequence[Measured], budget: Mapping[str, float]) -> Me
     """
     prices = {price.key: price for price in (*PRICES, SPEED)}
 
-    def meets(point: Measured) -> bool:
+    def meets(point: MeasuredPoint) -> bool:
         values = {key: prices[key].value(point) for key in budget}
         return all(values[key] <= limit if prices[key].most else values[key] >= limit for key, limit in budget.items())
 
@@ -118,7 +118,7 @@ def within_budget(points: Sequence[Measured], budget: Mapping[str, float]) -> Me
     return best(fitting) if fitting else None
 
 
-def most_promising(measured: Mapping[Point, Measured], singles: Sequence[Point], bases: Sequence[Point]) -> Point | None:
+def most_promising(measured: Mapping[Point, MeasuredPoint], singles: Sequence[Point], bases: Sequence[Point]) -> Point | None:
     """The combination that is expected to beat what was measured by most at its FLOPS, or None.
 
     Expected are the sum of what its parts change in quality, and the product of what they change in FLOPS.

@@ -11,19 +11,19 @@ from pathlib import Path
 from splade_lucene.core.files import atomic_file
 from splade_lucene.errors import SpladeLuceneError
 from splade_lucene.evaluation.judging import compare_with_baseline, without_relevant
-from splade_lucene.evaluation.numbers import DIFFERENCE, P_VALUE, Format, write
+from splade_lucene.evaluation.numbers import DIFFERENCE, P_VALUE, NumberFormat, write
 from splade_lucene.evaluation.result_files import write_scores
 from splade_lucene.evaluation.results import Comparison, Dataset, Results, Row, SweepPoint, place
 from splade_lucene.evaluation.runs import read_notes
 from splade_lucene.evaluation.table import pipe_table
 from splade_lucene.experiment.environment import machine, versions
 from splade_lucene.experiment.steps import Steps
-from splade_lucene.experiment.tuning.choosing import PRICES, Measured, Operating, operating_points, pareto_front, within_budget
+from splade_lucene.experiment.tuning.choosing import PRICES, MeasuredPoint, Operating, operating_points, pareto_front, within_budget
 from splade_lucene.experiment.tuning.halves import EXACT_HITS, LIKENESS
 from splade_lucene.experiment.tuning.points import Point
 from splade_lucene.experiment.tuning.sweep import Options, Swept
 
-_ONE, _TWO = Format(1), Format(2)
+_ONE, _TWO = NumberFormat(1), NumberFormat(2)
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Outcome:
     results: Results
     sentences: list[str]
     table: str
-    chosen: Measured
+    chosen: MeasuredPoint
 
 
 def sum_up(swept: Swept, steps: Steps, out: Path, options: Options, budget: Mapping[str, float]) -> Outcome:
@@ -88,7 +88,7 @@ def sum_up(swept: Swept, steps: Steps, out: Path, options: Options, budget: Mapp
     return Outcome(results, sentences, _table(swept, shown, front), chosen)
 
 
-def write_points(path: Path, swept: Swept, front: Sequence[Measured]) -> None:
+def write_points(path: Path, swept: Swept, front: Sequence[MeasuredPoint]) -> None:
     """Writes the figures of all points, in full."""
     with atomic_file(path) as stream:
         writer = csv.writer(stream, lineterminator="\n")
@@ -103,7 +103,7 @@ def write_points(path: Path, swept: Swept, front: Sequence[Measured]) -> None:
             writer.writerow([each.label, each.quality, *(scores[measure] for measure in measures), *figures, *times, each in front])
 
 
-def _rows(swept: Swept, shown: Sequence[Measured], steps: Steps, out: Path, dataset: str) -> tuple[Row, ...]:
+def _rows(swept: Swept, shown: Sequence[MeasuredPoint], steps: Steps, out: Path, dataset: str) -> tuple[Row, ...]:
     comparisons = compare_with_baseline({each.point.name: swept.reported[each.point.name] for each in shown}, swept.points[0].point.name)
     rows = []
     for each in shown:
@@ -160,7 +160,7 @@ def _sentences(swept: Swept, named: Sequence[Operating], within: float, budget: 
     judged = {each.point.name: swept.reported[each.point.name] for each in (base, *(each.measured for each in named))}
     comparisons = compare_with_baseline(judged, base.point.name)
 
-    def sentence(beginning: str, measured: Measured) -> str:
+    def sentence(beginning: str, measured: MeasuredPoint) -> str:
         comparison = comparisons.get(measured.point.name, {}).get(swept.measure)
         return f"{beginning}: {measured.label}. {_prices(measured)}. {_reported(swept, measured, comparison)}"
 
@@ -179,7 +179,7 @@ def _sentences(swept: Swept, named: Sequence[Operating], within: float, budget: 
     return found
 
 
-def _share(each: Operating, whole: Measured) -> str:
+def _share(each: Operating, whole: MeasuredPoint) -> str:
     assert each.price is not None
     value = each.price.value(whole)
     return f"{100 * each.price.value(each.measured) / value:.0f} %" if value else "all"
@@ -189,7 +189,7 @@ def _plain(value: float) -> str:
     return f"{value:g}".removeprefix("0")
 
 
-def _prices(measured: Measured) -> str:
+def _prices(measured: MeasuredPoint) -> str:
     assert measured.timings is not None
     timings = measured.timings
     return (
@@ -199,7 +199,7 @@ def _prices(measured: Measured) -> str:
     )
 
 
-def _reported(swept: Swept, measured: Measured, comparison: Comparison | None) -> str:
+def _reported(swept: Swept, measured: MeasuredPoint, comparison: Comparison | None) -> str:
     score = swept.reported[measured.point.name].scores[swept.measure]
     said = f"On the other half of the queries: {write(score)}"
     if comparison is None:
@@ -219,7 +219,7 @@ def _no_fit(swept: Swept, budget: Mapping[str, float]) -> str:
     return f"none of the {len(swept.points)} points is within the budget ({limits}){reached}; raise it, or try more points"
 
 
-def _table(swept: Swept, shown: Sequence[Measured], front: Sequence[Measured]) -> str:
+def _table(swept: Swept, shown: Sequence[MeasuredPoint], front: Sequence[MeasuredPoint]) -> str:
     heading = [
         "settings",
         f"{swept.measure}, choosing half",

@@ -11,7 +11,7 @@ from splade_lucene.evaluation.judging import Judged, judge
 from splade_lucene.evaluation.results import System, Timings
 from splade_lucene.evaluation.tables import MAIN_MEASURE
 from splade_lucene.experiment.steps import Steps
-from splade_lucene.experiment.tuning.choosing import Measured, most_promising
+from splade_lucene.experiment.tuning.choosing import MeasuredPoint, most_promising
 from splade_lucene.experiment.tuning.halves import LIKENESS, Halves, exact_judgments, halve
 from splade_lucene.experiment.tuning.points import Point, single_points
 from splade_lucene.experiment.tuning.timing import Entry, time_points
@@ -61,7 +61,7 @@ class Swept(NamedTuple):
         left: how many points were not measured because of ``max_points``.
     """
 
-    points: list[Measured]
+    points: list[MeasuredPoint]
     reported: dict[str, Judged]
     systems: dict[str, System]
     measure: str
@@ -84,7 +84,7 @@ class Sweep:
         self._steps, self._load, self._bases, self._options = steps, load, bases, options
         self._weights: dict[str, StoredWeights] = {}
         self._models: dict[tuple[str, str], SpladeModel] = {}
-        self._measured: dict[Point, Measured] = {}
+        self._measured: dict[Point, MeasuredPoint] = {}
         self._reported: dict[str, Judged] = {}
         self._systems: dict[str, System] = {}
         self._openers: dict[Point, Callable[[], ImpactSearcher]] = {}
@@ -135,7 +135,7 @@ class Sweep:
         chosen, self._reported[point.name] = (judge(run, half, names) for half in self._halves)
         assert searched.cost is not None
         speed = self._weights[point.weights_name].passages_per_second
-        self._measured[point] = Measured(point, point.label(base), chosen.scores[self._measure], searched.cost, None, speed)
+        self._measured[point] = MeasuredPoint(point, point.label(base), chosen.scores[self._measure], searched.cost, None, speed)
 
     def _index(self, point: Point) -> IndexCard:
         system = self._index_system(point)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from splade_lucene.errors import EngineError, IndexMismatchError
 from splade_lucene.integrations.engines.address import EngineAddress
-from splade_lucene.integrations.export.engine import Exporter, Job
+from splade_lucene.integrations.export.engine import Exporter, ExportJob
 from splade_lucene.integrations.export.registry import exporter_class
 from splade_lucene.records import EncoderRecord, Hit, VectorSettings
 
@@ -91,7 +91,9 @@ class SearchEngine(ABC):
         if hits > self.most_hits:
             raise EngineError(f"{self.address} returns at most {self.most_hits:,} hits; give a smaller --hits")
         encoder = self.record.encoder
-        job = Job(Path(str(self.address)), self.address.name, self.record.documents, encoder.scale, encoder.model, hits, lambda: vocabulary)
+        job = ExportJob(
+            Path(str(self.address)), self.address.name, self.record.documents, encoder.scale, encoder.model, hits, lambda: vocabulary
+        )
         exporter: Exporter = exporter_class(self.record.to)(job)
         return exporter
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from splade_lucene.errors import InputError
 from splade_lucene.integrations.export.ciff_messages import encode_postings, message_class, varint
-from splade_lucene.integrations.export.engine import Exporter, Job
+from splade_lucene.integrations.export.engine import Exporter, ExportJob
 from splade_lucene.integrations.export.inversion import Inverter, PostingsList
 from splade_lucene.records import ImpactVector
 
@@ -60,7 +60,7 @@ class CiffExporter(Exporter):
     notes = _NOTES
     plain_queries = True
 
-    def __init__(self, job: Job, *, bits: int | None = None, shards: int = 1) -> None:
+    def __init__(self, job: ExportJob, *, bits: int | None = None, shards: int = 1) -> None:
         super().__init__(job)
         self._limit = None if bits is None else 2**bits - 1
         if shards > max(1, job.documents):

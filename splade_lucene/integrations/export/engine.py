@@ -16,7 +16,7 @@ FILE, FORMAT = "export.json", "splade_lucene export 1"
 FIELD = "splade"
 
 
-class Job(NamedTuple):
+class ExportJob(NamedTuple):
     """What is exported, as far as an engine needs to know.
 
     Attributes:
@@ -53,9 +53,9 @@ class Exporter(ABC):
     batches: ClassVar[str] = ""
     """The files that are loaded one by one, as a pattern; empty where there is no loader of ours."""
     notes: ClassVar[str]
-    """How to load the files, and what to beware of; Markdown with the fields of :class:`Job` and :attr:`facts` in braces."""
+    """How to load the files, and what to beware of; Markdown with the fields of :class:`ExportJob` and :attr:`facts` in braces."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: ExportJob) -> None:
         self.job = job
         self.remarks: list[str] = []
 

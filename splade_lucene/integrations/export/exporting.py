@@ -16,7 +16,7 @@ from splade_lucene._version import __version__
 from splade_lucene.core.files import atomic_folder
 from splade_lucene.core.ir_adapters import Queries, as_queries
 from splade_lucene.errors import InputError
-from splade_lucene.integrations.export.engine import FILE, FORMAT, Exporter, Job, compact, write_json
+from splade_lucene.integrations.export.engine import FILE, FORMAT, Exporter, ExportJob, compact, write_json
 from splade_lucene.integrations.export.registry import exporter_class
 from splade_lucene.pipeline.query_encoder import BoundEncoder, bind_encoder
 from splade_lucene.records import EncoderRecord, ImpactVector, Query, VectorSettings
@@ -129,7 +129,7 @@ def export_vectors(
         return {token: number for number, token in enumerate(encoder().vocabulary)}
 
     documents = manifest.passages - manifest.empty
-    job = Job(vectors, name, documents, encoder_record.scale, encoder_record.model, hits, vocabulary)
+    job = ExportJob(vectors, name, documents, encoder_record.scale, encoder_record.model, hits, vocabulary)
     exporter: Exporter = exporter_class(engine)(job, **options)
     with atomic_folder(folder, overwrite=overwrite) as temporary:
         if records is not None:
