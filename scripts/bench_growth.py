@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any, cast
 
@@ -238,7 +239,7 @@ def measure(size: int, opened: Mapping[str, Any], queries: Sequence[Impacts], ro
                 for name in names:
                     recalled[name] += recall(hits[name], hits[IN_MEMORY]) / len(queries) / (rounds + 1)
         for name in systems:
-            mean, p50, p99 = latency([each / 1e3 for each in wall[name]])
+            mean, p50, p99 = astuple(latency([each / 1e3 for each in wall[name]]))
             found.append(Measured(size, k, name, mean, p50, p99, float(np.mean(busy[name])), recalled[name]))
     return found
 

@@ -17,6 +17,7 @@ import argparse
 import os
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any, cast
 
@@ -96,7 +97,7 @@ def main() -> None:
                     same[name] += found[name] == found["splade_lucene"]
                     recalled[name] += recall(found[name], found["splade_lucene"]) / len(encoded) / args.rounds
         for name, times in seconds.items():
-            mean, p50, p99 = latency(times)
+            mean, p50, p99 = astuple(latency(times))
             rows.append({
                 "k": str(k), "one thread, encoding excluded": name, "mean ms": f"{mean:.3f}", "p50": f"{p50:.3f}",
                 "p90": f"{np.percentile(times, 90) * 1e3:.2f}", "p99": f"{p99:.2f}",

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from splade_lucene.evaluation.cost import QueryTime
+from splade_lucene.evaluation.cost import Cost, Latency, QueryTime, Timings, UnderLoad
 from splade_lucene.evaluation.result_files import (
     TOP,
     Evidence,
@@ -15,21 +15,8 @@ from splade_lucene.evaluation.result_files import (
     write_passages,
     write_scores,
 )
-from splade_lucene.evaluation.results import (
-    Average,
-    Comparison,
-    Cost,
-    Dataset,
-    Milliseconds,
-    Published,
-    Results,
-    Row,
-    Skipped,
-    System,
-    Timings,
-    UnderLoad,
-    write_results,
-)
+from splade_lucene.evaluation.result_records import Average, Comparison, Dataset, Published, Results, Row, Skipped, System
+from splade_lucene.evaluation.results import write_results
 from splade_lucene.records import EncoderRecord, EncoderSide, Hit, Passage
 
 TINY = EncoderSide("tiny", None, "0", "0")
@@ -137,7 +124,7 @@ def _write_dataset(folder: Path, name: str, queries: int, systems: tuple[System,
 
 
 def _row(dataset: Dataset, system: System, number: int) -> Row:
-    times = Milliseconds(7.5 + number, 6.25 + number, 20.0 + number)
+    times = Latency(7.5 + number, 6.25 + number, 20.0 + number)
     comparison = Comparison((number - 1.5) / 100, 12, 3, 5, 0.001, 0.002, 0.00001, 0.00002)
     return Row(
         dataset.name,

@@ -26,7 +26,8 @@ from splade_lucene.encoding.model import SpladeModel
 from splade_lucene.evaluation.fusion import fuse, fuse_ranks
 from splade_lucene.evaluation.measures import score_run
 from splade_lucene.evaluation.result_files import read_evidence, read_evidence_passages, read_latency, read_scores
-from splade_lucene.evaluation.results import Results, locate, read_results
+from splade_lucene.evaluation.result_records import Results
+from splade_lucene.evaluation.results import locate, read_results
 from splade_lucene.evaluation.runs import read_run
 from splade_lucene.vectors.reader import read_vectors
 from tests.oracle import brute_force

@@ -3,14 +3,14 @@ from __future__ import annotations
 import gzip
 import math
 import re
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from splade_lucene.errors import InputError, SpladeLuceneError
-from splade_lucene.evaluation.cost import flops, latency
+from splade_lucene.evaluation.cost import Latency, flops, latency
 from splade_lucene.evaluation.fusion import fuse
 from splade_lucene.evaluation.measures import DEFAULT_MEASURES, parse_measures, score_run
 from splade_lucene.evaluation.runs import Run, read_notes, read_run, write_run
@@ -166,9 +166,9 @@ def test_without_queries_or_documents_flops_are_0(queries: list[dict[str, int]],
 
 def test_latency_is_in_milliseconds() -> None:
     seconds = [((7 * number) % 101) / 1000 for number in range(101)]  # 0 to 100 ms, shuffled
-    assert latency(seconds) == pytest.approx((50.0, 50.0, 99.0))
-    assert latency([0.002, 0.001]) == pytest.approx((1.5, 1.5, 1.99))  # between two values, in proportion
-    assert latency([]) == (0.0, 0.0, 0.0)
+    assert astuple(latency(seconds)) == pytest.approx((50.0, 50.0, 99.0))
+    assert astuple(latency([0.002, 0.001])) == pytest.approx((1.5, 1.5, 1.99))  # between two values, in proportion
+    assert latency([]) == Latency(0.0, 0.0, 0.0)
 
 
 def test_fusion_adds_normalised_scores_by_weight() -> None:

@@ -15,7 +15,7 @@ from splade_lucene.collections.judged import FilesCollection
 from splade_lucene.errors import InputError
 from splade_lucene.evaluation.measures import score_run
 from splade_lucene.evaluation.reference import published, published_documents, references, settings_match, source
-from splade_lucene.evaluation.results import System
+from splade_lucene.evaluation.result_records import System
 from splade_lucene.evaluation.runs import read_notes, read_run, write_run
 from splade_lucene.records import Hit, Passage, Qrel, Query
 from tests.vector_factory import ENCODER, SIDE

@@ -12,7 +12,7 @@ from splade_lucene.errors import InputError
 from splade_lucene.evaluation.averages import averages
 from splade_lucene.evaluation.expectations import find_unexpected, read_expectations
 from splade_lucene.evaluation.reference import published, published_average, published_documents, published_system, references, source
-from splade_lucene.evaluation.results import Results, Row, System
+from splade_lucene.evaluation.result_records import Results, Row, System
 from splade_lucene.records import EncoderRecord
 from tests.vector_factory import ENCODER, SIDE
 

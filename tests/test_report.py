@@ -15,7 +15,8 @@ from splade_lucene.evaluation.numbers import DIFFERENCE, PAGE, SCORE, write
 from splade_lucene.evaluation.report import FILE, plots, write_report
 from splade_lucene.evaluation.report.queries import DETAILED_QUERIES, decisive_pair, read_queries
 from splade_lucene.evaluation.report.svg import axes, style, to_svg
-from splade_lucene.evaluation.results import Comparison, write_results
+from splade_lucene.evaluation.result_records import Comparison
+from splade_lucene.evaluation.results import write_results
 from tests.evaluation_sample import SYSTEMS, gain, write_sample
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from splade_lucene.errors import InputError
 from splade_lucene.evaluation import tables
-from splade_lucene.evaluation.cost import QueryTime
+from splade_lucene.evaluation.cost import Cost, Latency, QueryTime, Timings, UnderLoad
 from splade_lucene.evaluation.figures import COSTS
 from splade_lucene.evaluation.numbers import DIFFERENCE, P_VALUE, PAGE, PLAIN, SCORE, NumberFormat, write
 from splade_lucene.evaluation.result_files import (
@@ -23,32 +23,15 @@ from splade_lucene.evaluation.result_files import (
     write_passages,
     write_scores,
 )
+from splade_lucene.evaluation.result_records import Average, Comparison, Dataset, Published, Results, Row, Skipped, System
 from splade_lucene.evaluation.result_tables import markdown_table, write_tables
-from splade_lucene.evaluation.results import (
-    FILE,
-    Average,
-    Comparison,
-    Cost,
-    Dataset,
-    Milliseconds,
-    Published,
-    Results,
-    Row,
-    Skipped,
-    System,
-    Timings,
-    UnderLoad,
-    locate,
-    place,
-    read_results,
-    write_results,
-)
+from splade_lucene.evaluation.results import FILE, locate, place, read_results, write_results
 from splade_lucene.records import Hit, Passage
 from tests.vector_factory import ENCODER
 
 COST = Cost(documents=5183, flops=9.92, terms_per_query=52.3, terms_per_document=247.0, index_bytes=2972612)
-LOAD = UnderLoad(2, 123.46, Milliseconds(16.0, 15.5, 40.0))
-TIMINGS = Timings(None, 2.5, Milliseconds(9.0, 8.5, 20.25), Milliseconds(13.0, 12.5, 30.0), 300, LOAD)
+LOAD = UnderLoad(2, 123.46, Latency(16.0, 15.5, 40.0))
+TIMINGS = Timings(None, 2.5, Latency(9.0, 8.5, 20.25), Latency(13.0, 12.5, 30.0), 300, LOAD)
 RESULTS = Results(
     name="main",
     created="2026-11-23T10:00:00+00:00",

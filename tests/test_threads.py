@@ -12,6 +12,7 @@ from splade_lucene.errors import InputError
 from splade_lucene.lucene import build_impacts, lucene_writer
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
 from splade_lucene.lucene.indexing import build_impact_index
+from splade_lucene.lucene.normalize import VectorSource
 from splade_lucene.records import ImpactVector
 from tests.oracle import brute_force
 from tests.vector_factory import made_up, write_vectors

@@ -20,8 +20,9 @@ from splade_lucene.cli.tune import budget
 from splade_lucene.collections.passages import read_passages
 from splade_lucene.collections.queries import read_qrels, read_queries
 from splade_lucene.errors import InputError
+from splade_lucene.evaluation.cost import Cost, Latency, Timings
 from splade_lucene.evaluation.measures import score_run
-from splade_lucene.evaluation.results import Cost, Milliseconds, Timings, locate, read_results
+from splade_lucene.evaluation.results import locate, read_results
 from splade_lucene.evaluation.runs import read_run
 from splade_lucene.experiment.tuning.choosing import PRICES, MeasuredPoint, most_promising, operating_points, pareto_front, within_budget
 from splade_lucene.experiment.tuning.halves import LIKENESS, exact_judgments, halve
@@ -100,7 +101,7 @@ def test_options_are_those_of_the_commands() -> None:
 
 
 def measured(name: str, quality: float, ms: float, flops: float, index_bytes: int) -> MeasuredPoint:
-    times = Milliseconds(ms, ms, ms)
+    times = Latency(ms, ms, ms)
     cost = Cost(documents=1, flops=flops, terms_per_query=1, terms_per_document=1, index_bytes=index_bytes)
     return MeasuredPoint(replace(BASE, model=name), name, quality, cost, Timings(1, 1, times, times, 1), 10)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from splade_lucene.evaluation.reference import published_average
-from splade_lucene.evaluation.results import Average, Row, System
+from splade_lucene.evaluation.result_records import Average, Row, System
 
 CQADUPSTACK = "cqadupstack"
 

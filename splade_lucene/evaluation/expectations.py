@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from splade_lucene.core.files import atomic_file
 from splade_lucene.errors import InputError
-from splade_lucene.evaluation.results import Results
+from splade_lucene.evaluation.result_records import Results
 
 # Scores are written with four digits.
 _TOLERANCE = 0.0001

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from splade_lucene.evaluation.cost import Cost, Latency, Timings, UnderLoad
 from splade_lucene.evaluation.numbers import COUNT, DIFFERENCE, P_VALUE, PLAIN, NumberFormat, Style, write
-from splade_lucene.evaluation.results import Comparison, Cost, Milliseconds, Timings, UnderLoad
+from splade_lucene.evaluation.result_records import Comparison
 from splade_lucene.records import EncoderRecord
 
 S_contra = TypeVar("S_contra", contravariant=True)
@@ -83,8 +84,8 @@ def _load(field: Callable[[UnderLoad], float]) -> Callable[[HasCost], float | No
     return _timings(lambda timings: None if timings.under_load is None else field(timings.under_load))
 
 
-def _latency(name: str, key: str, times: Callable[[Timings], Milliseconds | None]) -> tuple[Figure[HasCost], ...]:
-    def figure(which: str, field: Callable[[Milliseconds], float], *, start: bool = False) -> Figure[HasCost]:
+def _latency(name: str, key: str, times: Callable[[Timings], Latency | None]) -> tuple[Figure[HasCost], ...]:
+    def figure(which: str, field: Callable[[Latency], float], *, start: bool = False) -> Figure[HasCost]:
         value = _timings(lambda timings: None if (known := times(timings)) is None else field(known))
         return Figure(f"{name}, {which}", value, NumberFormat(2), f"{key} {which}", start=start, shared=Shared(name))
 

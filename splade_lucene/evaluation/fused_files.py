@@ -7,8 +7,8 @@ from pathlib import Path
 
 from splade_lucene.core.files import file_sha256
 from splade_lucene.errors import SpladeLuceneError
+from splade_lucene.evaluation.cost import Cost
 from splade_lucene.evaluation.fusion import RANK_CONSTANT, Method, fuse_runs
-from splade_lucene.evaluation.results import Cost
 from splade_lucene.evaluation.run_info import FusedRun, FusionInfo
 from splade_lucene.evaluation.runs import Run, read_notes, read_run
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from splade_lucene.evaluation.measures import score_run
 from splade_lucene.evaluation.result_files import TOP
-from splade_lucene.evaluation.results import Comparison
+from splade_lucene.evaluation.result_records import Comparison
 from splade_lucene.evaluation.significance import holm, paired, randomisation_tests, t_test, tally
 from splade_lucene.records import Hit, Qrel
 

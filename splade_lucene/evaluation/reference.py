@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from splade_lucene.evaluation.results import Published, System
+from splade_lucene.evaluation.result_records import Published, System
 
 TOLERANCE = 0.0005
 """A BM25 figure that is further off its published one is marked: BM25 has nothing that may differ."""

@@ -11,7 +11,7 @@ from tabulate import tabulate
 from splade_lucene.core.files import atomic_file
 from splade_lucene.evaluation import tables
 from splade_lucene.evaluation.figures import SIGNIFICANCE, SIZES, TIMES
-from splade_lucene.evaluation.results import Results, Row
+from splade_lucene.evaluation.result_records import Results, Row
 from splade_lucene.evaluation.table import pipe_table
 from splade_lucene.evaluation.tables import ALPHA, Table
 from splade_lucene.records import EncoderRecord

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from splade_lucene.evaluation.cost import Latency
+from splade_lucene.evaluation.cost import Cost, Latency
 from splade_lucene.evaluation.fusion import Method
-from splade_lucene.evaluation.results import Cost
 from splade_lucene.records import CardSettings, EncoderRecord
 
 
@@ -65,7 +64,7 @@ class RunInfo:
         """As JSON values by name, without what is not known."""
         found = {name: value for name, value in vars(self).items() if value is not None}
         encoder = {} if self.encoder is None else {"encoder": self.encoder.to_json()}
-        return found | {"settings": self.settings.to_json(), "search_ms": self.search_ms._asdict()} | encoder
+        return found | {"settings": self.settings.to_json(), "search_ms": vars(self.search_ms)} | encoder
 
 
 class FusedRun(NamedTuple):

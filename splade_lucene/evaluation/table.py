@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from splade_lucene.evaluation.cost import Cost, Timings
 from splade_lucene.evaluation.figures import FLOPS, INDEX_MB, MILLISECONDS, Figure, lengths
 from splade_lucene.evaluation.numbers import COUNT, TEXT, NumberFormat, write
-from splade_lucene.evaluation.results import Cost, Timings
 from splade_lucene.records import EncoderRecord
 
 T = TypeVar("T")

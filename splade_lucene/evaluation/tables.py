@@ -10,7 +10,7 @@ from splade_lucene.evaluation.expectations import Unexpected
 from splade_lucene.evaluation.figures import COSTS, MAIN_COSTS, SIGNIFICANCE, Figure, Shared, lengths
 from splade_lucene.evaluation.numbers import DIFFERENCE, PAGE, PLAIN, SCORE, TEXT, NumberFormat, Style, write
 from splade_lucene.evaluation.reference import published_lengths
-from splade_lucene.evaluation.results import Average, Comparison, Dataset, Published, Results, Row
+from splade_lucene.evaluation.result_records import Average, Comparison, Dataset, Published, Results, Row
 
 ALPHA = 0.05
 """Differences are marked where both corrected p values are below this."""

@@ -10,8 +10,10 @@ from splade_lucene._version import __version__
 from splade_lucene.collections.queries import read_qrels
 from splade_lucene.core.files import file_sha256
 from splade_lucene.errors import SpladeLuceneError
+from splade_lucene.evaluation.cost import Cost
 from splade_lucene.evaluation.judging import Judged, compare_with_baseline, judge, without_relevant
-from splade_lucene.evaluation.results import Cost, Dataset, Results, Row, System, place
+from splade_lucene.evaluation.result_records import Dataset, Results, Row, System
+from splade_lucene.evaluation.results import place
 from splade_lucene.evaluation.runs import read_notes, read_run
 
 

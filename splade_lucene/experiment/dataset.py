@@ -11,12 +11,13 @@ from typing import NamedTuple
 
 from splade_lucene.collections.judged import TRAINING_SPLITS
 from splade_lucene.core.files import atomic_file
-from splade_lucene.evaluation.cost import latency
+from splade_lucene.evaluation.cost import Cost, Latency, Timings, UnderLoad, latency
 from splade_lucene.evaluation.judging import Judged, compare_with_baseline, judge, without_relevant
 from splade_lucene.evaluation.numbers import DIFFERENCE, P_VALUE, write
 from splade_lucene.evaluation.reference import published, published_documents, settings_match
 from splade_lucene.evaluation.result_files import write_evidence, write_latency, write_passages, write_scores
-from splade_lucene.evaluation.results import Cost, Dataset, Milliseconds, Row, System, Timings, UnderLoad, place
+from splade_lucene.evaluation.result_records import Dataset, Row, System
+from splade_lucene.evaluation.results import place
 from splade_lucene.evaluation.significance import paired, randomisation_tests, t_test, tally
 from splade_lucene.evaluation.tables import MAIN_MEASURE
 from splade_lucene.experiment.fusion_weight import UNTUNED, LearnedWeight
@@ -183,7 +184,7 @@ class DatasetEvaluation:
             search_ms=_milliseconds([each.search_ms for each in times]),
             query_ms=_milliseconds([each.encode_ms + each.search_ms for each in times]),
             queries=len(times),
-            under_load=load and UnderLoad(load.threads, load.per_second, Milliseconds(*load.latency)),
+            under_load=load and UnderLoad(load.threads, load.per_second, load.latency),
         )
 
     def _encode_seconds(self, name: str) -> float | None:
@@ -259,5 +260,5 @@ def _sum(values: Sequence[float | None]) -> float | None:
     return None if None in values else sum(value for value in values if value is not None)
 
 
-def _milliseconds(times: Sequence[float]) -> Milliseconds:
-    return Milliseconds(*latency([each / 1e3 for each in times]))
+def _milliseconds(times: Sequence[float]) -> Latency:
+    return latency([each / 1e3 for each in times])

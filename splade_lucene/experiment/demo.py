@@ -9,7 +9,8 @@ from typing import NamedTuple
 from splade_lucene.collections.catalogue import RequestedCollection
 from splade_lucene.collections.pydocs import PydocsCollection
 from splade_lucene.encoding.defaults import DEFAULT_SCALE
-from splade_lucene.evaluation.results import Results, Row, System, locate
+from splade_lucene.evaluation.result_records import Results, Row, System
+from splade_lucene.evaluation.results import locate
 from splade_lucene.evaluation.runs import Run, read_run
 from splade_lucene.experiment.run import evaluate
 from splade_lucene.experiment.steps import EvaluationSettings

@@ -13,7 +13,8 @@ from splade_lucene.collections.catalogue import RequestedCollection
 from splade_lucene.errors import SpladeLuceneError
 from splade_lucene.evaluation.averages import CQADUPSTACK, averages
 from splade_lucene.evaluation.reference import HITS, corpus_documents, published_system, references
-from splade_lucene.evaluation.results import FILE, Dataset, Results, Row, Skipped, write_results
+from splade_lucene.evaluation.result_records import Dataset, Results, Row, Skipped
+from splade_lucene.evaluation.results import FILE, write_results
 from splade_lucene.experiment.dataset import DatasetEvaluation, EvaluatedDataset
 from splade_lucene.experiment.environment import machine, versions
 from splade_lucene.experiment.steps import EvaluationSettings, Steps

@@ -14,9 +14,9 @@ from splade_lucene.collections.judged import JudgedCollection, TrainingQueries
 from splade_lucene.core.files import atomic_file
 from splade_lucene.core.processors import usable_processors
 from splade_lucene.errors import IndexMismatchError, InputError
-from splade_lucene.evaluation.cost import Load, QueryTime
+from splade_lucene.evaluation.cost import Cost, Load, QueryTime
 from splade_lucene.evaluation.fusion import fuse, fuse_ranks
-from splade_lucene.evaluation.results import Cost, System
+from splade_lucene.evaluation.result_records import System
 from splade_lucene.evaluation.runs import Run, read_notes, read_run, write_run
 from splade_lucene.experiment.fusion_weight import LearnedWeight, learn_weight
 from splade_lucene.lucene.bm25_indexing import build_bm25_index

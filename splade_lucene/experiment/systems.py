@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from splade_lucene.errors import SpladeLuceneError
 from splade_lucene.evaluation.fusion import RANK_CONSTANT
-from splade_lucene.evaluation.results import System
+from splade_lucene.evaluation.result_records import System
 from splade_lucene.experiment.fusion_weight import UNTUNED
 from splade_lucene.lucene.defaults import DEFAULT_ANALYZERS, DEFAULT_B, DEFAULT_K1, DEFAULT_LANGUAGE, FLAT, MULTIFIELD
 

@@ -22,7 +22,8 @@ from splade_lucene.evaluation.report.queries import DETAILED_QUERIES, Queries, Q
 from splade_lucene.evaluation.report.remarks import flat, remarks
 from splade_lucene.evaluation.report.templates import render
 from splade_lucene.evaluation.result_files import read_latency
-from splade_lucene.evaluation.results import Average, Dataset, Results, Row, SweepPoint, locate, read_results
+from splade_lucene.evaluation.result_records import Average, Dataset, Results, Row, SweepPoint
+from splade_lucene.evaluation.results import locate, read_results
 
 FILE = "report.html"
 

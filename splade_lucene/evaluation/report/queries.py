@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from splade_lucene.evaluation.result_files import TOP, Evidence, QueryScores, read_evidence, read_evidence_passages, read_scores
-from splade_lucene.evaluation.results import Dataset, Results, locate
+from splade_lucene.evaluation.result_records import Dataset, Results
+from splade_lucene.evaluation.results import locate
 from splade_lucene.evaluation.tables import main_measure
 from splade_lucene.records import Passage
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from splade_lucene.evaluation.numbers import DIFFERENCE, PAGE, SCORE, write
-from splade_lucene.evaluation.results import Dataset, Results
+from splade_lucene.evaluation.result_records import Dataset, Results
 
 
 def remarks(results: Results, dataset: Dataset) -> list[str]:

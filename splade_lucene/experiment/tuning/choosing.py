@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from splade_lucene.evaluation.results import Cost, Timings
+from splade_lucene.evaluation.cost import Cost, Timings
 from splade_lucene.experiment.tuning.points import Point, joined
 
 # Combinations that are expected to be worse than the best by more are not tried.

@@ -13,7 +13,8 @@ from splade_lucene.errors import SpladeLuceneError
 from splade_lucene.evaluation.judging import compare_with_baseline, without_relevant
 from splade_lucene.evaluation.numbers import DIFFERENCE, P_VALUE, NumberFormat, write
 from splade_lucene.evaluation.result_files import write_scores
-from splade_lucene.evaluation.results import Comparison, Dataset, Results, Row, SweepPoint, place
+from splade_lucene.evaluation.result_records import Comparison, Dataset, Results, Row, SweepPoint
+from splade_lucene.evaluation.results import place
 from splade_lucene.evaluation.runs import read_notes
 from splade_lucene.evaluation.table import pipe_table
 from splade_lucene.experiment.environment import machine, versions

@@ -7,8 +7,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from splade_lucene.evaluation.cost import Timings
 from splade_lucene.evaluation.judging import Judged, judge
-from splade_lucene.evaluation.results import System, Timings
+from splade_lucene.evaluation.result_records import System
 from splade_lucene.evaluation.tables import MAIN_MEASURE
 from splade_lucene.experiment.steps import Steps
 from splade_lucene.experiment.tuning.choosing import MeasuredPoint, most_promising

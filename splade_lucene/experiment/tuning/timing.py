@@ -10,8 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple, TypeVar
 
-from splade_lucene.evaluation.cost import latency
-from splade_lucene.evaluation.results import Milliseconds
+from splade_lucene.evaluation.cost import Latency, latency
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
 from splade_lucene.pipeline.progress import progress
 from splade_lucene.pipeline.search import ImpactSearcher
@@ -31,8 +30,8 @@ class Timed(NamedTuple):
         query_ms: with it.
     """
 
-    search_ms: Milliseconds
-    query_ms: Milliseconds
+    search_ms: Latency
+    query_ms: Latency
 
 
 class Entry(NamedTuple):
@@ -121,5 +120,5 @@ def _medians(rounds: Sequence[Sequence[float]]) -> list[float]:
     return [median(times) for times in zip(*rounds, strict=True)]
 
 
-def _summary(milliseconds: Sequence[float]) -> Milliseconds:
-    return Milliseconds(*latency([each / 1e3 for each in milliseconds]))
+def _summary(milliseconds: Sequence[float]) -> Latency:
+    return latency([each / 1e3 for each in milliseconds])
