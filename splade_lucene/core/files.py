@@ -244,6 +244,11 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def json_sha256(value: Any) -> str:
+    """The SHA-256 of a value's JSON as 64 hexadecimal digits."""
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

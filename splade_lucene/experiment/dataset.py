@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from splade_lucene.collections.judged import TRAINING_SPLITS
-from splade_lucene.core.files import atomic_file
+from splade_lucene.core.files import atomic_file, json_sha256
 from splade_lucene.evaluation.cost import Cost, Latency, Timings, UnderLoad, latency
 from splade_lucene.evaluation.judging import Judged, compare_with_baseline, judge, without_relevant
 from splade_lucene.evaluation.numbers import DIFFERENCE, P_VALUE, write
@@ -22,7 +21,8 @@ from splade_lucene.evaluation.significance import paired, randomisation_tests, t
 from splade_lucene.evaluation.tables import MAIN_MEASURE
 from splade_lucene.experiment.fusion_weight import UNTUNED, LearnedWeight
 from splade_lucene.experiment.query_details import MOST_QUERIES, beginnings, gather, pick_queries
-from splade_lucene.experiment.steps import EvaluationSettings, Searched, Steps, sample
+from splade_lucene.experiment.runs import Searched, sample
+from splade_lucene.experiment.steps import EvaluationSettings, Steps
 from splade_lucene.experiment.systems import TUNED, Systems
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher
 from splade_lucene.lucene.card import IndexCard
@@ -86,14 +86,14 @@ class DatasetEvaluation:
     def _search(self, system: System) -> Searched:
         if system.kind == "fusion":
             weight = self._learned_weight(system) if system.settings.get("weight") == TUNED else None
-            return self._steps.fusion(system, [self._runs[name] for name in system.components], weight)
-        index = self._steps.index(system)
+            return self._steps.runs.fusion(system, [self._runs[name] for name in system.components], weight)
+        index = self._steps.indexes.path(system)
         if system.kind == "bm25":
-            self._cards[system.name] = self._steps.bm25_index(system)
+            self._cards[system.name] = self._steps.indexes.bm25(system)
             self._openers[system.name] = partial(Bm25Searcher, index)
         else:
             model = self._systems.models[system.name]
-            self._cards[system.name] = self._steps.impact_index(system, model)
+            self._cards[system.name] = self._steps.indexes.impact(system, model)
             self._openers[system.name] = partial(
                 ImpactSearcher,
                 index,
@@ -101,7 +101,7 @@ class DatasetEvaluation:
                 query_max_length=system.record.query_max_length,
                 query_idf=system.record.query_idf,
             )
-        return self._steps.search(system, self._openers[system.name], self._cards[system.name])
+        return self._steps.runs.search(system, self._openers[system.name], self._cards[system.name])
 
     def _learned_weight(self, system: System) -> float:
         """The weight of a tuned fusion: never learned from the queries that are evaluated."""
@@ -111,9 +111,10 @@ class DatasetEvaluation:
             return UNTUNED
         training = self._training
         runs = [
-            self._steps.search(self._named(name), self._openers[name], self._cards[name], training=training) for name in system.components
+            self._steps.runs.search(self._named(name), self._openers[name], self._cards[name], training=training)
+            for name in system.components
         ]
-        learned = self._steps.weight(system, runs, training, self._measure)
+        learned = self._steps.runs.weight(system, runs, training, self._measure)
         self._weights[system.name] = learned
         return learned.weight
 
@@ -177,7 +178,7 @@ class DatasetEvaluation:
     def _timings(self, system: System) -> Timings:
         times, load = list(self._runs[system.name].times.values()), self._runs[system.name].load
         encode = [self._encode_seconds(name) for name in self._parts(system)]
-        index = [self._steps.index_seconds(self._named(name)) for name in self._parts(system)]
+        index = [self._steps.indexes.index_seconds(self._named(name)) for name in self._parts(system)]
         return Timings(
             encode_seconds=_sum(encode),
             index_seconds=_sum(index),
@@ -189,7 +190,7 @@ class DatasetEvaluation:
 
     def _encode_seconds(self, name: str) -> float | None:
         system, card = self._named(name), self._cards[name]
-        return 0.0 if system.kind == "bm25" else self._steps.encode_seconds(system, card.documents + card.empty)
+        return 0.0 if system.kind == "bm25" else self._steps.indexes.encode_seconds(system, card.documents + card.empty)
 
     def _parts(self, system: System) -> tuple[str, ...]:
         return system.components or (system.name,)
@@ -241,9 +242,9 @@ class DatasetEvaluation:
         stamp = folder / "evidence.json"
         key = {
             "runs": {name: searched.sha256 for name, searched in self._runs.items()},
-            "queries": hashlib.sha256(json.dumps(queries).encode()).hexdigest(),
+            "queries": json_sha256(queries),
             "corpus": self._steps.sha256,
-            "qrels": hashlib.sha256(json.dumps(self._qrels).encode()).hexdigest(),
+            "qrels": json_sha256(self._qrels),
         }
         if stamp.is_file() and json.loads(stamp.read_text(encoding="utf-8")) == key:
             return

@@ -29,6 +29,11 @@ class Progress(Protocol):
         """Adds ``count`` units that an earlier run finished; they count, but not for the speed."""
 
 
+def say(subject: str, what: str) -> None:
+    """Says what was done for something."""
+    print(f"{subject}: {what}", file=sys.stderr, flush=True)
+
+
 @contextmanager
 def progress(description: str, unit: str, total: int | None = None) -> Iterator[Progress]:
     """Shows the progress of the block.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from splade_lucene.collections.queries import QueryFields
-from splade_lucene.core.files import atomic_file, atomic_folder
+from splade_lucene.core.files import atomic_file, atomic_folder, json_sha256
 from splade_lucene.core.locks import locked
 from splade_lucene.core.processors import usable_processors
 from splade_lucene.errors import InputError, ModelError, SpladeLuceneError
@@ -174,12 +174,10 @@ def _prepare(request: Request, work: Path, overwrite: bool) -> tuple[SpladeModel
 
 def _started(request: Request, original: SpladeModel, queries: Any) -> dict[str, Any]:
     """What must be the same for a run to be resumed."""
-    import hashlib
-
     return {
         "model": original.side().weights_sha256,
         "passages": request.corpus.sha256,
-        "queries": None if queries is None else hashlib.sha256(json.dumps(queries).encode()).hexdigest(),
+        "queries": None if queries is None else json_sha256(queries),
         "teacher": request.teacher,
         "query side": "static" if request.static else "model",
         "recipes": [recipe._asdict() for recipe in request.recipes],

@@ -122,13 +122,13 @@ class Sweep:
         self._systems[point.name] = system
         self._openers[point] = partial(
             ImpactSearcher,
-            self._steps.index(self._index_system(point)),
+            self._steps.indexes.path(self._index_system(point)),
             model=None if point.query_model else self._model(point),
             query_max_length=point.query_max_length,
             query_top_k=point.query_top_k,
             query_idf=point.query_idf,
         )
-        searched = self._steps.search(system, self._openers[point], card, timed=False)
+        searched = self._steps.runs.search(system, self._openers[point], card, timed=False)
         run = searched.run()
         if self._halves is None:
             self._halves = halve(list(exact_judgments(run)), self._steps.collection.source)
@@ -154,7 +154,7 @@ class Sweep:
         vectors = self._steps.folder / "encoded" / system.name
         weights, settings = self._weights[point.weights_name], point.encoding(self._options.scale)
         manifest = prune_collection(self._steps.collection.passages(), vectors, weights, settings, idf=point.query_model == "idf")
-        return self._steps.index_of(system, vectors, manifest)
+        return self._steps.indexes.of_vectors(system, vectors, manifest)
 
     def _index_system(self, point: Point) -> System:
         return System(point.index_name, point.label(self._bases[0]), "impact")
@@ -167,7 +167,7 @@ class Sweep:
 
     def _time(self, points: Sequence[Point]) -> Mapping[str, Timings]:
         queries = self._sample()
-        folders = {point: self._steps.index(self._index_system(point)) for point in points}
+        folders = {point: self._steps.indexes.path(self._index_system(point)) for point in points}
         entries = [Entry(point.name, point.encoder_name, folders[point], self._openers[point]) for point in points]
         timed = time_points(entries, queries, k=self._options.hits)
         found = {}
@@ -176,7 +176,7 @@ class Sweep:
             documents = self._measured[point].cost.documents
             found[point.name] = Timings(
                 encode_seconds=documents / speed if speed else None,
-                index_seconds=self._steps.index_seconds(self._index_system(point)),
+                index_seconds=self._steps.indexes.index_seconds(self._index_system(point)),
                 search_ms=timed[point.name].search_ms,
                 query_ms=timed[point.name].query_ms,
                 queries=len(queries),

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from splade_lucene._version import __version__
-from splade_lucene.core.files import atomic_folder
+from splade_lucene.core.files import atomic_folder, json_sha256
 from splade_lucene.core.ir_adapters import Queries, as_queries
 from splade_lucene.errors import InputError
 from splade_lucene.integrations.export.engine import FILE, FORMAT, Exporter, ExportJob, compact, write_json
@@ -161,7 +161,7 @@ def export_vectors(
 
 def _made_from(manifest: Manifest, queries: Sequence[Query] | None, options: Mapping[str, Any]) -> dict[str, Any]:
     vectors = hashlib.sha256("".join(shard.sha256 for shard in manifest.shards).encode()).hexdigest()
-    texts = None if queries is None else hashlib.sha256(json.dumps(queries).encode()).hexdigest()
+    texts = None if queries is None else json_sha256(queries)
     made_from: dict[str, Any] = json.loads(json.dumps({"vectors_sha256": vectors, "queries_sha256": texts, **options}))
     return made_from
 
