@@ -17,7 +17,6 @@ from splade_lucene.errors import IndexMismatchError
 from splade_lucene.evaluation.results import read_results
 from splade_lucene.evaluation.runs import read_run
 from splade_lucene.integrations.pyserini import IndexQueryEncoder
-from splade_lucene.lucene.bm25_indexing import build_bm25_index
 from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.lucene.updating import update_impact_index
 from splade_lucene.pipeline.encode import encode_collection
@@ -25,25 +24,16 @@ from splade_lucene.pipeline.query_encoder import bind_encoder
 from splade_lucene.pipeline.search import ImpactSearcher, open_searcher, search_queries
 from splade_lucene.records import ImpactVector, Passage, Query
 from splade_lucene.vectors.reader import read_vectors
+from tests import small_indexes
 from tests.oracle import brute_force
 
-PASSAGES = [
-    Passage("glass", "Thermal stress is created when one area of a glass pane gets hotter than an adjacent area.", "Glass"),
-    Passage("lucene", "Lucene is a library for full-text search with an inverted index."),
-    Passage("sort", "Return the index where to insert an item in a sorted list."),
-    Passage("heat", "Heat makes a window crack if its parts expand differently."),
-    Passage("list", "A list holds items in the order of their insertion."),
-]
+PASSAGES = [*small_indexes.PASSAGES, Passage("list", "A list holds items in the order of their insertion.")]
 QUERIES = [Query("q1", "why does glass break"), Query("q2", "search engine library"), Query("q3", "insert into sorted list")]
 
 
 @pytest.fixture(scope="module")
 def folder(tiny: SpladeModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("idf")
-    encode_collection(PASSAGES, folder / "out", tiny, max_length=32, query_max_length=16, scale=50)
-    build_impact_index(folder / "out", folder / "index")
-    build_bm25_index(PASSAGES, folder / "bm25")
-    return folder
+    return small_indexes.make_small_indexes(tiny, tmp_path_factory.mktemp("idf"), PASSAGES)
 
 
 def expected(model: SpladeModel, text: str, vectors: list[ImpactVector], power: float, top_k: int | None = None) -> dict[str, int]:

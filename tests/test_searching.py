@@ -26,25 +26,16 @@ from splade_lucene.pipeline.search import ImpactSearcher, open_searcher, search_
 from splade_lucene.pipeline.timing import query_load, query_times
 from splade_lucene.records import Hit, Passage, Query
 from splade_lucene.vectors.reader import read_vectors
+from tests import small_indexes
 from tests.oracle import brute_force
 
-PASSAGES = [
-    Passage("glass", "Thermal stress is created when one area of a glass pane gets hotter than an adjacent area.", "Glass"),
-    Passage("lucene", "Lucene is a library for full-text search with an inverted index."),
-    Passage("sort", "Return the index where to insert an item in a sorted list."),
-    Passage("heat", "Heat makes a window crack if its parts expand differently."),
-    Passage("nothing", ""),
-]
+PASSAGES = [*small_indexes.PASSAGES, Passage("nothing", "")]
 QUERIES = [Query("glass", "why does glass break"), Query("q2", "search engine library"), Query("q3", "insert into sorted list")]
 
 
 @pytest.fixture(scope="module")
 def folder(tiny: SpladeModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("search")
-    encode_collection(PASSAGES, folder / "out", tiny, max_length=32, query_max_length=16, scale=50)
-    build_impact_index(folder / "out", folder / "index")
-    build_bm25_index(PASSAGES, folder / "bm25")
-    return folder
+    return small_indexes.make_small_indexes(tiny, tmp_path_factory.mktemp("search"), PASSAGES)
 
 
 def test_hits_equal_brute_force_over_the_stored_vectors(folder: Path, tiny: SpladeModel) -> None:
