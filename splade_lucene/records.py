@@ -229,15 +229,15 @@ class Bm25Settings(NamedTuple):
         k1: saturation of term frequency.
         b: normalization by document length.
         fields: name → weight.
-        language: of the text, a two-letter code.
-        analyzer: its name in that language.
+        language: of the text, a two-letter code; the default is that of records from before there was a choice.
+        analyzer: its name in that language; likewise.
     """
 
     k1: float
     b: float
     fields: Mapping[str, float]
-    language: str
-    analyzer: str
+    language: str = "en"
+    analyzer: str = "porter"
 
     def to_json(self) -> dict[str, Any]:
         """As JSON holds it."""

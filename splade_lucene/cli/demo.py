@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
     write_tables(args.output, report.results)
     page = write_report(args.output)
     splade = report.systems[1].system
-    lengths = f"passages cut at {splade.settings['max_length']} tokens, queries at {splade.record.query_max_length}"
+    lengths = f"passages cut at {splade.vectors.max_length} tokens, queries at {splade.record.query_max_length}"
     print(f"\n{report.results.datasets[0].queries} questions; SPLADE: {splade.record.model}, {lengths}\n")
     costs = (DOCUMENTS, INDEX_MB, QUERY_MS, FLOPS)
     rows = [{"system": each.name, **score_columns(each.row.scores), **columns(each.row, costs)} for each in report.systems]

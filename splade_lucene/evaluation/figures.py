@@ -8,7 +8,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from splade_lucene.evaluation.cost import Cost, Latency, Timings, UnderLoad
 from splade_lucene.evaluation.numbers import COUNT, DIFFERENCE, P_VALUE, PLAIN, NumberFormat, Style, write
-from splade_lucene.evaluation.result_records import Comparison
+from splade_lucene.evaluation.result_records import Comparison, System
 from splade_lucene.records import EncoderRecord
 
 S_contra = TypeVar("S_contra", contravariant=True)
@@ -139,6 +139,11 @@ SIGNIFICANCE = (
     Figure[Comparison]("randomisation p, corrected", lambda each: each.randomisation_p_holm, P_VALUE, "randomisation p Holm"),
 )
 """A system against the baseline in one measure; the key of the difference names the baseline."""
+
+
+def system_lengths(system: System) -> str | None:
+    """Likewise of a system."""
+    return None if system.encoder is None else lengths(system.vectors.max_length, system.encoder)
 
 
 def lengths(max_length: int | None, encoder: EncoderRecord | None) -> str | None:

@@ -70,8 +70,8 @@ def published_system(system: System) -> str | None:
     BM25 must have the same k1, b and fields. SPLADE must have the same checkpoint; the lengths of the published runs are those of
     Anserini's encoders.
     """
-    if system.kind == "bm25" and (system.settings["k1"], system.settings["b"]) == _BM25_SETTINGS:
-        return {"contents": "bm25-flat", "contents title": "bm25-multifield"}.get(" ".join(sorted(system.settings["fields"])))
+    if system.kind == "bm25" and (system.bm25.k1, system.bm25.b) == _BM25_SETTINGS:
+        return {"contents": "bm25-flat", "contents title": "bm25-multifield"}.get(" ".join(sorted(system.bm25.fields)))
     return _CHECKPOINTS.get(_checkpoint(system))
 
 

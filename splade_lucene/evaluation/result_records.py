@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from splade_lucene.evaluation.cost import Cost, Timings
-from splade_lucene.records import EncoderRecord
+from splade_lucene.records import Bm25Settings, EncoderRecord, VectorSettings
 
 FORMAT = "splade_lucene results 1"
 
 SystemKind = Literal["bm25", "impact", "fusion", "run"]
+
+
+class FusionSettings(NamedTuple):
+    """How runs are fused.
+
+    Attributes:
+        method: ``rrf`` or ``min-max sum``.
+        weight: of the first run in the sum; ``tuned`` where it is learned on each data set.
+        constant: of reciprocal ranks.
+    """
+
+    method: str
+    weight: float | str | None = None
+    constant: int | None = None
 
 
 @dataclass(frozen=True)
@@ -22,7 +36,7 @@ class System:
         name: in file names and as the key of rows: ``bm25-flat``, ``splade-tiny``, ``rrf-splade-tiny``.
         label: for people: ``BM25 flat``, ``SPLADE tiny``, ``BM25 + SPLADE tiny (reciprocal rank)``.
         kind: ``run`` for a TREC run made elsewhere.
-        settings: ``k1``, ``b`` and ``fields`` of BM25; ``max_length``, ``top_k`` of SPLADE; ``method`` and its constants of fusion.
+        settings: by name, what differs from the defaults of :class:`Bm25Settings`, :class:`VectorSettings` or :class:`FusionSettings`.
         encoder: of SPLADE; else None.
         components: of a fusion: the names of the systems that it joins.
     """
@@ -33,6 +47,21 @@ class System:
     settings: Mapping[str, Any] = field(default_factory=dict)
     encoder: EncoderRecord | None = None
     components: tuple[str, ...] = ()
+
+    @property
+    def bm25(self) -> Bm25Settings:
+        """The settings of BM25."""
+        return Bm25Settings(**self.settings)
+
+    @property
+    def vectors(self) -> VectorSettings:
+        """The settings of SPLADE."""
+        return VectorSettings(**self.settings)
+
+    @property
+    def fusion(self) -> FusionSettings:
+        """The settings of a fusion."""
+        return FusionSettings(**self.settings)
 
     @property
     def record(self) -> EncoderRecord:

@@ -88,7 +88,7 @@ def _texts(table: Table) -> tuple[list[str], list[list[str]]]:
 
 def _settings(results: Results) -> str:
     lengths = [
-        f"{system.label}: passages cut at {system.settings['max_length']} tokens, queries at {system.record.query_max_length}, "
+        f"{system.label}: passages cut at {system.vectors.max_length} tokens, queries at {system.record.query_max_length}, "
         f"{_query_idf(system.record)}"
         f"scale {system.record.scale}, {system.record.precision}, weights {system.record.document.weights_sha256[:12]}"
         for system in results.systems

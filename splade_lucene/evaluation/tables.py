@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from splade_lucene.evaluation.expectations import Unexpected
-from splade_lucene.evaluation.figures import COSTS, MAIN_COSTS, SIGNIFICANCE, Figure, Shared, lengths
+from splade_lucene.evaluation.figures import COSTS, MAIN_COSTS, SIGNIFICANCE, Figure, Shared, system_lengths
 from splade_lucene.evaluation.numbers import DIFFERENCE, PAGE, PLAIN, SCORE, TEXT, NumberFormat, Style, write
 from splade_lucene.evaluation.reference import published_lengths
 from splade_lucene.evaluation.result_records import Average, Comparison, Dataset, Published, Results, Row
@@ -161,7 +161,7 @@ def quality_and_cost(results: Results, dataset: Dataset) -> Table:
             cells.append(Cell(f"{comparison.wins:,}–{comparison.losses:,}" if comparison else None))
         cells += _cells(costs, row)
         system = results.system(row.system)
-        cut = lengths(system.settings.get("max_length"), system.encoder)
+        cut = system_lengths(system)
         lines.append(TableRow((labels(results)[row.system],), tuple(cells), f"{cut} tokens" if cut else ""))
     measured = {row.system: row for row in rows}
     for name, scores in results.references.get(dataset.name, {}).items():
@@ -184,7 +184,7 @@ def published(results: Results) -> Table:
                 (name, system.label),
                 (
                     Cell(measure),
-                    Cell(lengths(system.settings.get("max_length"), system.encoder), TEXT),
+                    Cell(system_lengths(system), TEXT),
                     Cell(each.scores.get(measure)),
                     Cell(published_lengths(system) or None, TEXT),
                     Cell(figure.value),

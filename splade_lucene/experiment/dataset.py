@@ -63,7 +63,7 @@ class DatasetEvaluation:
         self._notes: list[str] = []
         self._measure = MAIN_MEASURE if MAIN_MEASURE in self._measures else self._measures[0]
         self._weights: dict[str, LearnedWeight] = {}
-        tuned = any(system.settings.get("weight") == TUNED for system in systems.all)
+        tuned = any(_is_tuned(system) for system in systems.all)
         training = steps.collection.training() if tuned else None
         self._training = training and training.only(sample(training.queries))
 
@@ -85,7 +85,7 @@ class DatasetEvaluation:
 
     def _search(self, system: System) -> Searched:
         if system.kind == "fusion":
-            weight = self._learned_weight(system) if system.settings.get("weight") == TUNED else None
+            weight = self._learned_weight(system) if _is_tuned(system) else None
             return self._steps.runs.fusion(system, [self._runs[name] for name in system.components], weight)
         index = self._steps.indexes.path(system)
         if system.kind == "bm25":
@@ -122,9 +122,7 @@ class DatasetEvaluation:
         """Says what a learned weight gained, on the queries that it was learned from and on those of the evaluation."""
         learned, training = self._weights[system.name], self._training
         assert training is not None
-        untuned = next(
-            each for each in self._systems.all if each.components == system.components and each.settings.get("weight") == UNTUNED
-        )
+        untuned = next(each for each in self._systems.all if each.components == system.components and each.fusion.weight == UNTUNED)
         tuned, half = self._judged[system.name], self._judged[untuned.name]
         differences = paired(tuned.queries[self._measure], half.queries[self._measure])
         counts, (randomised,) = tally(differences), randomisation_tests([differences])
@@ -255,6 +253,10 @@ class DatasetEvaluation:
         write_passages(folder / "passages.jsonl", beginnings(self._steps.collection.passages(), shown))
         with atomic_file(stamp) as stream:
             json.dump(key, stream, indent=1)
+
+
+def _is_tuned(system: System) -> bool:
+    return system.kind == "fusion" and system.fusion.weight == TUNED
 
 
 def _sum(values: Sequence[float | None]) -> float | None:

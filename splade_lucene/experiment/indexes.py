@@ -18,7 +18,7 @@ from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.lucene.java import lucene_version
 from splade_lucene.pipeline.encode import encode_collection
 from splade_lucene.pipeline.progress import Advance, progress, say
-from splade_lucene.records import Bm25Settings, CardSettings
+from splade_lucene.records import CardSettings
 from splade_lucene.vectors.manifest import Manifest, read_manifest
 
 if TYPE_CHECKING:
@@ -48,22 +48,22 @@ class Indexes:
         """The BM25 index of a system."""
         index = self.path(system)
         source = {"corpus_sha256": self._sha256}
-        multifield = len(system.settings["fields"]) > 1
+        settings = system.bm25
 
         def build(advance: Advance) -> IndexCard:
             return build_bm25_index(
                 self._collection.passages(),
                 index,
-                multifield=multifield,
-                k1=system.settings["k1"],
-                b=system.settings["b"],
+                multifield=len(settings.fields) > 1,
+                k1=settings.k1,
+                b=settings.b,
                 threads=self._threads,
                 overwrite=True,
                 source=source,
                 advance=advance,
             )
 
-        return self._index(system, source, Bm25Settings(**system.settings), build)
+        return self._index(system, source, settings, build)
 
     def impact(self, system: System, model: SpladeModel) -> IndexCard:
         """The impact index of a system; encodes what is not yet encoded."""
@@ -123,11 +123,11 @@ class Indexes:
                 self._collection.passages(),
                 vectors,
                 model,
-                max_length=system.settings["max_length"],
+                max_length=system.vectors.max_length,
                 query_max_length=system.record.query_max_length,
                 scale=system.record.scale,
-                split_words=system.settings.get("split_words"),
-                overlap=system.settings.get("overlap", 0),
+                split_words=system.vectors.split_words,
+                overlap=system.vectors.overlap or 0,
                 overwrite=overwrite,
                 advance=tick,
             )

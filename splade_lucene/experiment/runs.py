@@ -13,7 +13,7 @@ from splade_lucene.core.files import atomic_file, json_sha256
 from splade_lucene.core.processors import usable_processors
 from splade_lucene.evaluation.cost import Cost, Load, QueryTime
 from splade_lucene.evaluation.fusion import fuse, fuse_ranks
-from splade_lucene.evaluation.result_records import System
+from splade_lucene.evaluation.result_records import FusionSettings, System
 from splade_lucene.evaluation.runs import Run, read_notes, read_run, write_run
 from splade_lucene.experiment.fusion_weight import LearnedWeight, learn_weight
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher
@@ -108,7 +108,7 @@ class Runs:
         if system.encoder and card.encoder and system.encoder.query_max_length != card.encoder.query_max_length:
             made_from["query_max_length"] = system.encoder.query_max_length
 
-        split = system.settings.get("split_words") is not None
+        split = system.kind == "impact" and system.vectors.split_words is not None
 
         def search() -> tuple[Run, dict[str, Any]]:
             with open_searcher() as searcher:
@@ -151,6 +151,7 @@ class Runs:
     def fusion(self, system: System, parts: Sequence[Searched], weight: float | None = None) -> Searched:
         """The run of a fusion, from the runs of its two components; ``weight`` takes the place of one that is learned."""
         settings = {**system.settings, **({} if weight is None else {"weight": weight})}
+        fusion = FusionSettings(**settings)
         made_from = {"runs": [part.sha256 for part in parts], "settings": settings, "hits": self._hits}
 
         def search() -> tuple[Run, dict[str, Any]]:
@@ -162,10 +163,11 @@ class Runs:
             for query_id in dict.fromkeys([*first, *second]):
                 start = time.perf_counter()
                 one = {query_id: first.get(query_id, [])}, {query_id: second.get(query_id, [])}
-                if settings["method"] == "rrf":
+                if fusion.method == "rrf":
                     run |= fuse_ranks(*one, k=self._hits)
                 else:
-                    run |= fuse(*one, weight=settings["weight"], k=self._hits)
+                    assert isinstance(fusion.weight, float)
+                    run |= fuse(*one, weight=fusion.weight, k=self._hits)
                 milliseconds = (time.perf_counter() - start) * 1e3
                 if all(query_id in each for each in before):
                     times[query_id] = QueryTime(

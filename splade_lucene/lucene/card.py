@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from splade_lucene.core.files import atomic_file
 from splade_lucene.errors import IndexMismatchError
-from splade_lucene.lucene.defaults import DEFAULT_ANALYZERS, DEFAULT_LANGUAGE, FLAT
+from splade_lucene.lucene.defaults import FLAT
 from splade_lucene.lucene.filters import FilterKind
 from splade_lucene.records import Bm25Settings, CardSettings, EncoderRecord, VectorSettings
 from splade_lucene.vectors.idf import idf_impacts
@@ -91,10 +91,7 @@ def _to_json(card: IndexCard) -> dict[str, Any]:
 
 
 def _settings(kind: Kind, data: Mapping[str, Any]) -> CardSettings:
-    if kind == "impact":
-        return VectorSettings(**data)
-    english = {"language": DEFAULT_LANGUAGE, "analyzer": DEFAULT_ANALYZERS[DEFAULT_LANGUAGE]}  # of before there was a choice
-    return Bm25Settings(**english | dict(data))
+    return VectorSettings(**data) if kind == "impact" else Bm25Settings(**data)
 
 
 def read_card(index: Path | str, kind: Kind | None = None) -> IndexCard:
