@@ -9,6 +9,7 @@ all of its children too, as a scheduler does. See ``scripts/torture --help``.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import random
@@ -20,10 +21,12 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from splade_lucene.cli.main import main as splade_lucene
 from splade_lucene.collections import pydocs
 from splade_lucene.core.files import file_sha256
 from splade_lucene.errors import SpladeLuceneError
@@ -121,6 +124,17 @@ JOBS = [
     ),
     Job("beir", "beir {data}/collection --output {here}/evaluation --model tiny --max-length 16 --hits 100", evaluation),
 ]
+# What jobs read or find, and how it is made.
+MADE = {
+    "out": ENCODE.replace("{here}", "{data}"),
+    "half": ENCODE.replace("{here}/out", "{data}/half").replace("corpus", "half"),
+    "rest": ENCODE.replace("{here}/out", "{data}/rest").replace("corpus", "rest"),
+    "index": "index {data}/out {data}/index",
+    "old-impact": "index {data}/half {data}/old-impact",
+    "old-bm25": "bm25 {data}/half.jsonl {data}/old-bm25",
+    "old-run": "search {data}/index {data}/few.tsv {data}/old-run",
+    "old-run.json": "search {data}/index {data}/few.tsv {data}/old-run",
+}
 
 
 class Undisturbed(NamedTuple):
@@ -140,18 +154,19 @@ class Torture:
         folder: to work in.
         passages: the size of the collection.
         seed: of all that is random.
+        jobs: what will be killed.
     """
 
-    def __init__(self, folder: Path, passages: int, seed: int) -> None:
+    def __init__(self, folder: Path, passages: int, seed: int, jobs: Sequence[Job]) -> None:
         self._folder, self._dice = folder, random.Random(seed)
         self._data = folder / "data"
         self.kills: Counter[str] = Counter()
         self.finished: Counter[str] = Counter()
         self.problems: list[str] = []
         self._number = 0
-        self._prepare(passages)
+        self._prepare(passages, jobs)
 
-    def _prepare(self, passages: int) -> None:
+    def _prepare(self, passages: int, jobs: Sequence[Job]) -> None:
         (self._data / "collection" / "qrels").mkdir(parents=True)
         collection = pydocs.passages()[:passages]
         for name, part in (("corpus", collection), ("half", collection[: passages // 2]), ("rest", collection[passages // 2 :])):
@@ -168,17 +183,21 @@ class Torture:
         judged = [f"q{number}\t{each.doc_id}\t1\n" for number, each in enumerate(collection[:20])]
         judgments = "query-id\tcorpus-id\tscore\n" + "".join(judged)
         (self._data / "collection" / "qrels" / "test.tsv").write_text(judgments, encoding="utf-8")
-        for command in (
-            ENCODE.replace("{here}", "{data}"),
-            ENCODE.replace("{here}/out", "{data}/half").replace("corpus", "half"),
-            ENCODE.replace("{here}/out", "{data}/rest").replace("corpus", "rest"),
-            "index {data}/out {data}/index",
-            "index {data}/half {data}/old-impact",
-            "bm25 {data}/half.jsonl {data}/old-bm25",
-            "search {data}/index {data}/few.tsv {data}/old-run",
-        ):
-            subprocess.run(self._command(command, self._data), check=True, capture_output=True)
+        for job in jobs:
+            for name in (*re.findall(r"{data}/([\w.-]+)", job.arguments), *(source for source, _ in job.before)):
+                self._make(name)
         self._inputs = {file: file_sha256(file) for file in self._data.rglob("*") if file.is_file()}
+
+    def _make(self, name: str) -> None:
+        """Makes what a job reads or finds, in this process, and before it what that is made from."""
+        if name in MADE and not (self._data / name).exists():
+            for other in re.findall(r"{data}/([\w.-]+)", MADE[name]):
+                if other != name:
+                    self._make(other)
+            with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()) as said:
+                status = splade_lucene([word.format(data=self._data) for word in MADE[name].split()])
+            if status:
+                raise SystemExit(f"torture: {name} cannot be made: {said.getvalue()}")
 
     def inputs_unharmed(self) -> bool:
         """Whether all that the steps only read is as it was."""
@@ -315,7 +334,7 @@ def main() -> int:
     jobs = [job for job in JOBS if args.jobs is None or job.name in args.jobs]
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="torture-") as folder:
-        torture = Torture(Path(folder), _QUICK_PASSAGES if args.quick else _PASSAGES, args.seed)
+        torture = Torture(Path(folder), _QUICK_PASSAGES if args.quick else _PASSAGES, args.seed, jobs)
         calm = {}
         for job in jobs:
             calm[job] = torture.undisturbed(job)

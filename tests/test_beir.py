@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -382,21 +381,3 @@ def test_killed_twice_it_comes_to_the_same_results(slice_of_scifact: Path, tmp_p
     # A slice is not what the published figures are of.
     assert killed.rows[0].published == {}
     assert any("the index has 200 documents, the published one 5,183" in note for note in killed.datasets[0].notes)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "expected"), [("nfcorpus", {"bm25-flat": 0.3218, "bm25-multifield": 0.3254}), ("scifact", {"bm25-flat": 0.6789})]
-)
-def test_both_bm25s_equal_the_published_figures(
-    real_collection: Callable[[str], Path], name: str, expected: dict[str, float], tmp_path: Path
-) -> None:
-    command = ["beir", str(real_collection(name)), "--output", str(tmp_path), "--systems", "bm25-flat", "bm25-multifield"]
-    assert main(command) == 0
-    results: Any = read_results(tmp_path)
-    for row in results.rows:
-        assert list(row.published) == ["nDCG@10", "R@100", "R@1000"]
-        assert not any(figure.off for figure in row.published.values())
-        assert all(round(row.scores[measure], 4) == figure.value for measure, figure in row.published.items())
-        if row.system in expected:
-            assert round(row.scores["nDCG@10"], 4) == expected[row.system]

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,15 +10,13 @@ import pytest
 
 from splade_lucene.cli.main import main
 from splade_lucene.collections.passages import read_passages
-from splade_lucene.collections.queries import read_qrels, read_queries
 from splade_lucene.errors import IndexMismatchError, InputError, JavaError
-from splade_lucene.evaluation.measures import score_run
 from splade_lucene.lucene import jvm
 from splade_lucene.lucene.analyzers import java_analyzer, plan_analysis
 from splade_lucene.lucene.bm25_indexing import build_bm25_index
 from splade_lucene.lucene.bm25_searcher import Bm25Searcher, separate_ties
 from splade_lucene.lucene.defaults import LANGUAGES
-from splade_lucene.pipeline.search import open_searcher, search_queries
+from splade_lucene.pipeline.search import open_searcher
 from splade_lucene.records import Hit, Passage
 
 PASSAGES = [
@@ -118,27 +115,6 @@ def test_a_broken_collection_leaves_nothing(tmp_path: Path) -> None:
 def test_a_query_length_is_refused_where_nothing_is_cut(index: Path) -> None:
     with pytest.raises(IndexMismatchError, match="does not cut queries"):
         open_searcher(index, query_max_length=24)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "multifield", "published"),
-    [
-        ("scifact", False, {"nDCG@10": 0.6789, "R@100": 0.9253, "R@1000": 0.9767}),
-        ("scifact", True, {"nDCG@10": 0.6647, "R@100": 0.9076}),
-        ("nfcorpus", False, {"nDCG@10": 0.3218, "R@100": 0.2457, "R@1000": 0.3704}),
-        ("nfcorpus", True, {"nDCG@10": 0.3254, "R@100": 0.2500}),
-    ],
-)
-def test_published_figures_to_four_digits(
-    tmp_path: Path, real_collection: Callable[[str], Path], name: str, multifield: bool, published: dict[str, float]
-) -> None:
-    collection = real_collection(name)
-    build_bm25_index(read_passages(collection), tmp_path / "index", multifield=multifield, threads=2)
-    with open_searcher(tmp_path / "index") as searcher:
-        run = search_queries(searcher, read_queries(collection), threads=2, remove_query=True).run
-    measured = score_run(run, read_qrels(collection), " ".join(published)).mean
-    assert {measure: round(value, 4) for measure, value in measured.items()} == published
 
 
 TEXTS = {

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -169,12 +170,13 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
 
 def test_an_interrupted_encode_says_how_to_go_on_and_is_not_taken_for_complete(tmp_path: Path) -> None:
     text = "A passage about glass, stress and heat that is long enough to keep the encoder busy for a while. " * 5
-    (tmp_path / "corpus.tsv").write_text("".join(f"d{number}\t{text}\n" for number in range(3000)))
+    (tmp_path / "corpus.tsv").write_text("".join(f"d{number}\t{text}\n" for number in range(400)))
     command = [sys.executable, "-m", "splade_lucene.cli.main", "encode", str(tmp_path / "corpus.tsv"), str(tmp_path / "out")]
     signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts with `&` ignores Ctrl-C, and so would the child
     with subprocess.Popen([*command, "--model", "tiny"], stderr=subprocess.PIPE, text=True, env=os.environ) as child:
         while not (tmp_path / "out" / "vectors").exists():
             assert child.poll() is None
+            time.sleep(0.005)
         child.send_signal(signal.SIGINT)
         _, err = child.communicate(timeout=60)
     assert child.returncode == 130

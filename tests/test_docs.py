@@ -33,13 +33,14 @@ import contextlib
 import json
 import os
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 from unittest import mock
 
 import pytest
@@ -151,7 +152,7 @@ def test_every_command_of_the_page_works(page: Path, material: Path, tmp_path: P
         try:
             if block.language == "bash":
                 run_bash(block.code)
-            elif "from pyserini" in block.code:
+            elif re.search(r"^from pyserini", block.code, re.MULTILINE):
                 # Stock Pyserini hands relative paths to Java, whose working directory is the one that this process started it in.
                 run_program([sys.executable, "-c", PREPARE + block.code])
             else:
@@ -163,14 +164,42 @@ def test_every_command_of_the_page_works(page: Path, material: Path, tmp_path: P
 
 
 def run_bash(code: str) -> None:
-    lines = [line for line in code.replace("\\\n", " ").splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    words = [plain_words(line) for line in lines]
-    if all(each and each[0] == "splade-lucene" for each in words):
-        for each in words:
-            assert each is not None
-            assert main(each[1:]) == 0, f"failed: {shlex.join(each)}"
-        return
-    run_program(["bash", "-euo", "pipefail", "-c", code])
+    for part in parts(code):
+        words = plain_words(part)
+        if needs_no_process(words):
+            assert call(words) == 0, f"failed: {part}"
+        else:
+            run_program(["bash", "-euo", "pipefail", "-c", part])
+
+
+def needs_no_process(words: list[str] | None) -> TypeGuard[list[str]]:
+    """Whether it is a command of this package that means the same without a shell."""
+    return words is not None and (words[0] == "splade-lucene" or (words[:2] == ["python", "-m"] and words[2].startswith("splade_lucene.")))
+
+
+def call(words: list[str]) -> int:
+    """Calls such a command."""
+    if words[0] == "splade-lucene":
+        return main(words[1:])
+    with mock.patch.object(sys, "argv", words[2:]), pytest.raises(SystemExit) as ended:
+        runpy.run_module(words[2], run_name="__main__")
+    return int(ended.value.code or 0)
+
+
+def parts(code: str) -> list[str]:
+    """The block cut at the commands that need no shell; whole if it starts processes in the background or sets variables."""
+    if re.search(r"&\s*$|^\s*\w+=|^\s*(cd|export|set|for|if|while)\b", code, re.MULTILINE):
+        return [code]
+    found, end = [""], None
+    for line in code.replace("\\\n", " ").splitlines():
+        words = plain_words(line) if end is None else None
+        if needs_no_process(words):
+            found += [line, ""]
+        elif end is not None or (line.strip() and not line.lstrip().startswith("#")):
+            found[-1] += f"{line}\n"
+            here = re.search(r"<<'(\w+)'$", line) if end is None else None
+            end = here[1] if here else None if line == end else end
+    return [part for part in found if part]
 
 
 def run_program(command: Sequence[str]) -> None:
@@ -219,6 +248,14 @@ def test_the_page_keeps_to_the_convention(page: Path) -> None:
 )
 def test_which_commands_need_a_shell(line: str, expected: list[str] | None) -> None:
     assert plain_words(line) == expected
+
+
+def test_a_block_is_cut_at_the_commands_that_need_no_shell() -> None:
+    document = "cat > a <<'END'\n# one\nsplade-lucene index out index\nEND\n"
+    block = f"# Why.\n{document}echo b > c\nsplade-lucene index \\\n  out index\n\nsplade-lucene search index q - | head\n"
+    assert parts(block) == [f"{document}echo b > c\n", "splade-lucene index    out index", "splade-lucene search index q - | head\n"]
+    for whole in ("splade-lucene serve index &\nsplade-lucene doctor\nkill $!", "A=index\nsplade-lucene doctor\n"):
+        assert parts(whole) == [whole]
 
 
 @pytest.mark.parametrize("code", ["splade-lucene evaluate qrels.tsv nowhere.trec", "true | false | true", "exit 3"])
