@@ -116,7 +116,7 @@ def test_what_was_checked_is_taken(doc_id: str, contents: str) -> None:
 
 
 def test_lines_of_any_length_in_any_number_of_files_are_taken(tmp_path: Path) -> None:
-    lengths = [number**3 % 200_000 for number in range(1, 61, 60 // rounds(60, 10))]
+    lengths = [number**3 % 200_000 for number in range(1, 61, 60 // rounds(60, 6))]
     vectors = [ImpactVector(f"d{length}", {f"t{each}": each % 9 + 1 for each in range(length)}) for length in lengths]
     index = tmp_path / "index"
     build_impact_index(write_vectors(tmp_path / "out", vectors, shards=3), index)

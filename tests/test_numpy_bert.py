@@ -22,6 +22,7 @@ from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.pipeline.encode import encode_collection
 from splade_lucene.pipeline.search import ImpactSearcher, search_queries
 from splade_lucene.records import Passage, Query
+from tests.effort import rounds
 
 PASSAGES = [Passage(f"d{number}", f"The glass of pane {number} cracks under thermal stress.") for number in range(5)]
 

@@ -24,7 +24,6 @@ from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.pipeline.encode import encode_collection
 from splade_lucene.pipeline.search import ImpactSearcher
 from splade_lucene.records import Passage, Query
-from tests.stock_pyserini import PREPARE
 
 PASSAGES = [
     Passage("glass", "Thermal stress breaks a pane that gets hotter on one side.", "Glass"),
@@ -66,7 +65,11 @@ for name, document, query in (
 searcher = LuceneImpactSearcher(index, IndexQueryEncoder(index))
 for query_id, text in queries:
     found["hits"][query_id] = [[hit.docid, hit.score] for hit in searcher.search(text, k=5)]
-print(json.dumps(found))
+print(json.dumps(found), flush=True)
+# What `python -m pyserini.search.lucene` runs, with the Java that we found.
+import runpy
+sys.argv[1:] = json.loads(sys.argv[2])
+runpy.run_module("pyserini.search.lucene", run_name="__main__")
 """
 
 
@@ -84,17 +87,25 @@ def folder(tiny: SpladeModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def stock(folder: Path) -> Any:
-    """What stock Pyserini finds, with its encoders and with ours."""
+    """What stock Pyserini finds, with its encoders and with ours, and the run that its command writes: importing it takes long."""
+    encoded, run = folder / "queries.jsonl", folder / "run"
+    assert main([str(folder / "index"), str(folder / "queries.tsv"), str(encoded)]) == 0
+    command = ["--index", folder / "index", "--topics", folder / "queries.tsv", "--encoder", encoded, "--impact", "--hits", "5"]
     # Pyserini 2 reads no safetensors: beside them the same weights in the form that it reads.
     model = folder / "model"
     shutil.copytree(find_model("tiny").folder, model)
     torch.save(load_file(model / "model.safetensors"), model / "pytorch_model.bin")
     job = [str(folder), str(folder / "index"), str(model), PASSAGES, QUERIES]
     child = subprocess.run(
-        [sys.executable, "-c", IN_PROCESS, json.dumps(job)], capture_output=True, text=True, env=STOCK, timeout=600, check=False
+        [sys.executable, "-c", IN_PROCESS, json.dumps(job), json.dumps([*map(str, command), "--output", str(run)])],
+        capture_output=True,
+        text=True,
+        env=STOCK,
+        timeout=600,
+        check=False,
     )
     assert child.returncode == 0, child.stderr
-    return json.loads(child.stdout.splitlines()[-1])
+    return json.loads(next(line for line in child.stdout.splitlines() if line.startswith('{"documents": ')))
 
 
 def same(ours: Mapping[str, int], theirs: Mapping[str, int]) -> bool:
@@ -144,24 +155,13 @@ def test_the_stock_searcher_with_our_encoder_returns_our_hits(folder: Path, stoc
         assert hits == expected_hits(folder, tiny, text)
 
 
-def test_the_stock_command_takes_our_queries(folder: Path, tmp_path: Path, tiny: SpladeModel, capsys: pytest.CaptureFixture[str]) -> None:
+def test_our_command_says_what_it_wrote(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(folder / "index"), str(folder / "queries.tsv"), str(tmp_path / "queries.jsonl")]) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'queries.jsonl'}: 3 queries\n"
-    arguments = ["--index", folder / "index", "--topics", folder / "queries.tsv", "--encoder", tmp_path / "queries.jsonl", "--impact"]
-    # What `python -m pyserini.search.lucene` runs, with the Java that we found.
-    code = PREPARE + (
-        "from splade_lucene.lucene import jvm; jvm.start(); import runpy; runpy.run_module('pyserini.search.lucene', run_name='__main__')"
-    )
-    child = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments), "--hits", "5", "--output", str(tmp_path / "run")],
-        capture_output=True,
-        text=True,
-        env=STOCK,
-        timeout=600,
-        check=False,
-    )
-    assert child.returncode == 0, child.stderr
-    run = read_run(tmp_path / "run")
+
+
+def test_the_stock_command_takes_our_queries(folder: Path, stock: Any, tiny: SpladeModel) -> None:
+    run = read_run(folder / "run")
     for query_id, text in QUERIES:
         assert [(hit.doc_id, float(round(hit.score))) for hit in run[query_id]] == expected_hits(folder, tiny, text)
 

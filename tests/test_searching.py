@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,11 +12,8 @@ import pytest
 import torch
 
 from splade_lucene.cli.main import main
-from splade_lucene.collections.passages import read_passages
-from splade_lucene.collections.queries import read_qrels, read_queries
 from splade_lucene.encoding.model import SpladeModel
 from splade_lucene.errors import IndexMismatchError, InputError
-from splade_lucene.evaluation.measures import score_run
 from splade_lucene.lucene.bm25_indexing import build_bm25_index
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
 from splade_lucene.lucene.indexing import Engine, build_impact_index
@@ -31,6 +27,8 @@ from tests.oracle import brute_force
 
 PASSAGES = [*small_indexes.PASSAGES, Passage("nothing", "")]
 QUERIES = [Query("glass", "why does glass break"), Query("q2", "search engine library"), Query("q3", "insert into sorted list")]
+
+ENGINES: tuple[Engine, ...] = ("lucene", "anserini")
 
 
 @pytest.fixture(scope="module")
@@ -196,12 +194,12 @@ def test_latency_is_measured_over_single_queries(folder: Path) -> None:
         assert found.latency.p99 >= found.latency.p50 > 0
 
 
-@pytest.mark.parametrize("engine", ["lucene", "anserini"])
-def test_stock_pyserini_reads_the_index_with_the_same_scores(engine: Engine, folder: Path, tiny: SpladeModel) -> None:
-    """In a process of its own: importing pyserini.search.lucene wants a dummy key, and loads half of PyPI."""
-    index = folder / f"index-{engine}"
-    build_impact_index(folder / "out", index, engine=engine)
+@pytest.fixture(scope="module")
+def stock(folder: Path, tiny: SpladeModel) -> Any:
+    """What stock Pyserini finds in an index of each engine: in a process, as importing it wants a dummy key and loads half of PyPI."""
     queries = dict(zip([query.text for query in QUERIES], tiny.encode_queries([q.text for q in QUERIES], max_length=16), strict=True))
+    for engine in ENGINES:
+        build_impact_index(folder / "out", folder / f"index-{engine}", engine=engine)
     code = """
 import json, sys
 from tests.stock_pyserini import without_catalogue
@@ -209,17 +207,21 @@ without_catalogue()
 from splade_lucene.lucene import jvm
 jvm.start()
 from pyserini.search.lucene import LuceneImpactSearcher
-queries = json.loads(sys.argv[2])
+folder, engines, queries = sys.argv[1], json.loads(sys.argv[2]), json.loads(sys.argv[3])
 class Encoder:
     def encode(self, text):
         return queries[text]
-searcher = LuceneImpactSearcher(sys.argv[1], Encoder())
 from pyserini.index.lucene import LuceneIndexReader
-assert LuceneIndexReader(sys.argv[1]).stats()["documents"] == 5
-print(json.dumps({text: [[hit.docid, hit.score] for hit in searcher.search(text, k=10)] for text in queries}))
+found = {}
+for engine in engines:
+    index = f"{folder}/index-{engine}"
+    searcher = LuceneImpactSearcher(index, Encoder())
+    hits = {text: [[hit.docid, hit.score] for hit in searcher.search(text, k=10)] for text in queries}
+    found[engine] = LuceneIndexReader(index).stats()["documents"], hits
+print(json.dumps(found))
 """
     child = subprocess.run(
-        [sys.executable, "-c", code, str(index), json.dumps(queries)],
+        [sys.executable, "-c", code, str(folder), json.dumps(ENGINES), json.dumps(queries)],
         capture_output=True,
         text=True,
         env={**os.environ, "OPENAI_API_KEY": "not-a-key"},
@@ -227,35 +229,20 @@ print(json.dumps({text: [[hit.docid, hit.score] for hit in searcher.search(text,
         check=False,
     )
     assert child.returncode == 0, child.stderr
-    found = json.loads(child.stdout.splitlines()[-1])
-    with ImpactSearcher(index, model=tiny) as searcher:
+    return queries, json.loads(child.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_stock_pyserini_reads_the_index_with_the_same_scores(engine: Engine, stock: Any, folder: Path, tiny: SpladeModel) -> None:
+    queries, (documents, found) = stock[0], stock[1][engine]
+    assert documents == 5
+    with ImpactSearcher(folder / f"index-{engine}", model=tiny) as searcher:
         for text, impacts in queries.items():
             # Pyserini drops terms that every document has, and writes ties a hair apart.
             everywhere = {t for t, count in searcher.document_frequencies(impacts).items() if count == searcher.card.documents}
             hits = searcher.search_impacts({token: impact for token, impact in impacts.items() if token not in everywhere}, 10)
             assert [doc_id for doc_id, _ in found[text]] == [hit.doc_id for hit in hits]
             assert [round(score) for _, score in found[text]] == [hit.score for hit in hits]
-
-
-@pytest.mark.slow
-def test_cranfield_scores_equal_brute_force_for_every_query(
-    tiny: SpladeModel, tmp_path: Path, real_collection: Callable[[str], Path]
-) -> None:
-    collection = real_collection("cranfield")
-    encode_collection(read_passages(collection), tmp_path / "out", tiny, max_length=256, query_max_length=64)
-    build_impact_index(tmp_path / "out", tmp_path / "index", threads=2)
-    queries = read_queries(collection)
-    with ImpactSearcher(tmp_path / "index", model=tiny) as searcher:
-        batch = searcher.run_batch(dict(queries), 1000, threads=2)
-        run = search_queries(searcher, queries, threads=2).run
-    vectors = list(read_vectors(tmp_path / "out"))
-    for query in queries:
-        # The terms as they were searched for: encoded with other queries, a weight at the edge may round the other way.
-        impacts = {token: int(impact) for token, impact in batch.terms[query.query_id].items()}
-        assert run[query.query_id] == batch.hits[query.query_id] == brute_force(vectors, impacts, 1000)
-    measured = score_run(run, read_qrels(collection)).mean
-    # Exact brute-force search with unquantized weights gives these.
-    assert measured == pytest.approx({"nDCG@10": 0.3762, "R@100": 0.7281, "RR@10": 0.5334}, abs=0.002)
 
 
 def test_scores_that_are_no_longer_exact_are_said(tmp_path: Path, tiny: SpladeModel) -> None:
