@@ -16,10 +16,19 @@ if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel
     from tests.served import Indexes, Server
 
+# With several processes at work on the same cores, torch's threads that spin while they wait for each other take most of them. To be
+# set before torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # No archive of Java's classes is made or used, but by the tests of that.
 os.environ["SPLADE_LUCENE_CACHE"] = "off"
 # The files whose tests take longest, started first: with several processes none is left over at the end.
-_LONG = ("test_docs.py", "test_beir.py", "test_faults.py", "test_properties.py", "test_examples.py", "test_wheel.py", "test_demo.py")
+_LONG = tuple(
+    f"test_{name}.py"
+    for name in (
+        *("docs", "quality", "published_bm25", "train", "ray", "faults", "beir", "searching", "examples", "numpy_bert", "demo", "tune"),
+        *("class_archive", "serve_faults", "pyserini", "serve_in_chromium", "report_in_chromium", "properties", "bad_input", "wheel"),
+    )
+)
 _COLLECTIONS = Path(__file__).resolve().parents[1].parent / "shared" / "collections"
 # Positions of the random models: RoBERTa starts counting at 2.
 _POSITIONS = {"roberta": 322}

@@ -26,6 +26,7 @@ from splade_lucene.encoding.model import SpladeModel
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
 from splade_lucene.lucene.jvm import anserini_jar
 from splade_lucene.records import ImpactVector
+from tests.effort import rounds
 from tests.unprivileged import CANNOT, run_as_ordinary_user
 from tests.vector_factory import write_vectors
 
@@ -233,9 +234,11 @@ def test_a_clock_that_was_set_back_or_forward(year: int, given: Path, tmp_path: 
 
 
 def test_killed_at_many_moments(tmp_path: Path) -> None:
-    """What scripts/torture does at length: three kills while an index is replaced."""
-    program = [str(ROOT / "scripts" / "torture.py"), "--quick", "--kills", "3", "--jobs", "bm25, overwriting"]
+    """What scripts/torture does at length: a few kills while an index is replaced."""
+    kills = rounds(3, 1)
+    program = [str(ROOT / "scripts" / "torture.py"), "--quick", "--kills", str(kills), "--jobs", "bm25, overwriting"]
     child = run(program, env={**os.environ, "TMPDIR": str(tmp_path)})
     assert child.returncode == 0, child.stdout + child.stderr
     last = child.stdout.splitlines()[-1]
-    assert re.match(r"torture: [345] kills survived \(bm25, overwriting [345]\), \d+ jobs finished as undisturbed, 0 problems", last), last
+    found = re.match(r"torture: (\d+) kills survived \(bm25, overwriting \1\), [1-9]\d* jobs finished as undisturbed, 0 problems", last)
+    assert found and kills <= int(found[1]) <= kills + 2, last  # a job is killed up to three times
