@@ -174,7 +174,9 @@ def run_bash(code: str) -> None:
 
 def needs_no_process(words: list[str] | None) -> TypeGuard[list[str]]:
     """Whether it is a command of this package that means the same without a shell."""
-    return words is not None and (words[0] == "splade-lucene" or (words[:2] == ["python", "-m"] and words[2].startswith("splade_lucene.")))
+    if not words:
+        return False
+    return words[0] == "splade-lucene" or (words[:2] == ["python", "-m"] and words[2].startswith("splade_lucene."))
 
 
 def call(words: list[str]) -> int:
