@@ -30,10 +30,10 @@ The convention for pages:
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import re
-import runpy
 import shlex
 import shutil
 import subprocess
@@ -183,9 +183,8 @@ def call(words: list[str]) -> int:
     """Calls such a command."""
     if words[0] == "splade-lucene":
         return main(words[1:])
-    with mock.patch.object(sys, "argv", words[2:]), pytest.raises(SystemExit) as ended:
-        runpy.run_module(words[2], run_name="__main__")
-    return int(ended.value.code or 0)
+    status: int = importlib.import_module(words[2]).main(words[3:])
+    return status
 
 
 def parts(code: str) -> list[str]:

@@ -55,7 +55,7 @@ def test_parts_find_what_brute_force_finds_with_ties_in_the_order_of_docids(tmp_
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "passages", "parts"), [("nfcorpus", rounds(800, 300), 4), ("debian-packages", rounds(2000, 700), 5)])
+@pytest.mark.parametrize(("name", "passages", "parts"), [("nfcorpus", rounds(800, 400), 4), ("debian-packages", rounds(2000, 700), 5)])
 def test_every_query_of_real_collections_has_the_hits_of_one_index(
     name: str, passages: int, parts: int, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
