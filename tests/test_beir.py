@@ -341,15 +341,15 @@ def test_an_evaluation_becomes_the_expectation_of_the_next(
 
 @pytest.fixture(scope="module")
 def slice_of_scifact(real_collection: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """20 of its queries and 120 of its passages, those that are relevant among them."""
+    """30 of its queries and 200 of its passages, those that are relevant among them."""
     source = real_collection("scifact")
     folder = tmp_path_factory.mktemp("slice") / "scifact"
     (folder / "qrels").mkdir(parents=True)
-    queries = read_queries(source)[:20]
+    queries = read_queries(source)[:30]
     ids = {query.query_id for query in queries}
     qrels = [qrel for qrel in read_qrels(source) if qrel.query_id in ids]
     relevant = {qrel.doc_id for qrel in qrels}
-    passages = sorted(read_passages(source), key=lambda passage: passage.doc_id not in relevant)[:120]
+    passages = sorted(read_passages(source), key=lambda passage: passage.doc_id not in relevant)[:200]
     lines = [{"_id": passage.doc_id, "title": passage.title, "text": passage.text} for passage in passages]
     (folder / "corpus.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     (folder / "queries.jsonl").write_text("".join(json.dumps({"_id": query.query_id, "text": query.text}) + "\n" for query in queries))
@@ -360,7 +360,7 @@ def slice_of_scifact(real_collection: Callable[[str], Path], tmp_path_factory: p
 
 @pytest.mark.slow
 def test_killed_twice_it_comes_to_the_same_results(slice_of_scifact: Path, tmp_path: Path) -> None:
-    options = ["--model", "tiny", "--max-length", "64", "--threads", "2", "--device", "cpu"]
+    options = ["--model", "tiny", "--max-length", "128", "--threads", "2", "--device", "cpu"]
     assert main(["beir", str(slice_of_scifact), "--output", str(tmp_path / "whole"), *options]) == 0
     out = tmp_path / "killed"
     for sign in ("runs/bm25-flat.trec.json", "encoded/splade-tiny/manifest.json"):
@@ -380,4 +380,4 @@ def test_killed_twice_it_comes_to_the_same_results(slice_of_scifact: Path, tmp_p
         assert (out / "scifact" / name).read_bytes() == (tmp_path / "whole" / "scifact" / name).read_bytes()
     # A slice is not what the published figures are of.
     assert killed.rows[0].published == {}
-    assert any("the index has 120 documents, the published one 5,183" in note for note in killed.datasets[0].notes)
+    assert any("the index has 200 documents, the published one 5,183" in note for note in killed.datasets[0].notes)
