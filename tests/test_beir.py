@@ -264,6 +264,12 @@ def test_passages_of_the_querys_name_can_be_kept(copied: tuple[Path, Path]) -> N
     assert "is kept in every system's run" in (out / "table.md").read_text()
 
 
+def test_bm25_alone_loads_no_model_and_no_torch(copied: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    collection, out = copied
+    monkeypatch.setitem(sys.modules, "splade_lucene.encoding.model", None)  # importing it is an error
+    assert main(["beir", str(collection), "--output", str(out), *OPTIONS, "--systems", "bm25-flat", "bm25-multifield"]) == 0
+
+
 def test_a_data_set_that_cannot_be_had_is_skipped_and_the_status_says_so(
     copied: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

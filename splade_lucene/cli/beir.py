@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from splade_lucene.encoding.defaults import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from splade_lucene.collections.judged import FilesCollection
+    from splade_lucene.encoding.model import SpladeModel
     from splade_lucene.evaluation.expectations import Expectations
 
 HELP = "evaluate zero-shot on BEIR: BM25, SPLADE and fusion, with cost and significance"
@@ -101,7 +103,6 @@ def run(args: argparse.Namespace) -> None:
     check_split_words(args)
     from splade_lucene.collections.beir_names import ALL
     from splade_lucene.collections.catalogue import RequestedCollection, find_collections
-    from splade_lucene.encoding.model import SpladeModel
     from splade_lucene.errors import SpladeLuceneError
     from splade_lucene.evaluation.expectations import find_unexpected, write_expectations
     from splade_lucene.evaluation.measures import parse_measures
@@ -122,11 +123,9 @@ def run(args: argparse.Namespace) -> None:
     else:
         candidates = find_collections(specs, split=args.split or "test", data=args.data, max_unpacked=args.max_unpacked * 10**9)
     jvm.start(heap=args.java_heap)
-    wanted = models if {"splade", "fusion"} & set(args.systems) else []
-    loaded = [SpladeModel.load(**model_spec(args, name)._asdict()) for name in wanted]
     systems = plan_systems(
         args.systems,
-        loaded,
+        _load(args, models) if {"splade", "fusion"} & set(args.systems) else [],
         SpladeSettings(args.max_length, args.query_max_length, args.scale, args.split_words, args.overlap, args.query_idf),
         tuned=args.fusion_weight == "tuned",
     )
@@ -151,6 +150,12 @@ def run(args: argparse.Namespace) -> None:
     problems += [f"{len(unexpected)} scores are not as expected"] if unexpected else []
     if problems:
         raise SpladeLuceneError(f"{' and '.join(problems)}; everything else is in {args.output}")
+
+
+def _load(args: argparse.Namespace, names: Sequence[str]) -> list[SpladeModel]:
+    from splade_lucene.encoding.model import SpladeModel  # torch: not for BM25 alone
+
+    return [SpladeModel.load(**model_spec(args, name)._asdict()) for name in names]
 
 
 def _expectations(path: Path) -> Expectations:
