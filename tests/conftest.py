@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from splade_lucene.core.processors import usable_processors
-
 if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel
     from tests.served import Indexes, Server
@@ -34,11 +32,6 @@ _LONG = tuple(
 _COLLECTIONS = Path(__file__).resolve().parents[1].parent / "shared" / "collections"
 # Positions of the random models: RoBERTa starts counting at 2.
 _POSITIONS = {"roberta": 322}
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """One process more than there are cores: some tests wait for servers, browsers, kills and Ray."""
-    return usable_processors() + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
