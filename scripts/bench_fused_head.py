@@ -65,7 +65,8 @@ def main() -> None:
             bias = torch.randn(_VOCABULARY, device="cuda") * 0.1 - 2
             heads = blocks_to_try(weight, bias) if args.blocks else heads_to_compare(weight, bias, compiled=args.compile)
             for tokens, passages in itertools.product(args.tokens, args.passages):
-                rows += measure(f"{dtype}, {size}, {passages} × {tokens}", heads, *sample(weight, passages, tokens), weight, bias)
+                what, texts = f"{dtype}, {size}, {passages} × {tokens}", sample(weight, passages, tokens)
+                rows += measure(what, heads, *texts, weight=weight, bias=bias)
                 print(f"{rows[-1]}", flush=True)
     columns = [name for name in _COLUMNS if any(row.get(name) for row in rows)]
     print(f"\n{markdown_table([{name: row.get(name, '') for name in columns} for row in rows], left=2)}")
@@ -120,8 +121,8 @@ def blocks_to_try(weight: Tensor, bias: Tensor) -> dict[str, Callable[[Tensor, T
     return {"×".join(map(str, blocks[:3])) + f", {blocks.warps} warps, {blocks.stages} stages": with_blocks(blocks) for blocks in every}
 
 
-def measure(  # noqa: PLR0917
-    what: str, heads: dict[str, Callable[[Tensor, Tensor], Tensor]], hidden: Tensor, mask: Tensor, weight: Tensor, bias: Tensor
+def measure(
+    what: str, heads: dict[str, Callable[[Tensor, Tensor], Tensor]], hidden: Tensor, mask: Tensor, *, weight: Tensor, bias: Tensor
 ) -> list[dict[str, str]]:
     """A row for each head."""
     passages, entries = _CHECKED

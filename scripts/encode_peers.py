@@ -34,7 +34,8 @@ class Worker:
     def __init__(self, system: str, folder: Path, precision: str, threads: int, device: str) -> None:
         spawn = multiprocessing.get_context("spawn")
         self._pipe, there = spawn.Pipe()
-        self._process = spawn.Process(target=serve, args=(there, system, folder, precision, threads, device), daemon=True)
+        given, named = (there, system, folder, precision), {"threads": threads, "device": device}
+        self._process = spawn.Process(target=serve, args=given, kwargs=named, daemon=True)
         self._process.start()
         there.close()
 
@@ -49,7 +50,7 @@ class Worker:
         self._process.join()
 
 
-def serve(pipe: Connection, system: str, folder: Path, precision: str, threads: int, device: str) -> None:  # noqa: PLR0917
+def serve(pipe: Connection, system: str, folder: Path, precision: str, *, threads: int, device: str) -> None:
     """What the process of a system does until its pipe is closed."""
     import torch
 

@@ -271,11 +271,11 @@ def tried(kind: Kind, data: bytes, packed: bool, folder: Path) -> str:
     except InputError as error:
         message = str(error)
         return "refused" if str(folder) in message and "\n" not in message else f"not a sentence with its file: {message!r}"
-    except Exception:
+    except Exception:  # anything but InputError is what is searched for
         return traceback.format_exc()
     try:
         again = kind.again(found, folder)
-    except Exception:
+    except Exception:  # likewise
         return f"accepted, but cannot be written and read again: {traceback.format_exc()}"
     finally:
         file.unlink()

@@ -5,7 +5,8 @@
 
 What stands after `--` goes to `splade-lucene train`; everything else is its default. The models are then compared with the untrained one by
 `splade-lucene beir` at the same lengths: nDCG@10 on the test queries, a paired t-test against the untrained model, FLOPS. What is there
-already is not done again. Minutes are those of the training command, on the clock and of the processor (a run is started anew to time it).
+already is not done again; a training run that was interrupted starts anew. Minutes are those of that command, on the clock and of the
+processor.
 
     --names-as-titles N     first makes a collection of N passages, the relevant ones among them, with their ids as titles: for
                             debian-packages, which has none. Its queries and judgments stay as they are.
@@ -75,11 +76,11 @@ def named(work: Path, collection: Path, count: int) -> Path:
 
 
 def train(folder: Path, collection: Path, model: str, options: list[str], seed: int) -> Trained:
-    """Runs `splade-lucene train`, if the model is not there."""
+    """Runs `splade-lucene train`, if no such run was timed to its end."""
     times = folder.with_suffix(".times.json")
-    if not folder.exists():
+    if not times.is_file():
         started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-        run("train", collection, "--out", folder, "--model", model, "--seed", seed, *options)
+        run("train", collection, "--out", folder, "--model", model, "--seed", seed, "--overwrite", *options)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         times.write_text(json.dumps([(time.monotonic() - started) / 60, processor / 60]), encoding="utf-8")

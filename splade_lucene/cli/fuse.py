@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
-    if len(args.runs) < 2:  # noqa: PLR2004
+    if len(args.runs) == 1:
         args.usage_error("give at least two runs")
     if args.weights and len(args.weights) != len(args.runs):
         args.usage_error(f"{len(args.weights)} weights for {len(args.runs)} runs; give one per run")

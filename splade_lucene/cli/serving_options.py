@@ -15,13 +15,14 @@ from splade_lucene.serving.settings import Limits, QueryEncodingSettings, parse_
 if TYPE_CHECKING:
     from splade_lucene.serving.starting import ServerSettings, ServiceSettings
 
+_LONGEST_WAIT = 1000
 KEY_VARIABLE = "SPLADE_LUCENE_API_KEY"
 
 
 def _milliseconds(text: str) -> float:
     value = float(text)
-    if not 0 <= value <= 1000:  # noqa: PLR2004
-        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 1000 milliseconds")
+    if not 0 <= value <= _LONGEST_WAIT:
+        raise argparse.ArgumentTypeError(f"{text} is not from 0 to {_LONGEST_WAIT} milliseconds")
     return value
 
 

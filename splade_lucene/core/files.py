@@ -167,7 +167,7 @@ def atomic_file(path: Path) -> Iterator[IO[str]]:
                 os.fsync(stream.fileno())
             temporary.chmod(0o666 & ~_umask())
             temporary.replace(path)
-        except BaseException:
+        except BaseException:  # Ctrl-C too leaves nothing behind
             temporary.unlink(missing_ok=True)
             raise
 
@@ -201,7 +201,7 @@ def atomic_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
             temporary.chmod(0o777 & ~_umask())
             to_disk(temporary)
             _publish(temporary, path)
-        except BaseException:
+        except BaseException:  # likewise
             shutil.rmtree(temporary, ignore_errors=True)
             raise
 

@@ -257,7 +257,7 @@ def _hits(place: Path | str, query_id: Any, pairs: Iterable[tuple[Any, Any]]) ->
     """Hits with text as ids and numbers as scores."""
     hits: list[Hit] = []
     for pair in pairs:
-        if not isinstance(pair, tuple) or len(pair) != 2:  # noqa: PLR2004
+        if not isinstance(pair, tuple) or len(pair) != 2:  # noqa: PLR2004  # a pair
             raise TypeError(f"a hit is Hit(doc_id, score), not {pair!r:.80}")
         doc_id, score = pair
         try:

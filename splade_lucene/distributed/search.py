@@ -111,7 +111,7 @@ class RayImpactSearcher(ImpactSearcher):
             self._ray = self._stack.enter_context(connected(cluster))
             self._servers = [_start(self._ray, place, cluster.cpus_per_worker or 1, heap) for place in places]
             opened = self._all("open")
-        except BaseException:
+        except BaseException:  # Ctrl-C too closes what was opened
             self._stack.close()
             raise
         self.name, self.parts = ", ".join(map(str, given)), tuple(map(Path, places))

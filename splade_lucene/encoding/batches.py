@@ -201,7 +201,7 @@ class _Window(Generic[Bag]):
         try:
             for batch, result in zip(self._batches, self._results, strict=True):
                 found.update(zip(batch, result.result(), strict=True))
-        except BaseException:
+        except BaseException:  # Ctrl-C too
             self.cancel()
             raise
         return [found[position] if position in found else self._empty() for position in range(self._texts)]

@@ -31,6 +31,8 @@ _FEATURES = {
 _BF16 = {"avx512_bf16", "amx_bf16", "bf16"}
 # Seconds until the hub counts as out of reach.
 _PATIENCE = 3.0
+# Models of the cache that are named.
+_NAMED = 5
 
 
 def examine_processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> Iterator[Finding]:
@@ -105,7 +107,7 @@ def _cache() -> Iterator[Finding]:
         repositories = []
     size = sum(each.size_on_disk for each in repositories)
     names = sorted(each.repo_id for each in repositories)
-    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")  # noqa: PLR2004
+    shown = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
     yield Finding("model cache", "works", f"{HF_HUB_CACHE}: {len(names)} models, {size / 1e6:,.0f} MB{f' ({shown})' if names else ''}")
     if DEFAULT_MODEL not in names:
         yield Finding(f"model {DEFAULT_MODEL}", "missing", "the default model is not on disk", "it is downloaded when it is first used")
