@@ -1,11 +1,12 @@
 #!/usr/bin/env python
-"""A training step on a CPU, time and memory: our head against that of sentence-transformers.
+"""A training step, time and memory: our head against that of sentence-transformers.
 
-    .venv/bin/python scripts/bench_train.py [--model tiny|base|DIR] [--batch 32] [--lengths 128 24]
+    .venv/bin/python scripts/bench_train.py [--model tiny|base|DIR] [--batch 32] [--lengths 128 24] [--device cuda]
 
 A step is a batch of queries, each with a positive and a negative, forward, backward and AdamW; `base` is BERT-base with random weights
-and biases that leave some 200 terms a passage. One thread and its CPU time, so that other work on the machine disturbs little: the
-median of the steps after the first. Each row is a process of its own; its peak memory is that of the whole process.
+and biases that leave some 200 terms a passage. The median of the steps after the first. On a CPU one thread and its CPU time, so that
+other work on the machine disturbs little, and the peak memory of the whole process; each row is a process of its own. On a GPU seconds
+on the clock, and the most that torch allocated there.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32, help="queries of a step")
     parser.add_argument("--lengths", type=int, nargs=2, default=[128, 24], help="tokens of a passage and of a query")
     parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1")
     parser.add_argument("--heads", nargs="+", choices=HEADS, default=list(HEADS))
     parser.add_argument("--one", choices=HEADS, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -44,8 +46,8 @@ def main() -> None:
         done = subprocess.run([sys.executable, __file__, *sys.argv[1:], "--one", head], stdout=subprocess.PIPE, text=True, check=True)
         seconds, terms, gigabytes = json.loads(done.stdout.splitlines()[-1])
         rows.append({
-            f"{args.model}, {args.batch} queries, {args.lengths[0]}/{args.lengths[1]} tokens": head,
-            "CPU s a step": f"{seconds:.2f}",
+            f"{args.model}, {args.batch} queries, {args.lengths[0]}/{args.lengths[1]} tokens, {args.device}": head,
+            "s a step": f"{seconds:.3g}",
             "peak GB": f"{gigabytes:.1f}",
             "terms a passage": f"{terms:.0f}",
         })  # fmt: skip
@@ -53,7 +55,7 @@ def main() -> None:
 
 
 def measure(args: argparse.Namespace) -> tuple[float, float, float]:
-    """CPU seconds of a step, terms of a passage, and peak memory in GB."""
+    """Seconds of a step, terms of a passage, and peak memory in GB."""
     import torch
     from sentence_transformers.sparse_encoder.losses import SpladeLoss
 
@@ -63,7 +65,7 @@ def measure(args: argparse.Namespace) -> tuple[float, float, float]:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as folder:
-        trained = load_encoder(random_base(Path(folder)) if args.model == "base" else args.model)
+        trained = load_encoder(random_base(Path(folder)) if args.model == "base" else args.model, device=args.device)
     if args.one == "theirs":
         for module in trained.encoder.modules():
             vars(module).pop("forward", None)
@@ -74,17 +76,22 @@ def measure(args: argparse.Namespace) -> tuple[float, float, float]:
     trained.encoder.train()
     labels = torch.tensor([[row, row, row + args.batch] for row in range(args.batch)])
     documents, queries = args.lengths
+    on_gpu = args.device != "cpu"
     seconds = []
     for _ in range(args.steps + 1):
         features = [batch(trained, "query", args.batch, queries), *(batch(trained, "document", args.batch, documents) for _ in range(2))]
-        start = time.process_time()
+        features = [{name: values.to(args.device) for name, values in each.items()} for each in features]
+        start = time.monotonic() if on_gpu else time.process_time()
         total = torch.stack(list(loss(features, labels).values())).sum()
         total.backward()  # type: ignore[no-untyped-call]  # torch does not type it
         optimizer.step()
         optimizer.zero_grad()
-        seconds.append(time.process_time() - start)
+        if on_gpu:
+            torch.cuda.synchronize(args.device)
+        seconds.append((time.monotonic() if on_gpu else time.process_time()) - start)
     assert ranking.cost is not None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    peak = torch.cuda.max_memory_allocated(args.device) if on_gpu else memory
     return statistics.median(seconds[1:]), ranking.cost.document_terms, peak / 1e9
 
 
