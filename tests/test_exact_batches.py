@@ -11,6 +11,7 @@ import pytest
 from splade_lucene.encoding.model import SpladeModel
 from splade_lucene.encoding.quantization import Quantization
 from splade_lucene.pipeline.query_encoder import bind_encoder
+from splade_lucene.pipeline.query_idf import QueryIdf
 from splade_lucene.serving.exact_batches import ExactBatches
 
 _FIRST = ("heart", "lung", "cell", "gene", "protein", "virus", "bone", "blood")
@@ -18,12 +19,16 @@ _SECOND = ("brain", "cancer", "insulin", "diet", "sleep", "vaccine", "smoke", "a
 _QUERIES = [f"{first} {second} {third}" for first in _FIRST for second in _SECOND for third in _FIRST[::3]]
 
 
+@pytest.mark.parametrize("power", [None, 1.5])
 @pytest.mark.parametrize("top_k", [None, 8])
 @pytest.mark.parametrize("scale", [100, 300])
-def test_a_query_in_a_batch_has_the_impacts_that_it_has_alone(tiny: SpladeModel, top_k: int | None, scale: float) -> None:
-    record = replace(tiny.record(query_max_length=24, scale=scale), query_top_k=top_k)
-    alone = bind_encoder(record, Path("index"), model=tiny)
-    batches = ExactBatches(tiny, record, alone)
+def test_a_query_in_a_batch_has_the_impacts_that_it_has_alone(
+    tiny: SpladeModel, top_k: int | None, scale: float, power: float | None
+) -> None:
+    record = replace(tiny.record(query_max_length=24, scale=scale), query_top_k=top_k, query_idf=power)
+    idf = None if power is None else QueryIdf(power, 1000, lambda tokens: {token: len(token) ** 2 for token in tokens})
+    alone = bind_encoder(record, Path("index"), model=tiny, idf=idf)
+    batches = ExactBatches(tiny, record, alone, idf)
     for start in range(0, len(_QUERIES), 16):
         together = [*_QUERIES[start : start + 16], " "]
         assert batches.encode_queries(together) == [alone.encode_queries([text])[0] for text in together]

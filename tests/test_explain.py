@@ -227,6 +227,18 @@ def test_the_command_shows_both_systems_side_by_side(folder: Path, capsys: pytes
     assert "SPLADE heat" in capsys.readouterr().out
 
 
+def test_the_command_explains_the_score_that_a_search_with_the_same_options_gives(
+    folder: Path, capsys: pytest.CaptureFixture[str], tiny: SpladeModel
+) -> None:
+    options = ["--query-idf", ".5", "--query-top-k", "4", "--query-max-length", "6"]
+    assert main(["explain", "--index", str(folder / "splade"), "--query", QUERY, "--doc", "glass", *options]) == 0
+    with ImpactSearcher(folder / "splade", model=tiny, query_idf=0.5, query_top_k=4, query_max_length=6) as searcher:
+        score = next(hit.score for hit in searcher.search(QUERY, 10) if hit.doc_id == "glass")
+    with ImpactSearcher(folder / "splade", model=tiny) as searcher:
+        assert score not in {hit.score for hit in searcher.search(QUERY, 10)}
+    assert f"glass scores {score:,.0f}, rank" in capsys.readouterr().out
+
+
 def test_the_command_without_a_match(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "--bm25", str(folder / "flat"), "--query", "xylophone", "--doc", "sort"]) == 0
     out = capsys.readouterr().out
@@ -254,6 +266,8 @@ def test_the_command_draws_a_page(tiny: SpladeModel, tmp_path: Path, capsys: pyt
         ["--index", "i", "--query", "q", "--doc", "d", "--subfolder", "s"],
         ["--index", "i", "--query", "q", "--doc", "d", "--query-revision", "r"],
         ["text", "--top", "3"],
+        ["text", "--query-idf", ".5"],
+        ["--bm25", "i", "--query", "q", "--doc", "d", "--query-top-k", "3"],
     ],
 )
 def test_options_that_do_not_go_together(arguments: list[str]) -> None:

@@ -18,7 +18,19 @@ def add_length(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument("--max-length", type=positive, help=f"maximum length of a passage in tokens (default: {default})")
 
 
-def add_query_length(parser: argparse.ArgumentParser, default: str) -> None:
+def add_query_options(parser: argparse._ActionsContainer) -> None:
+    """``--query-max-length``, ``--query-top-k`` and ``--query-idf``, of what searches an index."""
+    add_query_length(parser, "that of the index")
+    parser.add_argument(
+        "--query-top-k",
+        type=positive,
+        metavar="K",
+        help="search for only the K query tokens with the largest weights: faster, no longer exact",
+    )
+    add_query_idf(parser)
+
+
+def add_query_length(parser: argparse._ActionsContainer, default: str) -> None:
     """``--query-max-length``; ``default`` says what it is without."""
     parser.add_argument("--query-max-length", type=positive, help=f"maximum length of a query in tokens (default: {default})")
 
@@ -43,7 +55,7 @@ def add_shares(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_query_idf(parser: argparse.ArgumentParser) -> None:
+def add_query_idf(parser: argparse._ActionsContainer) -> None:
     """``--query-idf``."""
     parser.add_argument(
         "--query-idf",

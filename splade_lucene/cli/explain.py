@@ -7,6 +7,7 @@ import sys
 from contextlib import redirect_stdout
 
 from splade_lucene.cli.argument_types import folder, output_file, positive
+from splade_lucene.cli.encoding_options import add_query_options
 from splade_lucene.cli.model_options import add_device, add_model, model_spec
 from splade_lucene.cli.options import add_java_heap
 from splade_lucene.core.streams import is_standard
@@ -30,13 +31,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     hits.add_argument("--query", help="the text of the query")
     hits.add_argument("--doc", action="append", metavar="ID", help="docid; give two to compare them")
     hits.add_argument("--top", type=positive, help="number of terms to show, those that contribute most (default: all)")
+    add_query_options(parser.add_argument_group("with --index, as `search` was given them"))
     add_device(parser)
     add_java_heap(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
+    of_queries = any(each is not None for each in (args.query_max_length, args.query_top_k, args.query_idf))
     of_documents = any(each is not None for each in (args.index, args.bm25, args.query, args.doc, args.top))
+    if of_queries and args.index is None:
+        args.usage_error("--query-max-length, --query-top-k and --query-idf say how an impact index was searched; give it with --index")
     if not of_documents:
         if args.text is None:
             args.usage_error("give a text, or --index, --bm25 or both with --query and --doc")
@@ -81,7 +86,14 @@ def _explain_documents(args: argparse.Namespace) -> None:
     jvm.start(heap=args.java_heap)
     systems = []
     if args.index is not None:
-        with ImpactSearcher(args.index, device=args.device, precision=args.precision) as searcher:
+        with ImpactSearcher(
+            args.index,
+            query_max_length=args.query_max_length,
+            query_top_k=args.query_top_k,
+            query_idf=args.query_idf,
+            device=args.device,
+            precision=args.precision,
+        ) as searcher:
             systems.append(ExplainedSystem("SPLADE", str(args.index), explain_documents(searcher, args.query, args.doc)))
     if args.bm25 is not None:
         with Bm25Searcher(args.bm25) as baseline:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from splade_lucene.cli.argument_types import engine_address, folder, output_file, place, positive, run_tag
-from splade_lucene.cli.encoding_options import add_query_idf, add_query_length
+from splade_lucene.cli.encoding_options import add_query_options
 from splade_lucene.cli.model_options import add_device
 from splade_lucene.cli.options import QUERIES_HELP, add_hits, add_java_heap, add_query_fields, add_ray, add_split, add_threads, query_fields
 from splade_lucene.cli.settings_file import add_settings
@@ -46,14 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_hits(parser)
     add_split(parser)
-    add_query_length(parser, "that of the index")
-    parser.add_argument(
-        "--query-top-k",
-        type=positive,
-        metavar="K",
-        help="search for only the K query tokens with the largest weights: faster, no longer exact",
-    )
-    add_query_idf(parser)
+    add_query_options(parser)
     parser.add_argument("--remove-query", action="store_true", help="leave out the document that has the query's id (BEIR's rule)")
     parser.add_argument("--filter", metavar="DOCIDS", type=Path, help="file of docids, one per line: only these documents are found")
     parser.add_argument(

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from splade_lucene.cli.argument_types import positive
+from splade_lucene.cli.encoding_options import add_query_options
 from splade_lucene.cli.model_options import add_device
 from splade_lucene.cli.options import add_java_heap
 from splade_lucene.core.processors import usable_processors
@@ -52,6 +53,7 @@ def add_service(parser: argparse.ArgumentParser) -> None:
 
 def add_encoding(parser: argparse._ArgumentGroup) -> None:
     """How queries are encoded."""
+    add_query_options(parser)
     encoding = QueryEncodingSettings()
     parser.add_argument(
         "--batch-wait-ms",
@@ -129,7 +131,16 @@ def service_settings(args: argparse.Namespace) -> ServiceSettings:
     return ServiceSettings(
         parse_sources(args.index, args.bm25),
         Limits(query_chars=args.max_query_chars, hits=args.max_hits, queue=args.queue, timeout=args.timeout),
-        QueryEncodingSettings(args.batch_wait_ms, args.batch_size, args.query_cache, args.device, args.precision),
+        QueryEncodingSettings(
+            args.batch_wait_ms,
+            args.batch_size,
+            args.query_cache,
+            args.device,
+            args.precision,
+            args.query_max_length,
+            args.query_top_k,
+            args.query_idf,
+        ),
         args.threads,
     )
 

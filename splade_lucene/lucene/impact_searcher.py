@@ -117,6 +117,10 @@ class ImpactIndexSearcher(LuceneSearcher[Mapping[str, int]]):
     def _options(self) -> dict[str, Any]:
         return {"encoder": self._encoder, "in_memory": self._in_memory}
 
+    def encode_with(self, encoder: QueryEncoder) -> None:
+        """Sets what encodes query texts."""
+        self._encoder = encoder
+
     def query_encoder(self) -> QueryEncoder:
         """What encodes query texts.
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from splade_lucene.errors import SpladeLuceneError
+from splade_lucene.errors import IndexMismatchError, SpladeLuceneError
 from splade_lucene.serving.encoders import Encoders
 from splade_lucene.serving.problems import not_found
 from splade_lucene.serving.served_index import ServedIndex, check_kinds
@@ -27,7 +27,7 @@ class Catalog:
         settings: how queries are encoded.
 
     Raises:
-        SpladeLuceneError: one of them cannot be opened.
+        SpladeLuceneError: one of them cannot be opened, or ``settings`` say how queries are encoded and no index has an encoder.
     """
 
     def __init__(self, sources: Iterable[IndexSource], settings: QueryEncodingSettings) -> None:
@@ -39,6 +39,10 @@ class Catalog:
             for source in sources:
                 self._indexes[source.name] = ServedIndex(source, self.encoders)
             check_kinds(self._indexes)
+            if settings.reweights and all(index.current.encoder is None for index in self):
+                raise IndexMismatchError(
+                    "only BM25 indexes are served, which encode no queries; leave --query-max-length, --query-top-k and --query-idf out"
+                )
         except BaseException:
             self.close()
             raise

@@ -15,12 +15,17 @@ if TYPE_CHECKING:
 
 def describe(served: ServedIndex) -> IndexAnswer:
     """An index in the list of all."""
-    card = served.current.card
-    record = card.encoder
+    card, served_encoder = served.current.card, served.current.encoder
     encoder = None
-    if record is not None:
+    if served_encoder is not None:
+        record = served_encoder.record
         encoder = Encoder(
-            model=record.model, revision=record.document.revision, query_max_length=record.query_max_length, scale=record.scale
+            model=record.model,
+            revision=record.document.revision,
+            query_max_length=record.query_max_length,
+            scale=record.scale,
+            query_top_k=record.query_top_k,
+            query_idf=record.query_idf,
         )
     return IndexAnswer(name=served.name, kind=card.kind, documents=card.documents, baseline=served.source.baseline, encoder=encoder)
 

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
+from splade_lucene.lucene.card import IndexCard
 from splade_lucene.pipeline.query_encoder import bind_encoder
+from splade_lucene.pipeline.query_idf import Frequencies, QueryIdf
 from splade_lucene.records import EncoderRecord, EncoderSide
 from splade_lucene.serving.batching import BatchingEncoder
 from splade_lucene.serving.exact_batches import ExactBatches
@@ -49,26 +51,32 @@ class Encoders:
         # One thread for all models: each takes all cores.
         self.thread = ThreadPoolExecutor(1, "encode")
 
-    def of(self, record: EncoderRecord, folder: Path, table: Mapping[str, int] | None = None) -> ServedEncoder:
+    def of(self, card: IndexCard, folder: Path, frequencies: Frequencies) -> ServedEncoder:
         """The encoder that an index names.
 
         Args:
-            record: of the encoder, from the card of the index.
+            card: of the index.
             folder: the index, for messages.
-            table: of the query model ``idf``, which is the index's own.
+            frequencies: of tokens in the index, asked before this returns.
 
         Raises:
-            ModelError: the model cannot be loaded.
+            ModelError: the model cannot be loaded, or cannot read queries of that length.
             IndexMismatchError: it is not the one that the index was made with.
         """
-        key = json.dumps([record.to_json(), table], sort_keys=True)
+        assert card.encoder is not None  # of an impact index
+        settings = self._settings
+        record = card.encoder.with_queries(max_length=settings.max_length, top_k=settings.top_k, idf=settings.idf)
+        table = card.query_table(settings.idf)
         with self._lock:
+            if settings.idf is not None and record.query.kind != "idf":  # every index has its own frequencies
+                return self._load(record, folder, table, QueryIdf(settings.idf, card.documents, frequencies))
+            key = json.dumps([record.to_json(), table], sort_keys=True)
             found = self._encoders.get(key)
             if found is None:
-                found = self._encoders[key] = self._load(record, folder, table)
+                found = self._encoders[key] = self._load(record, folder, table, None)
             return found
 
-    def _load(self, record: EncoderRecord, folder: Path, table: Mapping[str, int] | None) -> ServedEncoder:
+    def _load(self, record: EncoderRecord, folder: Path, table: Mapping[str, int] | None, idf: QueryIdf | None) -> ServedEncoder:
         from splade_lucene.encoding.model import SpladeModel
 
         settings, document, query = self._settings, record.document, record.query
@@ -86,10 +94,12 @@ class Encoders:
                 precision=settings.precision,
             )
             self._models[name] = model
-        bound = bind_encoder(record, folder, model=model, table=table)
+        if idf is not None:  # queries may be encoded when the index is closed already
+            idf = idf.detached(model.vocabulary)
+        bound = bind_encoder(record, folder, model=model, table=table, idf=idf)
         bound.encode_queries(["warm up"])
         in_fp32 = bound.computes and model.device_type == "cpu" and model.record().precision == "fp32"
-        encoder = ExactBatches(model, record, bound) if in_fp32 else bound
+        encoder = ExactBatches(model, record, bound, idf) if in_fp32 else bound
         queries = BatchingEncoder(
             CachingEncoder(encoder, settings.cache), self.thread, wait=settings.batch_wait_ms / 1e3, size=settings.batch_size
         )

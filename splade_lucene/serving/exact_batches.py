@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from splade_lucene.lucene.impact_searcher import QueryEncoder
+from splade_lucene.pipeline.query_idf import QueryIdf
 from splade_lucene.records import EncoderRecord
 
 if TYPE_CHECKING:
@@ -27,12 +28,13 @@ class ExactBatches:
         model: the encoder.
         record: what the index says of it.
         alone: encodes queries one at a time.
+        idf: multiplies the weights; they stay as the model gives them if None.
     """
 
-    def __init__(self, model: SpladeModel, record: EncoderRecord, alone: QueryEncoder) -> None:
+    def __init__(self, model: SpladeModel, record: EncoderRecord, alone: QueryEncoder, idf: QueryIdf | None = None) -> None:
         from splade_lucene.encoding.quantization import Quantization
 
-        self._model, self._record, self._alone = model, record, alone
+        self._model, self._record, self._alone, self._idf = model, record, alone, idf
         self._quantization = Quantization(record.scale, record.query_top_k)
 
     def encode_queries(self, texts: Sequence[str]) -> list[dict[str, int]]:
@@ -42,16 +44,18 @@ class ExactBatches:
         given = [text for text in texts if text.strip()]
         weights = dict(zip(given, self._model.query_weights(given, max_length=self._record.query_max_length), strict=True))
         return [
-            self._quantization.bag(weights[text])
-            if text in weights and not self._may_tip(weights[text])
-            else self._alone.encode_queries([text])[0]
+            self._impacts(weights[text]) if text in weights and not self._may_tip(weights[text]) else self._alone.encode_queries([text])[0]
             for text in texts
         ]
 
+    def _impacts(self, weights: Mapping[str, float]) -> dict[str, int]:
+        return self._quantization.bag(weights) if self._idf is None else self._idf.impacts(weights, self._quantization)
+
     def _may_tip(self, weights: Mapping[str, float]) -> bool:
-        values = np.fromiter(weights.values(), np.float64, len(weights))
+        factors = np.ones(len(weights)) if self._idf is None else np.array(self._idf.factors(weights), np.float64)
+        values = np.fromiter(weights.values(), np.float64, len(weights)) * factors
         impacts = values * self._record.scale
-        if (np.abs(impacts - np.floor(impacts) - 0.5) <= _LARGEST_DIFFERENCE * self._record.scale).any():
+        if (np.abs(impacts - np.floor(impacts) - 0.5) <= _LARGEST_DIFFERENCE * factors * self._record.scale).any():
             return True
         cut = self._record.query.max_active_dims
         if cut is not None and len(values) >= cut:
@@ -60,4 +64,4 @@ class ExactBatches:
         if most is None or len(values) <= most:
             return False
         least, next_one = -np.partition(-values, [most - 1, most])[[most - 1, most]]
-        return bool(least - next_one <= 2 * _LARGEST_DIFFERENCE)
+        return bool(least - next_one <= 2 * _LARGEST_DIFFERENCE * factors.max())

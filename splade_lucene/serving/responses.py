@@ -157,6 +157,8 @@ class Encoder(BaseModel):
     revision: str | None
     query_max_length: int
     scale: float
+    query_top_k: int | None = Field(description="tokens of a query that are searched for, those with the largest weights")
+    query_idf: float | None = Field(description="query weights are multiplied by idf to this power")
 
 
 class IndexAnswer(BaseModel):

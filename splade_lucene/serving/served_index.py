@@ -60,8 +60,13 @@ class IndexSnapshot:
         self.searcher: Searcher
         self.folder = source.folder
         if self.card.encoder is not None:
-            self.encoder = encoders.of(self.card.encoder, source.folder, self.card.query_table())
-            self.searcher = ImpactIndexSearcher(source.folder, self.encoder.queries.encoder)
+            self.searcher = searcher = ImpactIndexSearcher(source.folder)
+            try:
+                self.encoder = encoders.of(self.card, source.folder, searcher.document_frequencies)
+            except BaseException:
+                searcher.close()
+                raise
+            searcher.encode_with(self.encoder.queries.encoder)
         else:
             self.searcher = Bm25Searcher(source.folder)
         self.users, self.retired = 0, False

@@ -58,6 +58,9 @@ class QueryEncodingSettings:
         cache: how many encoded queries are kept.
         device: as in :meth:`SpladeModel.load`.
         precision: likewise.
+        max_length: as ``query_max_length`` of :class:`~splade_lucene.pipeline.search.ImpactSearcher`; what each index says if None.
+        top_k: as its ``query_top_k``.
+        idf: as its ``query_idf``.
     """
 
     batch_wait_ms: float = 0.0
@@ -65,6 +68,14 @@ class QueryEncodingSettings:
     cache: int = 1024
     device: str = "auto"
     precision: str = "auto"
+    max_length: int | None = None
+    top_k: int | None = None
+    idf: float | None = None
+
+    @property
+    def reweights(self) -> bool:
+        """Whether queries are not encoded as the indexes say."""
+        return (self.max_length, self.top_k, self.idf) != (None, None, None)
 
 
 def parse_sources(indexes: list[str], baselines: list[str]) -> list[IndexSource]:
