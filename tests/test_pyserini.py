@@ -20,7 +20,7 @@ from splade_lucene.encoding.model import SpladeModel
 from splade_lucene.errors import InputError, ModelError
 from splade_lucene.evaluation.runs import read_run
 from splade_lucene.integrations.pyserini import IndexQueryEncoder, SpladeDocumentEncoder, SpladeQueryEncoder, main, write_encoded_queries
-from splade_lucene.lucene.indexing import build_impact_index
+from splade_lucene.lucene.indexing import Engine, build_impact_index
 from splade_lucene.pipeline.encode import encode_collection
 from splade_lucene.pipeline.search import ImpactSearcher
 from splade_lucene.records import Passage, Query
@@ -32,6 +32,9 @@ PASSAGES = [
     Passage("sort", "Return the index where to insert an item in a sorted list."),
     Passage("unicode", "Größe, naïveté and “quotes” | pipes"),
 ]
+# Its vector has no terms.
+EMPTY = Passage("nothing", "")
+ENGINES: tuple[Engine, ...] = ("lucene", "anserini")
 QUERIES = [Query("1", "why does glass break"), Query("2", "search engine library"), Query("3", "insert an item – sorted")]
 # Importing pyserini.search.lucene makes an OpenAI client; starting the JVM first spares it the search for a system's Java.
 STOCK = {**os.environ, "OPENAI_API_KEY": "not-a-key", "CUDA_VISIBLE_DEVICES": ""}
@@ -43,12 +46,13 @@ from splade_lucene.lucene import jvm
 jvm.start()
 from pyserini.encode import JsonlCollectionIterator, JsonlRepresentationWriter
 from pyserini.encode import SpladeDocumentEncoder as StockDocumentEncoder, SpladeQueryEncoder as StockQueryEncoder
+from pyserini.index.lucene import LuceneIndexReader
 from pyserini.search.lucene import LuceneImpactSearcher
 from splade_lucene.integrations.pyserini import IndexQueryEncoder, SpladeDocumentEncoder, SpladeQueryEncoder
 
-folder, index, model, passages, queries = json.loads(sys.argv[1])
+folder, indexes, model, passages, queries = json.loads(sys.argv[1])
 texts, titles = [text for _, text, *_ in passages], [title for _, _, title, *_ in passages]
-found = {"documents": {}, "queries": {}, "hits": {}}
+found = {"documents": {}, "queries": {}, "hits": {}, "counts": {}}
 for name, document, query in (
     ("stock", StockDocumentEncoder(model, device="cpu"), StockQueryEncoder(model)),
     ("ours", SpladeDocumentEncoder(model, device="cpu"), SpladeQueryEncoder(model)),
@@ -62,9 +66,10 @@ for name, document, query in (
             batch["vector"] = document.encode(
                 texts=batch["text"], titles=batch["title"], fp16=False, max_length=256, add_sep=False)
             writer.write(batch, ["title", "text"])
-searcher = LuceneImpactSearcher(index, IndexQueryEncoder(index))
-for query_id, text in queries:
-    found["hits"][query_id] = [[hit.docid, hit.score] for hit in searcher.search(text, k=5)]
+for index in indexes:
+    searcher = LuceneImpactSearcher(index, IndexQueryEncoder(index))
+    found["hits"][index] = {query_id: [[hit.docid, hit.score] for hit in searcher.search(text, k=5)] for query_id, text in queries}
+    found["counts"][index] = LuceneIndexReader(index).stats()["documents"]
 print(json.dumps(found), flush=True)
 # What `python -m pyserini.search.lucene` runs, with the Java that we found.
 import runpy
@@ -78,6 +83,9 @@ def folder(tiny: SpladeModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pyserini")
     encode_collection(PASSAGES, folder / "out", tiny, max_length=32, query_max_length=16)
     build_impact_index(folder / "out", folder / "index")
+    encode_collection([*PASSAGES, EMPTY], folder / "out-empty", tiny, max_length=32, query_max_length=16)
+    for engine in ENGINES:
+        build_impact_index(folder / "out-empty", folder / f"index-{engine}", engine=engine)
     (folder / "corpus").mkdir()
     lines = [json.dumps({"id": each.doc_id, "title": each.title, "text": each.text}) + "\n" for each in PASSAGES]
     (folder / "corpus" / "docs.jsonl").write_text("".join(lines))
@@ -95,7 +103,8 @@ def stock(folder: Path) -> Any:
     model = folder / "model"
     shutil.copytree(find_model("tiny").folder, model)
     torch.save(load_file(model / "model.safetensors"), model / "pytorch_model.bin")
-    job = [str(folder), str(folder / "index"), str(model), PASSAGES, QUERIES]
+    indexes = [str(folder / name) for name in ("index", *(f"index-{engine}" for engine in ENGINES))]
+    job = [str(folder), indexes, str(model), PASSAGES, QUERIES]
     child = subprocess.run(
         [sys.executable, "-c", IN_PROCESS, json.dumps(job), json.dumps([*map(str, command), "--output", str(run)])],
         capture_output=True,
@@ -140,19 +149,24 @@ def test_files_written_by_pyserinis_own_writer_agree(folder: Path, stock: Any) -
     assert [ours[passage.doc_id]["vector"] for passage in untitled] == bare
 
 
-def expected_hits(folder: Path, tiny: SpladeModel, text: str) -> list[tuple[str, float]]:
-    with ImpactSearcher(folder / "index", model=tiny) as searcher:
-        impacts = IndexQueryEncoder(folder / "index").encode(text)
+def expected_hits(index: Path, tiny: SpladeModel, text: str) -> list[tuple[str, float]]:
+    with ImpactSearcher(index, model=tiny) as searcher:
+        impacts = IndexQueryEncoder(index).encode(text)
         # Pyserini drops the terms that every document has.
-        everywhere = {term for term, count in searcher.document_frequencies(impacts).items() if count == len(PASSAGES)}
+        everywhere = {term for term, count in searcher.document_frequencies(impacts).items() if count == searcher.card.documents}
         return [(hit.doc_id, hit.score) for hit in searcher.search_impacts({t: i for t, i in impacts.items() if t not in everywhere}, 5)]
 
 
-def test_the_stock_searcher_with_our_encoder_returns_our_hits(folder: Path, stock: Any, tiny: SpladeModel) -> None:
+@pytest.mark.parametrize(("name", "documents"), [("index", 5), *((f"index-{engine}", 6) for engine in ENGINES)])
+def test_the_stock_searcher_with_our_encoder_returns_our_hits(
+    name: str, documents: int, folder: Path, stock: Any, tiny: SpladeModel
+) -> None:
+    assert stock["counts"][str(folder / name)] == documents
     for query_id, text in QUERIES:
-        hits = [(doc_id, float(round(score))) for doc_id, score in stock["hits"][query_id]]
+        # It writes ties a hair apart.
+        hits = [(doc_id, float(round(score))) for doc_id, score in stock["hits"][str(folder / name)][query_id]]
         assert hits
-        assert hits == expected_hits(folder, tiny, text)
+        assert hits == expected_hits(folder / name, tiny, text)
 
 
 def test_our_command_says_what_it_wrote(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -163,7 +177,7 @@ def test_our_command_says_what_it_wrote(folder: Path, tmp_path: Path, capsys: py
 def test_the_stock_command_takes_our_queries(folder: Path, stock: Any, tiny: SpladeModel) -> None:
     run = read_run(folder / "run")
     for query_id, text in QUERIES:
-        assert [(hit.doc_id, float(round(hit.score))) for hit in run[query_id]] == expected_hits(folder, tiny, text)
+        assert [(hit.doc_id, float(round(hit.score))) for hit in run[query_id]] == expected_hits(folder / "index", tiny, text)
 
 
 def test_the_encoder_of_an_index_is_the_searchers(folder: Path, tiny: SpladeModel) -> None:

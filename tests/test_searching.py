@@ -1,10 +1,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +13,7 @@ from splade_lucene.encoding.model import SpladeModel
 from splade_lucene.errors import IndexMismatchError, InputError
 from splade_lucene.lucene.bm25_indexing import build_bm25_index
 from splade_lucene.lucene.impact_searcher import ImpactIndexSearcher
-from splade_lucene.lucene.indexing import Engine, build_impact_index
+from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.pipeline.encode import encode_collection
 from splade_lucene.pipeline.search import ImpactSearcher, open_searcher, search_queries
 from splade_lucene.pipeline.timing import query_load, query_times
@@ -27,8 +24,6 @@ from tests.oracle import brute_force
 
 PASSAGES = [*small_indexes.PASSAGES, Passage("nothing", "")]
 QUERIES = [Query("glass", "why does glass break"), Query("q2", "search engine library"), Query("q3", "insert into sorted list")]
-
-ENGINES: tuple[Engine, ...] = ("lucene", "anserini")
 
 
 @pytest.fixture(scope="module")
@@ -192,57 +187,6 @@ def test_latency_is_measured_over_single_queries(folder: Path) -> None:
         assert found.per_second > 0
         assert (found.threads, set(found.times)) == (2, {query.query_id for query in QUERIES})
         assert found.latency.p99 >= found.latency.p50 > 0
-
-
-@pytest.fixture(scope="module")
-def stock(folder: Path, tiny: SpladeModel) -> Any:
-    """What stock Pyserini finds in an index of each engine: in a process, as importing it wants a dummy key and loads half of PyPI."""
-    queries = dict(zip([query.text for query in QUERIES], tiny.encode_queries([q.text for q in QUERIES], max_length=16), strict=True))
-    for engine in ENGINES:
-        build_impact_index(folder / "out", folder / f"index-{engine}", engine=engine)
-    code = """
-import json, sys
-from tests.stock_pyserini import without_catalogue
-without_catalogue()
-from splade_lucene.lucene import jvm
-jvm.start()
-from pyserini.search.lucene import LuceneImpactSearcher
-folder, engines, queries = sys.argv[1], json.loads(sys.argv[2]), json.loads(sys.argv[3])
-class Encoder:
-    def encode(self, text):
-        return queries[text]
-from pyserini.index.lucene import LuceneIndexReader
-found = {}
-for engine in engines:
-    index = f"{folder}/index-{engine}"
-    searcher = LuceneImpactSearcher(index, Encoder())
-    hits = {text: [[hit.docid, hit.score] for hit in searcher.search(text, k=10)] for text in queries}
-    found[engine] = LuceneIndexReader(index).stats()["documents"], hits
-print(json.dumps(found))
-"""
-    child = subprocess.run(
-        [sys.executable, "-c", code, str(folder), json.dumps(ENGINES), json.dumps(queries)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OPENAI_API_KEY": "not-a-key"},
-        timeout=300,
-        check=False,
-    )
-    assert child.returncode == 0, child.stderr
-    return queries, json.loads(child.stdout.splitlines()[-1])
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_stock_pyserini_reads_the_index_with_the_same_scores(engine: Engine, stock: Any, folder: Path, tiny: SpladeModel) -> None:
-    queries, (documents, found) = stock[0], stock[1][engine]
-    assert documents == 5
-    with ImpactSearcher(folder / f"index-{engine}", model=tiny) as searcher:
-        for text, impacts in queries.items():
-            # Pyserini drops terms that every document has, and writes ties a hair apart.
-            everywhere = {t for t, count in searcher.document_frequencies(impacts).items() if count == searcher.card.documents}
-            hits = searcher.search_impacts({token: impact for token, impact in impacts.items() if token not in everywhere}, 10)
-            assert [doc_id for doc_id, _ in found[text]] == [hit.doc_id for hit in hits]
-            assert [round(score) for _, score in found[text]] == [hit.score for hit in hits]
 
 
 def test_scores_that_are_no_longer_exact_are_said(tmp_path: Path, tiny: SpladeModel) -> None:
