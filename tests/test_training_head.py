@@ -65,7 +65,9 @@ def test_a_whole_model_has_the_vectors_and_gradients_of_the_library(
     assert 0 < len(expected.nonzero()) < expected.numel()
     torch.testing.assert_close(vectors, expected, rtol=1e-5, atol=1e-5)
     assert gradients.keys() == expected_gradients.keys()
+    # Some gradients are sums of large terms that cancel: what rounding leaves is small beside the largest, not beside them.
+    largest = max(float(gradient.abs().max()) for gradient in expected_gradients.values() if gradient is not None)
     for name, gradient in expected_gradients.items():
         assert (gradient is None) == (gradients[name] is None), name
         if gradient is not None:
-            torch.testing.assert_close(gradients[name], gradient, rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(gradients[name], gradient, rtol=1e-4, atol=1e-5 * largest)
