@@ -165,7 +165,7 @@ def _measure(weight: Tensor) -> tuple[dict[Blocks, float], str]:
             if not wrong <= _EXACT:
                 failure = f"its results are off by {float(wrong):.2g}"
                 continue
-            found[blocks] = _seconds(lambda head=head: head.pool(hidden, mask, None))  # type: ignore[misc]
+            found[blocks] = _seconds(lambda head=head: head.pool(hidden, mask, None))  # type: ignore[misc]  # a default is not inferred
         except Exception as error:  # no Triton, no C compiler for it, a GPU that it does not know or that has too little shared memory
             failure = str(error).strip().partition("\n")[0] or type(error).__name__
     return found, failure

@@ -7,12 +7,12 @@ import triton.language as tl
 
 
 @triton.jit
-def _larger(one, other):  # type: ignore[no-untyped-def]
+def _larger(one, other):  # type: ignore[no-untyped-def]  # types of Triton are not known to mypy
     # A weight that is not a number has to stay one: it is how an overflow in half precision is noticed.
     return tl.maximum(one, other, propagate_nan=tl.PropagateNan.ALL)
 
 
-@triton.jit(do_not_specialize=["passages", "entries", "tokens"])  # type: ignore[untyped-decorator]
+@triton.jit(do_not_specialize=["passages", "entries", "tokens"])  # type: ignore[untyped-decorator]  # likewise
 def largest_logits(  # type: ignore[no-untyped-def]  # noqa: PLR0917
     hidden,
     weight,

@@ -128,7 +128,7 @@ def _side(root: Path, modules: Sequence[Module], task: str) -> Side:
         return _static(root, modules[0][1])
     if names and names[0] in TRANSFORMERS and set(names[1:]) <= set(DENSE) and (sparse := _sparse_head(modules[0][1])):
         return _transformer(sparse, names[0], task, masked=False)
-    if len(modules) == 2 and names[0] in TRANSFORMERS and names[1] == POOLING:  # noqa: PLR2004
+    if len(modules) == 2 and names[0] in TRANSFORMERS and names[1] == POOLING:  # noqa: PLR2004  # a pair
         return _pooling(_transformer(Side(modules[0][1]), names[0], task, masked=True), modules[1][1])
     if names[1:] and names[0] in TRANSFORMERS and set(names[1:]) <= set(DENSE):
         raise ModelError(

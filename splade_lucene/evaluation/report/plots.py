@@ -144,7 +144,7 @@ def differences(values: Sequence[float], *, width: str, label: str) -> str:
         plane.locator_params(axis="y", nbins=6)
         plane.yaxis.set_major_formatter(lambda value, _: f"{value:+.2f}".replace("-", "−") if abs(value) > 1e-9 else "0")  # noqa: PLR2004
         plane.set_xlabel("queries, sorted by difference")
-        return to_svg(plane.figure, label=label)  # type: ignore[arg-type]
+        return to_svg(plane.figure, label=label)  # type: ignore[arg-type]  # as above
 
 
 def latencies(times: Mapping[int, tuple[str, Sequence[QueryTime]]], *, width: str) -> str:
@@ -187,7 +187,7 @@ def latencies(times: Mapping[int, tuple[str, Sequence[QueryTime]]], *, width: st
         _logarithmic(plane, smallest / 1.15, largest * 1.15)
         plane.set_xlabel("milliseconds a query, one thread")
         names = ", ".join(label for label, _ in times.values())
-        return to_svg(plane.figure, label=f"distributions of query latency: {names}")  # type: ignore[arg-type]
+        return to_svg(plane.figure, label=f"distributions of query latency: {names}")  # type: ignore[arg-type]  # as above
 
 
 def _half(plane: Axes, times: Any, place: int, side: str, variable: str) -> None:
