@@ -77,7 +77,7 @@ def named(work: Path, collection: Path, count: int) -> Path:
 
 def train(folder: Path, collection: Path, model: str, options: list[str], seed: int) -> Trained:
     """Runs `splade-lucene train`, if no such run was timed to its end."""
-    times = folder.with_suffix(".times.json")
+    times = folder.with_name(f"{folder.name}.times.json")  # a name may have dots: an option's number
     if not times.is_file():
         started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
         run("train", collection, "--out", folder, "--model", model, "--seed", seed, "--overwrite", *options)
