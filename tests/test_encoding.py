@@ -300,8 +300,15 @@ def too_many_tokens(model: SpladeModel, limit: int) -> Any:
     return network._network.register_forward_pre_hook(check, with_kwargs=True)
 
 
+def in_double_precision(model: SpladeModel) -> None:
+    network: Any = model._network
+    network._network.double()
+    network._weight, network._bias = network._weight.double(), network._bias.double()
+
+
 def test_a_batch_that_does_not_fit_is_halved_with_a_warning_and_nothing_is_lost(random_model: Callable[[str], Path]) -> None:
-    model = SpladeModel.load(str(random_model("bert")), device="cpu")
+    model = SpladeModel.load(str(random_model("bert")), device="cpu", precision="fp32").with_kernels("torch")
+    in_double_precision(model)  # rounding differs between sizes of batches, in fp32 by up to 1e-5
     texts = [*LINES, LONG]
     expected = model.document_weights(texts)
     hook = too_many_tokens(model, 700)
@@ -314,7 +321,7 @@ def test_a_batch_that_does_not_fit_is_halved_with_a_warning_and_nothing_is_lost(
     hook.remove()
     for vectors in (encoded, again):
         assert len(vectors) == len(expected)
-        assert max(distance(*pair) for pair in zip(vectors, expected, strict=True)) < 1e-5
+        assert max(distance(*pair) for pair in zip(vectors, expected, strict=True)) < 1e-6
 
 
 def test_a_single_text_that_does_not_fit_is_refused(random_model: Callable[[str], Path]) -> None:
