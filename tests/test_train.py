@@ -7,7 +7,7 @@ import random
 import re
 import shutil
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,8 +24,9 @@ from splade_lucene.encoding.defaults import Lengths
 from splade_lucene.encoding.model import SpladeModel
 from splade_lucene.errors import InputError, SpladeLuceneError
 from splade_lucene.evaluation.measures import score_run
+from splade_lucene.evaluation.runs import Run
 from splade_lucene.records import Hit, ImpactVector, Qrel, Query
-from splade_lucene.training import extra, sources, watch
+from splade_lucene.training import extra, sources, taught, watch
 from splade_lucene.training.corpus import Corpus
 from splade_lucene.training.examples import number_examples
 from splade_lucene.training.heldout import Evaluation, Evaluator, choose_pool
@@ -34,7 +35,7 @@ from splade_lucene.training.losses import BatchCost, MaskedRankingLoss
 from splade_lucene.training.mining import Mining, draw_rows, mine
 from splade_lucene.training.schedule import BudgetSchedule
 from splade_lucene.training.settings import Budget, recipes
-from splade_lucene.training.teacher import draw_taught
+from splade_lucene.training.teacher import draw_taught, teach
 from splade_lucene.training.verdict import judge_training
 from tests.oracle import brute_force
 from tests.test_sparse_encoders import check
@@ -251,6 +252,24 @@ def test_a_teacher_needs_no_judgments(dataset: Path, base: Path, tmp_path: Path,
     assert len(found["evaluations"]) == 6 and all(each["loss"] > 0 for each in found["evaluations"])
     assert train(dataset, tmp_path / "other", *options[:4], "--teacher", "fusion", "--queries", dataset) == 1
     assert "is a folder, whose queries are also those of its test split" in capsys.readouterr().err
+
+
+def test_titles_for_a_teacher_are_searched_in_bodies(dataset: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The words of a title are not in its body here. Were titles searched, each would find its own passage first: no body says why."""
+    searched: list[tuple[Sequence[Query], Mapping[str, Run]]] = []
+
+    def spy(teacher: str, queries: Sequence[Query], runs: Mapping[str, Run], *others: Any, **options: Any) -> Run:
+        searched.append((queries, runs))
+        return teach(teacher, queries, runs, *others, **options)
+
+    monkeypatch.setattr(taught, "teach", spy)
+    assert train(dataset, tmp_path / "model", "--model", base, "--learning-rate", "1e-3", "--teacher", "fusion") == 0
+    [(queries, runs)] = searched
+    own = {passage.title: passage.doc_id for passage in Corpus(dataset).passages()}
+    found = {query.query_id: [hit.doc_id for hit in runs["bm25"].get(query.query_id, ())] for query in queries}
+    assert sum(map(len, found.values())) > len(queries)
+    # But for some whose body has another word of the same stem.
+    assert sum(own[query.text] in found[query.query_id] for query in queries) < 0.1 * len(queries)
 
 
 def test_rows_of_a_teacher_hold_a_positive_and_others_with_their_scores() -> None:

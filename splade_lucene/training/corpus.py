@@ -29,9 +29,10 @@ class Corpus:
             raise InputError(path, "training reads the passages several times; give a file or a folder")
         self.path, self._fields = path, fields
 
-    def passages(self) -> Iterator[Passage]:
-        """Streams the passages."""
-        return read_passages(self.path, fields=self._fields)
+    def passages(self, *, bodies: bool = False) -> Iterator[Passage]:
+        """Streams the passages, or their ``bodies``: the passages without their titles."""
+        passages = read_passages(self.path, fields=self._fields)
+        return (passage._replace(title="") for passage in passages) if bodies else passages
 
     @cached_property
     def doc_ids(self) -> dict[str, None]:
@@ -56,7 +57,7 @@ class Corpus:
             bodies: without their titles.
         """
         wanted = set(doc_ids)
-        return {each.doc_id: each.text if bodies else each.contents for each in self.passages() if each.doc_id in wanted}
+        return {each.doc_id: each.contents for each in self.passages(bodies=bodies) if each.doc_id in wanted}
 
     def titles(self, doc_ids: Collection[str]) -> dict[str, str]:
         """The titles of some passages."""

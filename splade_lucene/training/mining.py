@@ -41,13 +41,17 @@ class Mining:
         model: untrained.
         lengths: tokens that passages and queries are cut at.
         threads: that search.
+        bodies: passages are searched without their titles, which are the queries: with them each would be found by its own title.
 
     Attributes:
         folder: likewise.
     """
 
-    def __init__(self, folder: Path, corpus: Corpus, model: SpladeModel, lengths: Lengths, *, threads: int = 1) -> None:
+    def __init__(
+        self, folder: Path, corpus: Corpus, model: SpladeModel, lengths: Lengths, *, threads: int = 1, bodies: bool = False
+    ) -> None:
         self.folder, self._corpus, self._model, self._lengths, self._threads = folder, corpus, model, lengths, threads
+        self._bodies = bodies
 
     def runs(self, name: str, queries: Sequence[Query]) -> dict[str, Run]:
         """What BM25 and the untrained model find for queries.
@@ -85,7 +89,7 @@ class Mining:
         index = self.folder / "bm25"
         if not index.is_dir():
             with progress("indexing for BM25", "documents") as advance:
-                build_bm25_index(self._corpus.passages(), index, advance=advance)
+                build_bm25_index(self._corpus.passages(bodies=self._bodies), index, advance=advance)
         return Bm25Searcher(index)
 
     def _impacts(self) -> ImpactSearcher:
@@ -99,7 +103,7 @@ class Mining:
         vectors = self.folder / "vectors"
         with progress("encoding with the untrained model", "passages") as advance:
             encode_collection(
-                self._corpus.passages(),
+                self._corpus.passages(bodies=self._bodies),
                 vectors,
                 self._model,
                 max_length=self._lengths.documents,

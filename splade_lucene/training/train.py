@@ -158,7 +158,7 @@ def _prepare(request: Request, work: Path, overwrite: bool) -> tuple[SpladeModel
     if request.queries is not None and judgments is None:
         asked = queries_for_teacher(request.queries, request.query_fields, seed=settings.seed)
     _check_started(work, _started(request, original, judgments or asked), overwrite)
-    mining = Mining(work / "mining", corpus, original, settings.lengths, threads=usable_processors())
+    mining = _mining(request, work, original)
     if request.teacher is None:
         if judgments is None:
             return original, title_source(corpus, rows=rows, seed=settings.seed)
@@ -170,6 +170,12 @@ def _prepare(request: Request, work: Path, overwrite: bool) -> tuple[SpladeModel
             else judged_for_teacher(corpus, judgments, mining, seed=settings.seed)
         )
     return original, taught_source(corpus, asked, mining, Teaching(request.teacher, request.model, rows, settings.seed))
+
+
+def _mining(request: Request, work: Path, original: SpladeModel) -> Mining:
+    titles = request.qrels is None and request.queries is None
+    lengths, bodies = request.settings.lengths, titles and request.teacher is not None
+    return Mining(work / "mining", request.corpus, original, lengths, threads=usable_processors(), bodies=bodies)
 
 
 def _started(request: Request, original: SpladeModel, queries: Any) -> dict[str, Any]:
@@ -223,7 +229,7 @@ def _loader(request: Request, work: Path, original: SpladeModel) -> Callable[[],
         return load
     from splade_lucene.training.encoder import with_static_queries
 
-    mining = Mining(work / "mining", request.corpus, original, request.settings.lengths)
+    mining = _mining(request, work, original)
 
     def load_static() -> TrainedEncoder:
         trained = load()
