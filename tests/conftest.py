@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.effort import ALL
+
 if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel
     from tests.served import Indexes, Server
@@ -32,6 +34,19 @@ _LONG = tuple(
 _COLLECTIONS = Path(__file__).resolve().parents[1].parent / "shared" / "collections"
 # Positions of the random models: RoBERTa starts counting at 2.
 _POSITIONS = {"roberta": 322}
+
+
+def pytest_configure() -> None:
+    """Without ``--all`` Java compiles as for a process that ends soon: its second compiler takes longer than it saves these tests.
+
+    That is for the Java of the tests' own processes. Those that they start, and all of them with ``--all``, have it as users do.
+    """
+    if not ALL:
+        import jnius_config
+
+        from splade_lucene.lucene.jvm import BRIEF
+
+        jnius_config.add_options(*BRIEF)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

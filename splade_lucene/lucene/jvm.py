@@ -27,7 +27,7 @@ _WARNS_OF_UNSAFE = 23
 # Python has the constant since 3.13.
 _MAP_NORESERVE = 0x40 if sys.platform == "darwin" else 0x4000
 # One compiler, which takes the least time, and one thread that collects garbage; nothing for tools that watch Java.
-_BRIEF = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData")
+BRIEF = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -88,7 +88,7 @@ def start_jvm(*, heap: str = DEFAULT_HEAP, brief: bool = False) -> None:
                 _State.missing = archive
             jnius_config.set_classpath(str(jar), str(own))
             if brief:
-                jnius_config.add_options(*_BRIEF)
+                jnius_config.add_options(*BRIEF)
             # -Xrs leaves SIGINT to Python: Ctrl-C raises KeyboardInterrupt instead of ending the process in the JVM.
             jnius_config.add_options(f"-Xmx{heap}", "-Xrs", NATIVE_ACCESS)
             if (java_version(home) or 0) >= _WARNS_OF_UNSAFE:
