@@ -6,9 +6,6 @@ import sys
 from types import ModuleType
 from typing import Any
 
-# To be put before a program that imports pyserini.encode or pyserini.search.
-PREPARE = "from tests.stock_pyserini import without_catalogue; without_catalogue()\n"
-
 
 def without_catalogue() -> None:
     """Spares Pyserini 2 its list of indexes to download, which importing it fetches from GitHub; earlier ones hold theirs.

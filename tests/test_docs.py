@@ -3,8 +3,8 @@
 The convention for pages:
 
 - A fenced block of ``bash`` is a list of commands, run with ``bash -euo pipefail``; one of ``python`` is run as a script. The blocks of a
-  page run in their order in one folder, which is empty but for the material below; the Python blocks of a page share their names, but
-  for those that import Pyserini, which are programs of their own. A
+  page run in their order in one folder, which is empty but for the material below; the Python blocks of a page share their names. Those
+  that import Pyserini, which takes long, ``tests/test_pyserini.py`` runs, in the process that it has for that. A
   command that ends with another status than 0 fails the test. Whatever is not meant to be run (output, file formats) is ``text``,
   ``json`` or the like, never ``bash``, ``sh``, ``console`` or ``python``.
 - A block that cannot be run here (it needs a download, a server, a GPU) has a line of its own right before it that says why::
@@ -38,9 +38,9 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, TypeGuard
 from unittest import mock
 
 import pytest
@@ -51,42 +51,13 @@ from splade_lucene.collections.passages import read_passages
 from splade_lucene.collections.queries import read_qrels, read_queries
 from splade_lucene.encoding.loading import find_model
 from splade_lucene.records import Passage, Qrel, Query
-from tests.stock_pyserini import PREPARE
+from tests.pages import FROM_PYSERINI, PAGES, ROOT, Block, blocks, imports_pyserini
 
-ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BEIR = ("scifact", "nfcorpus")
 QUERIES, PASSAGES = 12, 80
 RUN = {"bash", "python"}
 # Names that readers take for commands too, under which they would not be run.
 MISLEADING = {"", "sh", "shell", "console", "shell-session", "zsh", "py", "pycon", "ipython"}
-
-
-class Block(NamedTuple):
-    """A fenced block: where it is, in which language, and why it is not run, if it is not."""
-
-    line: int
-    language: str
-    code: str
-    reason: str | None
-
-
-def blocks(page: Path) -> Iterator[Block]:
-    lines = enumerate(page.read_text(encoding="utf-8").splitlines(), start=1)
-    before = ""
-    for number, line in lines:
-        fence = re.fullmatch(r"\s*(`{3,}|~{3,})\s*(\S*).*", line)
-        if fence:
-            code = []
-            for _, inner in lines:
-                if inner.strip() == fence.group(1):
-                    break
-                code.append(inner)
-            else:
-                raise ValueError(f"{page.name}, line {number}: the block never ends")
-            comment = re.fullmatch(r"<!-- not run:(.*)-->", before.strip())
-            yield Block(number, fence.group(2), "\n".join(code), comment.group(1).strip() if comment else None)
-        before = line
 
 
 @pytest.fixture(scope="session")
@@ -152,9 +123,8 @@ def test_every_command_of_the_page_works(page: Path, material: Path, tmp_path: P
         try:
             if block.language == "bash":
                 run_bash(block.code)
-            elif re.search(r"^from pyserini", block.code, re.MULTILINE):
-                # Stock Pyserini hands relative paths to Java, whose working directory is the one that this process started it in.
-                run_program([sys.executable, "-c", PREPARE + block.code])
+            elif imports_pyserini(block):
+                assert page == FROM_PYSERINI, "tests/test_pyserini.py runs such blocks of that page only"
             else:
                 with mock.patch.dict(os.environ):
                     exec(compile(block.code, f"{page.name}, line {block.line}", "exec"), names)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import splade_lucene
-from tests.test_docs import PAGES, blocks
+from tests.pages import PAGES, blocks
 
 ROOT = Path(__file__).resolve().parents[1]
 API_PAGE = ROOT / "docs" / "api.md"

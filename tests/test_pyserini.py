@@ -24,6 +24,7 @@ from splade_lucene.lucene.indexing import Engine, build_impact_index
 from splade_lucene.pipeline.encode import encode_collection
 from splade_lucene.pipeline.search import ImpactSearcher
 from splade_lucene.records import Passage, Query
+from tests.pages import FROM_PYSERINI, ROOT, blocks, imports_pyserini
 
 PASSAGES = [
     Passage("glass", "Thermal stress breaks a pane that gets hotter on one side.", "Glass"),
@@ -36,14 +37,14 @@ PASSAGES = [
 EMPTY = Passage("nothing", "")
 ENGINES: tuple[Engine, ...] = ("lucene", "anserini")
 QUERIES = [Query("1", "why does glass break"), Query("2", "search engine library"), Query("3", "insert an item – sorted")]
-# Importing pyserini.search.lucene makes an OpenAI client; starting the JVM first spares it the search for a system's Java.
-STOCK = {**os.environ, "OPENAI_API_KEY": "not-a-key", "CUDA_VISIBLE_DEVICES": ""}
+STOCK = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
+# The page's program comes first, as it has to do without what the others import.
 IN_PROCESS = """
-import json, sys
+import contextlib, io, json, sys
 from tests.stock_pyserini import without_catalogue
 without_catalogue()
-from splade_lucene.lucene import jvm
-jvm.start()
+with contextlib.redirect_stdout(io.StringIO()) as printed:
+    exec(compile(sys.argv.pop(), "the page", "exec"), {"__name__": "__main__"})
 from pyserini.encode import JsonlCollectionIterator, JsonlRepresentationWriter
 from pyserini.encode import SpladeDocumentEncoder as StockDocumentEncoder, SpladeQueryEncoder as StockQueryEncoder
 from pyserini.index.lucene import LuceneIndexReader
@@ -52,7 +53,7 @@ from splade_lucene.integrations.pyserini import IndexQueryEncoder, SpladeDocumen
 
 folder, indexes, model, passages, queries = json.loads(sys.argv[1])
 texts, titles = [text for _, text, *_ in passages], [title for _, _, title, *_ in passages]
-found = {"documents": {}, "queries": {}, "hits": {}, "counts": {}}
+found = {"documents": {}, "queries": {}, "hits": {}, "counts": {}, "page": printed.getvalue()}
 for name, document, query in (
     ("stock", StockDocumentEncoder(model, device="cpu"), StockQueryEncoder(model)),
     ("ours", SpladeDocumentEncoder(model, device="cpu"), SpladeQueryEncoder(model)),
@@ -95,7 +96,7 @@ def folder(tiny: SpladeModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def stock(folder: Path) -> Any:
-    """What stock Pyserini finds, with its encoders and with ours, and the run that its command writes: importing it takes long."""
+    """What stock Pyserini finds, with its encoders and ours, on the page and by its command, in one process: importing it takes long."""
     encoded, run = folder / "queries.jsonl", folder / "run"
     assert main([str(folder / "index"), str(folder / "queries.tsv"), str(encoded)]) == 0
     command = ["--index", folder / "index", "--topics", folder / "queries.tsv", "--encoder", encoded, "--impact", "--hits", "5"]
@@ -105,8 +106,13 @@ def stock(folder: Path) -> Any:
     torch.save(load_file(model / "model.safetensors"), model / "pytorch_model.bin")
     indexes = [str(folder / name) for name in ("index", *(f"index-{engine}" for engine in ENGINES))]
     job = [str(folder), indexes, str(model), PASSAGES, QUERIES]
+    (block,) = filter(imports_pyserini, blocks(FROM_PYSERINI))
+    # Stock Pyserini hands relative paths, such as the page's, to Java, whose working directory is the one that it started in.
+    (folder / "page").mkdir()
+    (folder / "page" / "index-splade").symlink_to(folder / "index")
     child = subprocess.run(
-        [sys.executable, "-c", IN_PROCESS, json.dumps(job), json.dumps([*map(str, command), "--output", str(run)])],
+        [sys.executable, "-c", IN_PROCESS, json.dumps(job), json.dumps([*map(str, command), "--output", str(run)]), block.code],
+        cwd=folder / "page",
         capture_output=True,
         text=True,
         env=STOCK,
@@ -178,6 +184,12 @@ def test_the_stock_command_takes_our_queries(folder: Path, stock: Any, tiny: Spl
     run = read_run(folder / "run")
     for query_id, text in QUERIES:
         assert [(hit.doc_id, float(round(hit.score))) for hit in run[query_id]] == expected_hits(folder / "index", tiny, text)
+
+
+def test_the_program_of_the_page_prints_our_hits(folder: Path, stock: Any, tiny: SpladeModel) -> None:
+    printed = [(doc_id, float(round(float(score)))) for doc_id, score in map(str.split, stock["page"].splitlines())]
+    assert printed == expected_hits(folder / "index", tiny, "how do I insert into a sorted list")[:3]
+    assert len(printed) == 3
 
 
 def test_the_encoder_of_an_index_is_the_searchers(folder: Path, tiny: SpladeModel) -> None:
