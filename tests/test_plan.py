@@ -17,6 +17,7 @@ from splade_lucene.lucene.card import folder_bytes
 from splade_lucene.lucene.indexing import build_impact_index
 from splade_lucene.lucene.statistics import index_statistics
 from splade_lucene.pipeline.encode import EncodingSettings, encode_collection
+from tests.effort import rounds
 
 if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 SETTINGS = EncodingSettings(max_length=32)
 
 
-@pytest.mark.parametrize("size", [1000, 2000])
+@pytest.mark.parametrize("size", [rounds(1000, 500), rounds(2000, 1000)])
 def test_bytes_are_within_a_quarter_of_those_of_a_real_run(
     size: int, tiny: SpladeModel, real_collection: Callable[[str], Path], tmp_path: Path
 ) -> None:
