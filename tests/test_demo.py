@@ -12,12 +12,15 @@ from splade_lucene.evaluation.results import read_results
 from splade_lucene.evaluation.runs import read_run
 from tests.effort import ALL, rounds
 
-# The command on the passages that are judged and a thirtieth of the others.
+# The command on the passages that are judged and a thirtieth of the others, and with the Java of the tests' own processes.
 _FEWER = """
 import sys
+import jnius_config
 from splade_lucene.cli.main import main
 from splade_lucene.collections import pydocs
+from splade_lucene.lucene.jvm import BRIEF
 
+jnius_config.add_options(*BRIEF)
 whole = pydocs.passages()
 judged = {qrel.doc_id for qrel in pydocs.questions({passage.doc_id for passage in whole})[1]}
 pydocs.passages = lambda: [passage for number, passage in enumerate(whole) if passage.doc_id in judged or number % 30 == 0]

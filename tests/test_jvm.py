@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -141,12 +140,12 @@ def test_an_older_java_that_pyserini_started_is_named() -> None:
 
 
 def test_ctrl_c_reaches_python_while_the_jvm_runs() -> None:
-    wait = "try:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    sys.exit(77)"
-    code = f"import sys, time\n{OPEN}\nsys.stdout.flush()\n{wait}"
+    wait = "try:\n    print('waits', flush=True)\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    sys.exit(77)"
+    code = f"import sys, time\n{OPEN}\n{wait}"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
-        child.stdout.readline()
-        time.sleep(0.2)
+        while child.stdout.readline() != "waits\n":
+            assert child.poll() is None
         child.send_signal(signal.SIGINT)
         assert child.wait(timeout=30) == 77
 
