@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import os
 import re
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from splade_lucene.core.files import Lines, atomic_file, atomic_folder, file_sha256, read_objects
+from splade_lucene.core import files
+from splade_lucene.core.files import Lines, atomic_file, atomic_folder, file_sha256, known_file_sha256, read_objects
 from splade_lucene.errors import InputError
 
 
@@ -234,3 +237,27 @@ def test_overwriting_a_file_with_a_folder_leaves_no_debris(tmp_path: Path) -> No
 def test_the_checksum_is_that_of_the_bytes(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     assert file_sha256(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_checksum_is_computed_again_only_where_the_file_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, read = tmp_path / "weights", 0
+
+    def counted(path: Path) -> str:
+        nonlocal read
+        read += 1
+        return file_sha256(path)
+
+    monkeypatch.setattr(files, "file_sha256", counted)
+    file.write_bytes(b"one")
+    one, two = (hashlib.sha256(content).hexdigest() for content in (b"one", b"two"))
+    assert (known_file_sha256(file), known_file_sha256(file), read) == (one, one, 2)  # it may change again within the clock's tick
+    later = time.time_ns() + 60_000_000_000
+    monkeypatch.setattr(time, "time_ns", lambda: later)
+    assert (known_file_sha256(file), known_file_sha256(file), read) == (one, one, 3)
+    # Other content of the same size, and with the same time of modification.
+    before = file.stat()
+    while file.stat().st_ctime_ns == before.st_ctime_ns:
+        file.write_bytes(b"two")
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert file.stat().st_mtime_ns == before.st_mtime_ns
+    assert (known_file_sha256(file), known_file_sha256(file), read) == (two, two, 4)

@@ -11,10 +11,12 @@ import json
 import os
 import shutil
 import tempfile
+import time
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,6 +33,8 @@ from splade_lucene.errors import InputError
 MAX_LINE = 1 << 25
 # Lists the bad lines that were left out, beside what was made from the others.
 REJECTED = "rejected.jsonl"
+# A file that changed longer ago has another time when it changes again.
+_SETTLED_NS = 5_000_000_000
 
 
 class Lines:
@@ -242,6 +246,23 @@ def file_sha256(path: Path) -> str:
     """The SHA-256 of a file's bytes as 64 hexadecimal digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def known_file_sha256(path: Path) -> str:
+    """As :func:`file_sha256`, but a file that did not change since this process read it is not read again.
+
+    Its size and times tell, the time of the last change to it among them, which programs cannot set. That has to be some seconds ago:
+    two changes right after each other may have the same time.
+    """
+    status = path.stat()
+    if time.time_ns() - status.st_ctime_ns < _SETTLED_NS:
+        return file_sha256(path)
+    return _known_sha256(path, (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+
+
+@lru_cache(maxsize=64)
+def _known_sha256(path: Path, _identity: tuple[int, ...]) -> str:
+    return file_sha256(path)
 
 
 def json_sha256(value: Any) -> str:

