@@ -38,7 +38,8 @@ def test_functions_have_the_published_figures(name: str, system: str, real_colle
     collection, published = real_collection(name), PUBLISHED[name][system]
     build_bm25_index(read_passages(collection), tmp_path / "index", multifield=system == "bm25-multifield", threads=2)
     with open_searcher(tmp_path / "index") as searcher:
-        run = search_queries(searcher, read_queries(collection), threads=2, remove_query=True).run
+        hits = max(int(measure.partition("@")[2]) for measure in published)
+        run = search_queries(searcher, read_queries(collection), k=hits, threads=2, remove_query=True).run
     assert rounded(score_run(run, read_qrels(collection), " ".join(published)).mean, published) == published
 
 
