@@ -26,7 +26,7 @@ from splade_lucene.errors import InputError, SpladeLuceneError
 from splade_lucene.evaluation.measures import score_run
 from splade_lucene.evaluation.runs import Run
 from splade_lucene.records import Hit, ImpactVector, Qrel, Query
-from splade_lucene.training import extra, sources, taught, watch
+from splade_lucene.training import choice, extra, sources, taught, watch
 from splade_lucene.training.corpus import Corpus
 from splade_lucene.training.examples import number_examples
 from splade_lucene.training.heldout import Evaluation, Evaluator, choose_pool
@@ -34,9 +34,11 @@ from splade_lucene.training.judgments import HeldOut, read_judgments
 from splade_lucene.training.losses import BatchCost, MaskedRankingLoss
 from splade_lucene.training.mining import Mining, draw_rows, mine
 from splade_lucene.training.schedule import BudgetSchedule
-from splade_lucene.training.settings import Budget, recipes
+from splade_lucene.training.settings import Budget, TrainingSettings, recipes
 from splade_lucene.training.teacher import draw_taught, teach
+from splade_lucene.training.trial import Trial
 from splade_lucene.training.verdict import judge_training
+from splade_lucene.training.watch import TrainingRun
 from tests.oracle import brute_force
 from tests.test_sparse_encoders import check
 
@@ -409,6 +411,39 @@ def test_the_original_is_replaced_by_what_is_better_or_cheaper(after: float, che
     found = judge_training(measured(before), measured(changed), cheaper=cheaper)
     assert found.replaces == replaces
     assert ("replaces the original" if replaces else "the original is kept") in found.why and "p = " in found.why
+
+
+@pytest.mark.parametrize(
+    ("gains", "chosen"),
+    [([0.0, 0.02], 0), ([0.0, 0.2], 1), ([0.0, -0.2], 0), ([None, -0.2], 1), ([0.0, None], 0), ([None, None], None)],
+    ids=["by chance", "significantly", "worse", "the first collapsed", "the second collapsed", "both collapsed"],
+)
+def test_the_first_recipe_is_taken_unless_another_is_significantly_better(
+    gains: list[float | None], chosen: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = recipes(static=False, titles=False)
+    scores = {f"q{n}": 0.4 + 0.02 * (n % 5) for n in range(100)}
+
+    def run(job: TrainingRun) -> Trial:
+        gain = gains[tried.index(job.recipe)]
+        if gain is None:
+            raise watch.CollapsedError("collapsed")
+        queries = {query_id: score + gain + 0.2 * (-1) ** int(query_id[1:]) for query_id, score in scores.items()}
+        if not gain:
+            queries = scores
+        found = Evaluation(sum(queries.values()) / len(queries), queries, 1.0, 5.0, 50.0, 0.0)
+        return Trial(job.recipe, (watch.EvaluatedStep(job.settings.steps, 0.1, found),), 0, tmp_path, 1.0, True)
+
+    monkeypatch.setattr(choice, "run_trial", run)
+    unread: Any = None
+    job = TrainingRun(tmp_path, unread, unread, unread, tried[0], TrainingSettings(200), "training", unread)
+    if chosen is None:
+        with pytest.raises(SpladeLuceneError, match="every recipe collapsed"):
+            choice.choose_recipe(job, tried, tmp_path)
+        return
+    recipe, notes = choice.choose_recipe(job, tried, tmp_path)
+    assert recipe == tried[chosen]
+    assert [score is None for _, score in notes] == [gain is None for gain in gains]
 
 
 def test_recipes_take_what_the_user_says() -> None:

@@ -31,10 +31,7 @@ if TYPE_CHECKING:
     from splade_lucene.encoding.model import SpladeModel
     from splade_lucene.training.card import Report
     from splade_lucene.training.encoder import TrainedEncoder
-    from splade_lucene.training.watch import TrainingRun
 
-# A recipe is tried for this share of the steps.
-_TRIED = 5
 _STARTED = "started.json"
 
 
@@ -88,6 +85,7 @@ def train_model(request: Request, out: Path, *, overwrite: bool = False) -> Repo
     """
     require_packages()
     from splade_lucene.training.card import Report, write_card
+    from splade_lucene.training.choice import choose_recipe
     from splade_lucene.training.trial import run_trial
     from splade_lucene.training.watch import TrainingRun
 
@@ -112,7 +110,7 @@ def train_model(request: Request, out: Path, *, overwrite: bool = False) -> Repo
         job = TrainingRun(
             work / "run", load, source.examples, choosing, request.recipes[0], request.settings, "training", before, cheaper=cheaper
         )
-        recipe, tried = _choose_recipe(job, request.recipes, work)
+        recipe, tried = choose_recipe(job, request.recipes, work)
         trial = run_trial(job._replace(recipe=recipe))
         if not trial.within:
             raise SpladeLuceneError(_missed(trial.measured, request.settings))
@@ -248,37 +246,6 @@ def _loader(request: Request, work: Path, original: SpladeModel) -> Callable[[],
 
 def _evaluator(part: HeldOutPool, settings: TrainingSettings) -> Evaluator:
     return Evaluator(part.held_out, part.pool, settings.lengths)
-
-
-def _choose_recipe(job: TrainingRun, recipes: Sequence[Recipe], work: Path) -> tuple[Recipe, tuple[tuple[Recipe, float | None], ...]]:
-    """Tries each recipe for a fifth of the steps and chooses by held-out queries.
-
-    Raises:
-        SpladeLuceneError: all collapsed.
-    """
-    from splade_lucene.training.trial import run_trial
-    from splade_lucene.training.watch import CollapsedError
-
-    if len(recipes) == 1:
-        return recipes[0], ()
-    tried: list[tuple[Recipe, float | None]] = []
-    failure: CollapsedError | None = None
-    short = job.settings._replace(steps=max(1, job.settings.steps // _TRIED))
-    for number, recipe in enumerate(recipes, start=1):
-        name = f"trying {number}/{len(recipes)} ({recipe})"
-        try:
-            trial = run_trial(job._replace(folder=work / "trials" / str(number), recipe=recipe, settings=short, name=name, evaluations=1))
-            tried.append((recipe, trial.measured.score))
-        except CollapsedError as error:
-            say(f"{error}; it is left out")
-            failure = error
-            tried.append((recipe, None))
-    found = {recipe: score for recipe, score in tried if score is not None}
-    if not found:
-        raise SpladeLuceneError(f"every recipe collapsed; the last: {failure}")
-    best = max(found, key=lambda recipe: found[recipe])
-    say(f"chosen: {best}")
-    return best, tuple(tried)
 
 
 def _missed(measured: Evaluation, settings: TrainingSettings) -> str:
