@@ -414,24 +414,21 @@ def test_the_original_is_replaced_by_what_is_better_or_cheaper(after: float, che
 
 
 @pytest.mark.parametrize(
-    ("gains", "chosen"),
-    [([0.0, 0.02], 0), ([0.0, 0.2], 1), ([0.0, -0.2], 0), ([None, -0.2], 1), ([0.0, None], 0), ([None, None], None)],
-    ids=["by chance", "significantly", "worse", "the first collapsed", "the second collapsed", "both collapsed"],
+    ("scores", "chosen"),
+    [([0.4, 0.5], 1), ([0.5, 0.4], 0), ([0.4, 0.4], 0), ([None, 0.4], 1), ([0.4, None], 0), ([None, None], None)],
+    ids=["the second is better", "the first is better", "the same", "the first collapsed", "the second collapsed", "both collapsed"],
 )
-def test_the_first_recipe_is_taken_unless_another_is_significantly_better(
-    gains: list[float | None], chosen: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_best_recipe_is_taken(
+    scores: list[float | None], chosen: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tried = recipes(static=False, titles=False)
-    scores = {f"q{n}": 0.4 + 0.02 * (n % 5) for n in range(100)}
 
     def run(job: TrainingRun) -> Trial:
-        gain = gains[tried.index(job.recipe)]
-        if gain is None:
+        assert job.settings.steps == 40
+        score = scores[tried.index(job.recipe)]
+        if score is None:
             raise watch.CollapsedError("collapsed")
-        queries = {query_id: score + gain + 0.2 * (-1) ** int(query_id[1:]) for query_id, score in scores.items()}
-        if not gain:
-            queries = scores
-        found = Evaluation(sum(queries.values()) / len(queries), queries, 1.0, 5.0, 50.0, 0.0)
+        found = Evaluation(score, {}, 1.0, 5.0, 50.0, 0.0)
         return Trial(job.recipe, (watch.EvaluatedStep(job.settings.steps, 0.1, found),), 0, tmp_path, 1.0, True)
 
     monkeypatch.setattr(choice, "run_trial", run)
@@ -441,9 +438,9 @@ def test_the_first_recipe_is_taken_unless_another_is_significantly_better(
         with pytest.raises(SpladeLuceneError, match="every recipe collapsed"):
             choice.choose_recipe(job, tried, tmp_path)
         return
-    recipe, notes = choice.choose_recipe(job, tried, tmp_path)
-    assert recipe == tried[chosen]
-    assert [score is None for _, score in notes] == [gain is None for gain in gains]
+    assert choice.choose_recipe(job, tried, tmp_path) == (tried[chosen], tuple(zip(tried, scores, strict=True)))
+    err = capsys.readouterr().err
+    assert f"chosen: {tried[chosen]}" in err and ("left out" in err) == (None in scores)
 
 
 def test_recipes_take_what_the_user_says() -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from splade_lucene.errors import SpladeLuceneError
 from splade_lucene.training.settings import Recipe
 from splade_lucene.training.trial import Trial, run_trial
-from splade_lucene.training.verdict import is_better
 from splade_lucene.training.watch import CollapsedError, TrainingRun
 
 # A recipe is tried for this share of the steps.
@@ -17,9 +16,7 @@ _TRIED = 5
 
 
 def choose_recipe(job: TrainingRun, recipes: Sequence[Recipe], work: Path) -> tuple[Recipe, tuple[tuple[Recipe, float | None], ...]]:
-    """Tries each recipe for a fifth of the steps, and takes the first unless another is significantly better on held-out queries.
-
-    So short a run favours what learns fast, and a few points on a hundred queries are chance.
+    """Tries each recipe for a fifth of the steps, and takes the one that is best on held-out queries.
 
     Args:
         job: the run, of any recipe.
@@ -48,7 +45,7 @@ def choose_recipe(job: TrainingRun, recipes: Sequence[Recipe], work: Path) -> tu
             tried.append((recipe, None))
             continue
         tried.append((recipe, trial.measured.score))
-        if best is None or is_better(trial.measured, best.measured):
+        if best is None or trial.measured.score > best.measured.score:
             best = trial
     if best is None:
         raise SpladeLuceneError(f"every recipe collapsed; the last: {failure}")

@@ -34,9 +34,8 @@ class Recipe(NamedTuple):
         return f"score scale {self.score_scale:g}, learning rate {self.learning_rate:g}, λ {self.document_regularization:g}"
 
 
-# The first of several is taken unless another is significantly better.
-JUDGED = (Recipe(0.3, 2e-4, 1e-2, 1e-2), Recipe(1.0, 3e-4, 5e-3, 5e-3))
-STATIC = (Recipe(0.3, 2e-4, 1e-3, None), Recipe(1.0, 3e-4, 1e-3, None))
+JUDGED = (Recipe(1.0, 3e-4, 5e-3, 5e-3), Recipe(0.3, 2e-4, 5e-3, 5e-3))
+STATIC = (Recipe(1.0, 3e-4, 1e-3, None), Recipe(0.3, 2e-4, 1e-3, None))
 TITLES = (Recipe(1.0, 1e-4, 5e-3, 5e-3),)
 TITLES_STATIC = (Recipe(1.0, 1e-4, 1e-3, None),)
 

@@ -43,11 +43,6 @@ class Verdict(NamedTuple):
         return markdown_table(rows)
 
 
-def is_better(one: Evaluation, other: Evaluation) -> bool:
-    """Whether a model is significantly better than another on the same held-out queries."""
-    return one.score > other.score and _p(one, other) < _SIGNIFICANT
-
-
 def judge_training(before: Evaluation, after: Evaluation, *, cheaper: bool) -> Verdict:
     """Compares two models query by query.
 
@@ -58,14 +53,11 @@ def judge_training(before: Evaluation, after: Evaluation, *, cheaper: bool) -> V
             the trained model replaces the original unless it is significantly worse.
     """
     difference = after.score - before.score
-    p, worse = _p(after, before), is_better(before, after)
+    p = t_test(paired(after.queries, before.queries))
+    worse = difference < 0 and p < _SIGNIFICANT
     replaces = not worse if cheaper else difference > 0
     figures = f"{MEASURE} {before.score:.4f} → {after.score:.4f} on {len(before.queries)} held-out queries, paired t-test p = {p:.2g}"
     if replaces:
         return Verdict(before, after, p, True, f"the trained model replaces the original ({figures})")
     less = "is significantly worse" if cheaper else "does not improve on the original"
     return Verdict(before, after, p, False, f"the original is kept, as the trained model {less} ({figures})")
-
-
-def _p(one: Evaluation, other: Evaluation) -> float:
-    return t_test(paired(one.queries, other.queries))
