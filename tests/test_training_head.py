@@ -39,10 +39,11 @@ def test_weights_and_gradients_equal_the_plain_formulation() -> None:
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("precise", [False, True], ids=["float32", "float64"])
 @pytest.mark.parametrize("activation", ["relu", "log1p_relu"])
 @pytest.mark.parametrize("family", ["bert", "distilbert", "modernbert", "roberta"])
 def test_a_whole_model_has_the_vectors_and_gradients_of_the_library(
-    random_model: Callable[[str], Path], family: str, activation: Any
+    random_model: Callable[[str], Path], family: str, activation: Any, precise: bool
 ) -> None:
     texts = ["a word of text", "Wrap a single paragraph of text, returning a list of wrapped lines."]
 
@@ -53,7 +54,7 @@ def test_a_whole_model_has_the_vectors_and_gradients_of_the_library(
         ]
         encoder = SparseEncoder(modules=modules, device="cpu").eval()
         encoder[1].train()  # the library's own pooling overwrites its input otherwise; dropout stays off
-        return encoder
+        return encoder.double() if precise else encoder
 
     theirs, ours = make(), TrainedEncoder(make())
     found = []
@@ -63,11 +64,13 @@ def test_a_whole_model_has_the_vectors_and_gradients_of_the_library(
         found.append((vectors.detach(), {name: parameter.grad for name, parameter in encoder.named_parameters()}))
     (expected, expected_gradients), (vectors, gradients) = found
     assert 0 < len(expected.nonzero()) < expected.numel()
-    torch.testing.assert_close(vectors, expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(vectors, expected, rtol=1e-10 if precise else 1e-5, atol=1e-10 if precise else 1e-5)
     assert gradients.keys() == expected_gradients.keys()
-    # Some gradients are sums of large terms that cancel: what rounding leaves is small beside the largest, not beside them.
+    # Some gradients are sums of large terms that cancel: what rounding leaves is small beside the largest, not beside them; in float64
+    # it is nothing to speak of.
     largest = max(float(gradient.abs().max()) for gradient in expected_gradients.values() if gradient is not None)
     for name, gradient in expected_gradients.items():
         assert (gradient is None) == (gradients[name] is None), name
         if gradient is not None:
-            torch.testing.assert_close(gradients[name], gradient, rtol=1e-4, atol=1e-6 * largest)
+            absolute, relative = (1e-8, 1e-8) if precise else (1e-6 * largest, 1e-4)
+            torch.testing.assert_close(gradients[name], gradient, rtol=relative, atol=absolute)

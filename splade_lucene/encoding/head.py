@@ -59,7 +59,7 @@ def splade_max(hidden: Tensor, mask: Tensor, weight: Tensor | PackedVocabulary |
         bias: float, vocabulary, or None; -inf for entries that must never fire.
 
     Returns:
-        float32, passages × vocabulary: non-negative weights.
+        float32, of float64 float64, passages × vocabulary: non-negative weights.
     """
     if isinstance(weight, FusedVocabulary):
         return weight.pool(hidden, mask, bias).log1p_()
@@ -69,9 +69,9 @@ def splade_max(hidden: Tensor, mask: Tensor, weight: Tensor | PackedVocabulary |
         pooled = _pool_tokens(hidden[mask], mask, weight)
     else:
         pooled = _pool_padded(hidden, mask, weight)
-    pooled = pooled.float()
+    pooled = pooled.to(torch.promote_types(pooled.dtype, torch.float32))
     if bias is not None:
-        pooled += bias.float()
+        pooled += bias.to(pooled.dtype)
     return pooled.relu_().log1p_()
 
 
