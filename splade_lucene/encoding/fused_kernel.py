@@ -13,7 +13,7 @@ def _larger(one, other):  # type: ignore[no-untyped-def]  # types of Triton are 
 
 
 @triton.jit(do_not_specialize=["passages", "entries", "tokens"])  # type: ignore[untyped-decorator]  # likewise
-def largest_logits(  # type: ignore[no-untyped-def]  # noqa: PLR0917
+def largest_logits(  # type: ignore[no-untyped-def]  # noqa: PLR0917  # by position, as Triton's launcher passes them
     hidden,
     weight,
     bias,

@@ -129,8 +129,8 @@ def fastest_kernels(size: int, dtype: torch.dtype) -> MeasuredKernels:
                 wrong = (product(inputs[:16].to(dtype)).double() - exact).abs().max() / exact.abs().max()
                 if kernels == TORCH or wrong <= tolerance:
                     gflops[kernels] = 2 * _MEASURED_ROWS * _MEASURED_COLUMNS * size / _seconds(product, inputs.to(dtype)) / 1e9
-            except (RuntimeError, NotImplementedError, AttributeError, TypeError):
-                continue  # a build of torch without oneDNN, or one in which these names are others
+            except (RuntimeError, NotImplementedError, AttributeError, TypeError):  # torch without oneDNN, or with other names in it
+                continue
     faster = gflops.get(ONEDNN, 0.0) > _FASTER * gflops.get(TORCH, 0.0)
     return MeasuredKernels(ONEDNN if faster else TORCH, gflops)
 

@@ -142,7 +142,7 @@ def differences(values: Sequence[float], *, width: str, label: str) -> str:
         plane.grid(visible=False, axis="x")
         plane.xaxis.set_major_locator(MaxNLocator(nbins=6 if width == "narrow" else 10, integer=True))
         plane.locator_params(axis="y", nbins=6)
-        plane.yaxis.set_major_formatter(lambda value, _: f"{value:+.2f}".replace("-", "−") if abs(value) > 1e-9 else "0")  # noqa: PLR2004
+        plane.yaxis.set_major_formatter(lambda value, _: f"{value:+.2f}".replace("-", "−") if round(value, 9) else "0")
         plane.set_xlabel("queries, sorted by difference")
         return to_svg(plane.figure, label=label)  # type: ignore[arg-type]  # as above
 
