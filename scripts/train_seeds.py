@@ -8,6 +8,8 @@ What stands after `--` goes to `splade-lucene train`; everything else is its def
 already is not done again; a training run that was interrupted starts anew. Minutes are those of that command, on the clock and of the
 processor.
 
+    --held-out              compares on the held-out queries that judge, instead: what a default is chosen by. The test queries are not
+                            touched.
     --names-as-titles N     first makes a collection of N passages, the relevant ones among them, with their ids as titles: for
                             debian-packages, which has none. Its queries and judgments stay as they are.
 """
@@ -45,6 +47,7 @@ def main() -> None:
     parser.add_argument("--lengths", default="128/24", help="tokens of a passage and of a query")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--model", default="tiny")
+    parser.add_argument("--held-out", action="store_true")
     parser.add_argument("--names-as-titles", type=int, metavar="N")
     where = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
     args, options = parser.parse_args(sys.argv[1:where]), sys.argv[where + 1 :]
@@ -53,6 +56,9 @@ def main() -> None:
     lengths = ["--max-length", documents, "--query-max-length", queries]
     name = "-".join([collection.name, documents, queries, *(option.strip("-") for option in options)])
     models = [train(args.work / f"{name}-{seed}", collection, args.model, [*lengths, *options], seed) for seed in args.seeds]
+    if args.held_out:
+        print_held_out(name, models)
+        return
     print_table(name, models, evaluate(args.work / "beir" / name, collection, args.model, models, lengths), args.model)
 
 
@@ -98,6 +104,27 @@ def evaluate(out: Path, collection: Path, model: str, models: list[Trained], len
 def run(*words: object) -> None:
     """Runs the command with its progress on stderr."""
     subprocess.run([COMMAND, *map(str, words)], check=True, stdout=sys.stderr)
+
+
+def print_held_out(name: str, models: list[Trained]) -> None:
+    """A row a seed: what is in the records of the training, so nothing is searched; the mean of all queries in the end."""
+    from splade_lucene.evaluation.table import markdown_table
+
+    rows: list[dict[str, Any]] = []
+    scores: list[float] = []
+    for trained in models:
+        verdict = json.loads((trained.folder / "training.json").read_text(encoding="utf-8"))["verdict"]
+        before, after = verdict["before"], verdict["after"]
+        scores += after["queries"].values()
+        rows.append({
+            name: f"seed {trained.seed}",
+            "held-out nDCG@10": f"{before['score']:.4f} → {after['score']:.4f}",
+            "p": f"{verdict['p']:.2g}",
+            "FLOPS": f"{before['flops']:.2f} → {after['flops']:.2f}",
+            "minutes (processor)": f"{trained.clock_minutes:.1f} ({trained.processor_minutes:.1f})",
+        })  # fmt: skip
+    print(markdown_table(rows))
+    print(f"{sum(scores) / len(scores):.4f} over {len(scores):,} queries")
 
 
 def print_table(name: str, models: list[Trained], rows: list[dict[str, Any]], model: str) -> None:
