@@ -137,21 +137,44 @@ def test_the_original_is_replaced_by_what_is_better_or_cheaper(after: float, che
 
 
 @pytest.mark.parametrize(
-    ("scores", "chosen"),
-    [([0.4, 0.5], 1), ([0.5, 0.4], 0), ([0.4, 0.4], 0), ([None, 0.4], 1), ([0.4, None], 0), ([None, None], None)],
-    ids=["the second is better", "the first is better", "the same", "the first collapsed", "the second collapsed", "both collapsed"],
+    ("measured", "chosen"),
+    [
+        ([(0.4, 1.0), (0.5, 3.0)], 1),
+        ([(0.5, 3.0), (0.4, 1.0)], 0),
+        ([(0.5, 3.0), (0.495, 1.0)], 1),
+        ([(0.495, 3.0), (0.5, 1.0)], 1),
+        ([(0.4, 1.0), (0.4, 1.0)], 0),
+        ([None, (0.4, 1.0)], 1),
+        ([(0.4, 1.0), None], 0),
+        ([None, None], None),
+    ],
+    ids=[
+        "the second is better",
+        "the first is better",
+        "the second is nearly as good and cheaper",
+        "the second is better and cheaper",
+        "the same",
+        "the first collapsed",
+        "the second collapsed",
+        "both collapsed",
+    ],
 )
-def test_the_best_recipe_is_taken(
-    scores: list[float | None], chosen: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_the_cheapest_of_the_best_recipes_is_taken(
+    measured: list[tuple[float, float] | None],
+    chosen: int | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     tried = recipes(static=False, titles=False)
 
     def run(job: TrainingRun) -> Trial:
         assert job.settings.steps == 40
-        score = scores[tried.index(job.recipe)]
-        if score is None:
+        of_recipe = measured[tried.index(job.recipe)]
+        if of_recipe is None:
             raise watch.CollapsedError("collapsed")
-        found = Evaluation(score, {}, 1.0, 5.0, 50.0, 0.0)
+        score, flops = of_recipe
+        found = Evaluation(score, {}, flops, 5.0, 50.0, 0.0)
         return Trial(job.recipe, (watch.EvaluatedStep(job.settings.steps, 0.1, found),), 0, tmp_path, 1.0, True)
 
     monkeypatch.setattr(choice, "run_trial", run)
@@ -161,6 +184,7 @@ def test_the_best_recipe_is_taken(
         with pytest.raises(SpladeLuceneError, match="every recipe collapsed"):
             choice.choose_recipe(job, tried, tmp_path)
         return
+    scores = [each and each[0] for each in measured]
     assert choice.choose_recipe(job, tried, tmp_path) == (tried[chosen], tuple(zip(tried, scores, strict=True)))
     err = capsys.readouterr().err
     assert f"chosen: {tried[chosen]}" in err and ("left out" in err) == (None in scores)

@@ -70,6 +70,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     recipe.add_argument("--learning-rate", type=weight, metavar="X", help="peak of the learning rate")
     recipe.add_argument("--score-scale", type=weight, metavar="X", help="factor of scores in the ranking loss, an inverse temperature")
     recipe.add_argument("--regularization", type=from_0, metavar="X", help="λ of the FLOPS regularizer, of passages and queries")
+    parser.add_argument(
+        "--no-refit",
+        dest="refit",
+        action="store_false",
+        help="with --qrels: write the model that the held-out queries judged; by default a better one is then trained again with them",
+    )
     parser.add_argument("--seed", type=int, default=1, help="of held-out queries, negatives and dropout (default: %(default)s)")
     parser.add_argument("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda, cuda:1, mps (default: %(default)s)")
     add_java_heap(parser)
@@ -109,7 +115,12 @@ def run(args: argparse.Namespace) -> None:
             args.device,
             defaults.Budget(args.flops, args.document_terms),
         ),
+        args.refit,
     )
     report = train_model(request, args.out, overwrite=args.overwrite)
     print(f"{args.out}: {report.verdict.why}\n\n{report.verdict.table()}")
+    if report.refit is not None:
+        print(
+            f"\nThe table is of the model before the last training, which took {report.refit.evaluations[-1].step} steps with all queries."
+        )
     print(f"\nsplade-lucene beir DATASET --model {args.out} --max-length {args.max_length} --query-max-length {args.query_max_length}")

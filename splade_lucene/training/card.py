@@ -30,6 +30,7 @@ class Report(NamedTuple):
         untrained: the original on these queries.
         trial: the run.
         verdict: in the end.
+        refit: the run with all queries that followed; None without.
     """
 
     base: str
@@ -42,6 +43,7 @@ class Report(NamedTuple):
     untrained: Evaluation
     trial: Trial
     verdict: Verdict
+    refit: Trial | None = None
 
     def record(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -72,6 +74,14 @@ class Report(NamedTuple):
                 "replaces": self.verdict.replaces,
                 "why": self.verdict.why,
             },
+            "refit": None
+            if self.refit is None
+            else {
+                "step": self.refit.evaluations[-1].step,
+                "seconds": self.refit.seconds,
+                "loss": self.refit.evaluations[-1].loss,
+                "flops": self.refit.measured.flops,
+            },
         }
 
 
@@ -90,6 +100,13 @@ def _card(report: Report) -> str:
     versions = ", ".join(f"{name} {version(name)}" for name in ("sentence-transformers", "transformers", "torch"))
     limits = [f"FLOPS {settings.budget.flops:g}"] if settings.budget.flops is not None else []
     limits += [f"{settings.budget.document_terms:g} terms a passage"] if settings.budget.document_terms is not None else []
+    again = ""
+    if report.refit is not None:
+        steps = report.refit.evaluations[-1].step
+        again = (
+            "\n**The model in this folder is one further**: once these had judged, it was trained from the start with them as well, "
+            f"for {steps} steps. The figures are those of the model before: no query is left to measure this one.\n"
+        )
     heading = f"A sparse encoder trained from {report.base}" if verdict.replaces else f"{report.base}, kept as it was"
     return f"""---
 library_name: sentence-transformers
@@ -107,7 +124,7 @@ tags:
 {verdict.table()}
 
 FLOPS: mean multiplications to score a query against a passage. The held-out queries were not trained on, and nothing was chosen by them.
-
+{again}
 ## Data
 
 {report.source}: {"; ".join(report.notes)}.

@@ -7,16 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from splade_lucene.errors import SpladeLuceneError
+from splade_lucene.training.heldout import cheapest
 from splade_lucene.training.settings import Recipe
 from splade_lucene.training.trial import Trial, run_trial
-from splade_lucene.training.watch import CollapsedError, TrainingRun
+from splade_lucene.training.watch import SAME_CHEAPER, CollapsedError, TrainingRun
 
 # A recipe is tried for this share of the steps.
 _TRIED = 5
 
 
 def choose_recipe(job: TrainingRun, recipes: Sequence[Recipe], work: Path) -> tuple[Recipe, tuple[tuple[Recipe, float | None], ...]]:
-    """Tries each recipe for a fifth of the steps, and takes the one that is best on held-out queries.
+    """Tries each recipe for a fifth of the steps. Of those within .01 of the best on held-out queries the cheapest is taken.
 
     Args:
         job: the run, of any recipe.
@@ -32,7 +33,7 @@ def choose_recipe(job: TrainingRun, recipes: Sequence[Recipe], work: Path) -> tu
     if len(recipes) == 1:
         return recipes[0], ()
     tried: list[tuple[Recipe, float | None]] = []
-    best: Trial | None = None
+    trials: list[Trial] = []
     failure: CollapsedError | None = None
     short = job.settings._replace(steps=max(1, job.settings.steps // _TRIED))
     for number, recipe in enumerate(recipes, start=1):
@@ -45,9 +46,9 @@ def choose_recipe(job: TrainingRun, recipes: Sequence[Recipe], work: Path) -> tu
             tried.append((recipe, None))
             continue
         tried.append((recipe, trial.measured.score))
-        if best is None or trial.measured.score > best.measured.score:
-            best = trial
-    if best is None:
+        trials.append(trial)
+    if not trials:
         raise SpladeLuceneError(f"every recipe collapsed; the last: {failure}")
-    print(f"chosen: {best.recipe}", file=sys.stderr, flush=True)
-    return best.recipe, tuple(tried)
+    chosen = cheapest([trial.measured for trial in trials], SAME_CHEAPER)
+    print(f"chosen: {trials[chosen].recipe}", file=sys.stderr, flush=True)
+    return trials[chosen].recipe, tuple(tried)

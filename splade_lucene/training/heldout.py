@@ -130,6 +130,12 @@ def choose_pool(doc_ids: Sequence[str], held_out: HeldOut, runs: Mapping[str, Ru
     return list(chosen)
 
 
+def cheapest(found: Sequence[Evaluation], within: float) -> int:
+    """The place of the one of the fewest FLOPS among those that are no further below the highest nDCG@10; the first of equal ones."""
+    least = max(each.score for each in found) - within
+    return min((place for place, each in enumerate(found) if each.score >= least), key=lambda place: found[place].flops)
+
+
 def load_measured(folder: Path, evaluator: Evaluator, device: str) -> Evaluation:
     """Measures a saved model."""
     from splade_lucene.encoding.model import SpladeModel

@@ -46,6 +46,7 @@ class Judgments(NamedTuple):
         positives: query id → docid → grade above 0, of those queries.
         choosing: decides between settings and steps.
         verdict: decides whether the trained model replaces the original; used once.
+        own_split: whether the held-out queries are those of another split, which are never trained on.
     """
 
     source: str
@@ -53,6 +54,16 @@ class Judgments(NamedTuple):
     positives: Positives
     choosing: HeldOut
     verdict: HeldOut
+    own_split: bool
+
+    def joined(self) -> tuple[tuple[Query, ...], Positives]:
+        """The training queries and the held-out ones, with the positives of both."""
+        queries, positives = [*self.queries], {query_id: dict(known) for query_id, known in self.positives.items()}
+        for part in (self.choosing, self.verdict):
+            queries += part.queries
+            for qrel in part.qrels:
+                positives.setdefault(qrel.query_id, {})[qrel.doc_id] = qrel.relevance
+        return tuple(queries), positives
 
 
 def read_judgments(
@@ -91,7 +102,8 @@ def read_judgments(
     training, positives = _judged(file, corpus, queries, fields, doc_ids)
     rng = random.Random(seed)
     dev = corpus / "qrels" / f"{_DEV}.tsv"
-    if is_split and qrels != _DEV and dev.is_file():
+    own_split = is_split and qrels != _DEV and dev.is_file()
+    if own_split:
         held, held_positives = _judged(dev, corpus, queries, fields, doc_ids)
         held = [query for query in held if query.query_id not in positives]
         rng.shuffle(held)
@@ -116,6 +128,7 @@ def read_judgments(
         {query.query_id: positives[query.query_id] for query in training},
         _held_out(held[:middle], held_positives),
         _held_out(held[middle:], held_positives),
+        own_split,
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from splade_lucene.errors import InputError
@@ -12,8 +13,8 @@ from splade_lucene.records import Qrel, Query
 from splade_lucene.training.corpus import Corpus
 from splade_lucene.training.examples import Examples, number_examples
 from splade_lucene.training.heldout import choose_pool
-from splade_lucene.training.judgments import LEAST_QUERIES, HeldOut, Judgments
-from splade_lucene.training.mining import Mining, draw_rows, mine
+from splade_lucene.training.judgments import LEAST_QUERIES, HeldOut, Judgments, Positives
+from splade_lucene.training.mining import Mined, Mining, draw_rows, mine
 
 # Passages that are searched to choose, after every few steps, and to judge, once.
 CHOOSING_POOL, VERDICT_POOL = 1500, 10_000
@@ -41,6 +42,8 @@ class TrainingData(NamedTuple):
         choosing: decides between recipes and steps.
         verdict: used once, in the end.
         notes: what was left out, for the model card.
+        joined: makes the examples of all queries, the held-out ones among them, for when these have chosen and judged; None where that
+            would add nothing, or they are not to be trained on.
     """
 
     name: str
@@ -49,6 +52,7 @@ class TrainingData(NamedTuple):
     choosing: HeldOutPool
     verdict: HeldOutPool
     notes: tuple[str, ...] = ()
+    joined: Callable[[], Examples] | None = None
 
 
 def judged_source(corpus: Corpus, judgments: Judgments, mining: Mining, *, rows: int, seed: int) -> TrainingData:
@@ -65,30 +69,45 @@ def judged_source(corpus: Corpus, judgments: Judgments, mining: Mining, *, rows:
         InputError: too few queries are left.
     """
     asked = at_most(judgments.queries, rows, seed)
-    mined = mine({query.query_id: judgments.positives[query.query_id] for query in asked}, mining.runs("training", asked))
+    searched = mining.runs("training", asked)
+    mined = mine({query.query_id: judgments.positives[query.query_id] for query in asked}, searched)
     if len(mined.positives) < LEAST_QUERIES:
         raise InputError(
             judgments.source,
             f"leaves {len(mined.positives)} training queries once positives that no system finds are left out; at least {LEAST_QUERIES} "
             "are needed, so give more judgments",
         )
-    drawn = draw_rows(mined, list(corpus.doc_ids), rows, seed)
-    texts = {query.query_id: query.text for query in judgments.queries if query.query_id in mined.positives}
-    examples = number_examples(
-        texts,
-        corpus.texts({doc_id for _, *pair in drawn for doc_id in pair}),
-        [(query_id, (positive, negative)) for query_id, positive, negative in drawn],
-        # Those that were left out are no negatives either.
-        {query_id: tuple(judgments.positives[query_id]) for query_id in texts},
-    )
-    notes = [f"{len(texts):,} queries with {sum(map(len, mined.positives.values())):,} positives"]
+    examples = _judged_examples(corpus, asked, judgments.positives, mined, rows=rows, seed=seed)
+    notes = [f"{len(mined.positives):,} queries with {sum(map(len, mined.positives.values())):,} positives"]
     if mined.dropped:
         notes.append(f"{mined.unreachable:.1%} of the positives are beyond the first 100 hits of BM25 and of the untrained model: left out")
     held = [*judgments.choosing.queries, *judgments.verdict.queries]
     runs = mining.runs("heldout", held)
     choosing = held_out_part(corpus, judgments.choosing, runs, size=CHOOSING_POOL, depth=CHOOSING_DEPTH, seed=seed)
     verdict = held_out_part(corpus, judgments.verdict, runs, size=VERDICT_POOL, depth=VERDICT_DEPTH, seed=seed)
-    return TrainingData(judgments.source, examples, len(texts), choosing, verdict, tuple(notes))
+    joined = None
+    if not judgments.own_split and len(asked) + len(held) <= rows:  # else not even the others are all used
+        joined = partial(
+            _joined_examples, corpus, judgments, {system: {**searched[system], **runs[system]} for system in runs}, rows=rows, seed=seed
+        )
+    return TrainingData(judgments.source, examples, len(mined.positives), choosing, verdict, tuple(notes), joined)
+
+
+def _joined_examples(corpus: Corpus, judgments: Judgments, runs: Mapping[str, Run], *, rows: int, seed: int) -> Examples:
+    queries, positives = judgments.joined()
+    return _judged_examples(corpus, queries, positives, mine(positives, runs), rows=rows, seed=seed)
+
+
+def _judged_examples(corpus: Corpus, queries: Sequence[Query], positives: Positives, mined: Mined, *, rows: int, seed: int) -> Examples:
+    drawn = draw_rows(mined, list(corpus.doc_ids), rows, seed)
+    texts = {query.query_id: query.text for query in queries if query.query_id in mined.positives}
+    return number_examples(
+        texts,
+        corpus.texts({doc_id for _, *pair in drawn for doc_id in pair}),
+        [(query_id, (positive, negative)) for query_id, positive, negative in drawn],
+        # Those that were left out are no negatives either.
+        {query_id: tuple(positives[query_id]) for query_id in texts},
+    )
 
 
 def at_most(queries: Sequence[Query], count: int, seed: int) -> Sequence[Query]:

@@ -48,6 +48,7 @@ class Request(NamedTuple):
         static: queries become a table of token weights.
         recipes: to try; a single one is not tried but used.
         settings: what holds for all.
+        refit: train once more with the held-out queries, when they have chosen and judged, if that adds to what is trained on.
     """
 
     corpus: Corpus
@@ -59,6 +60,7 @@ class Request(NamedTuple):
     static: bool
     recipes: Sequence[Recipe]
     settings: TrainingSettings
+    refit: bool = True
 
 
 def working_folder(out: Path) -> Path:
@@ -86,6 +88,7 @@ def train_model(request: Request, out: Path, *, overwrite: bool = False) -> Repo
     require_packages()
     from splade_lucene.training.card import Report, write_card
     from splade_lucene.training.choice import choose_recipe
+    from splade_lucene.training.refit import refit
     from splade_lucene.training.trial import run_trial
     from splade_lucene.training.watch import TrainingRun
 
@@ -120,13 +123,18 @@ def train_model(request: Request, out: Path, *, overwrite: bool = False) -> Repo
         if request.settings.budget.excess(last.flops, last.document_terms) > 1:
             raise SpladeLuceneError(_missed(last, request.settings))
         found = judge_training(first, last, cheaper=cheaper)
+        again = None
+        # What has to meet a budget is what was measured.
+        if found.replaces and request.refit and source.joined is not None and not cheaper:
+            say(f"{found.why}; training with the held-out queries as well")
+            again = refit(job, trial, source.joined(), work / "refit")
         side = original.side()
         report = Report(
-            side.model, side.weights_sha256, source.name, source.notes, request.settings, request.static, tried, before, trial, found
+            side.model, side.weights_sha256, source.name, source.notes, request.settings, request.static, tried, before, trial, found, again
         )
         with atomic_folder(out, overwrite=overwrite) as folder:
             if found.replaces:
-                shutil.copytree(trial.model, folder, dirs_exist_ok=True)
+                shutil.copytree((again or trial).model, folder, dirs_exist_ok=True)
             else:
                 _load_original(request)().save(folder, request.settings.lengths)
             write_card(folder, report)

@@ -95,7 +95,7 @@ def _train(job: TrainingRun) -> None:
             seed=settings.seed,
             batch_sampler=_InOrder,
             save_strategy="steps",
-            save_steps=job.every,
+            save_steps=job.save_every,
             save_total_limit=2,
             logging_strategy="no",
             report_to="none",

@@ -16,7 +16,7 @@ from splade_lucene.core.files import atomic_file, atomic_folder
 from splade_lucene.errors import SpladeLuceneError
 from splade_lucene.training.encoder import TrainedEncoder
 from splade_lucene.training.examples import Examples
-from splade_lucene.training.heldout import Evaluation, Evaluator, load_measured
+from splade_lucene.training.heldout import Evaluation, Evaluator, cheapest, load_measured
 from splade_lucene.training.losses import BatchCost
 from splade_lucene.training.settings import Recipe, TrainingSettings
 
@@ -25,7 +25,7 @@ _EVALUATIONS = "evaluations.json"
 # Evaluations of a run, and how many without a better one end it.
 EVALUATIONS, PATIENCE = 5, 3
 # Of evaluations that are no further below the highest, the cheapest is the best; the second where a lower cost is what is wanted.
-_SAME, _SAME_CHEAPER = 1e-3, 1e-2
+_SAME, SAME_CHEAPER = 1e-3, 1e-2
 # Of a batch: fewer terms a passage, or more than this share of the vocabulary, and the vectors say nothing any more.
 _FEWEST, _MOST = 1.0, 0.5
 # A network that was no sparse encoder starts with full vectors: only what grows from there has collapsed.
@@ -71,6 +71,7 @@ class TrainingRun(NamedTuple):
         before: the untrained model on these queries.
         evaluations: how many, evenly spread.
         cheaper: whether a lower cost is what is wanted, or higher quality.
+        evaluated: what the queries of the evaluator are, for progress.
     """
 
     folder: Path
@@ -83,11 +84,17 @@ class TrainingRun(NamedTuple):
     before: Evaluation
     evaluations: int = EVALUATIONS
     cheaper: bool = False
+    evaluated: str = "held-out"
 
     @property
     def every(self) -> int:
         """Steps from one evaluation to the next."""
         return max(1, self.settings.steps // self.evaluations)
+
+    @property
+    def save_every(self) -> int:
+        """Steps from one checkpoint to the next: where there are few evaluations, some are between them."""
+        return max(1, self.every * self.evaluations // EVALUATIONS)
 
 
 class Watch(TrainerCallback):
@@ -109,6 +116,7 @@ class Watch(TrainerCallback):
             file.unlink(missing_ok=True)
             return
         data = json.loads(file.read_text(encoding="utf-8"))
+        self._losses = data["losses"]
         self._found = [found for found in map(EvaluatedStep.from_json, data["evaluations"]) if found.step <= step]
         self._earlier = data["seconds"]
         print(f"{self._job.name}: resuming after step {step}", file=sys.stderr, flush=True)
@@ -121,7 +129,8 @@ class Watch(TrainerCallback):
             self._evaluate(step, control)
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Marks a checkpoint as whole."""
+        """Marks a checkpoint as whole, once what was seen until then is written down."""
+        self._write(_EVALUATIONS, {"losses": self._losses})
         (Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE).touch()
 
     def note_loss(self, loss: float) -> None:
@@ -147,11 +156,10 @@ class Watch(TrainerCallback):
         if self._best() == len(self._found) - 1:
             with atomic_folder(self._job.folder / BEST, overwrite=True) as folder:
                 shutil.copytree(self._job.folder / "evaluated", folder, dirs_exist_ok=True)
-        self._write(_EVALUATIONS, {})
         seconds = self._seconds()
         left = seconds / step * (self._job.settings.steps - step)
         print(
-            f"{self._job.name}: step {step}/{self._job.settings.steps}, loss {loss:.3f}, held-out {measured.line()} "
+            f"{self._job.name}: step {step}/{self._job.settings.steps}, loss {loss:.3f}, {self._job.evaluated} {measured.line()} "
             f"(untrained {self._job.before.score:.4f}, {self._job.before.flops:.2f}); {seconds:.0f} s, about {left:.0f} s left",
             file=sys.stderr,
             flush=True,
@@ -165,10 +173,7 @@ class Watch(TrainerCallback):
         places = range(len(self._found))
         nearest = min(max(1.0, self._excess(self._found[place].measured)) for place in places)
         allowed = [place for place in places if max(1.0, self._excess(self._found[place].measured)) <= nearest]
-        highest = max(self._found[place].measured.score for place in allowed)
-        least = highest - (_SAME_CHEAPER if self._job.cheaper else _SAME)
-        same = [place for place in allowed if self._found[place].measured.score >= least]
-        return min(same, key=lambda place: (self._found[place].measured.flops, place))
+        return allowed[cheapest([self._found[place].measured for place in allowed], SAME_CHEAPER if self._job.cheaper else _SAME)]
 
     def _excess(self, measured: Evaluation) -> float:
         return self._job.settings.budget.excess(measured.flops, measured.document_terms)
