@@ -18,6 +18,7 @@ from pathlib import Path
 
 from splade_lucene.collections.passages import read_passages
 from splade_lucene.collections.queries import read_queries
+from splade_lucene.core.files import atomic_folder
 from splade_lucene.encoding.model import SpladeModel
 
 
@@ -31,12 +32,12 @@ def main() -> None:
     parser.add_argument("--model", default="tiny")
     args = parser.parse_args()
     model = SpladeModel.load(args.model)
-    args.out.mkdir(parents=True)
-    shutil.copytree(args.collection / "qrels", args.out / "qrels")
     passages = ((passage.doc_id, passage.contents) for passage in read_passages(args.collection))
     queries = ((query.query_id, query.text) for query in read_queries(args.collection, every=True))
-    write(args.out / "corpus.jsonl", passages, cutter(model, args.max_length))
-    write(args.out / "queries.jsonl", queries, cutter(model, args.query_max_length))
+    with atomic_folder(args.out, overwrite=False) as folder:
+        write(folder / "corpus.jsonl", passages, cutter(model, args.max_length))
+        write(folder / "queries.jsonl", queries, cutter(model, args.query_max_length))
+        shutil.copytree(args.collection / "qrels", folder / "qrels")
 
 
 def cutter(model: SpladeModel, length: int) -> Callable[[str], tuple[str, bool]]:
