@@ -116,7 +116,7 @@ class Watch(TrainerCallback):
             file.unlink(missing_ok=True)
             return
         data = json.loads(file.read_text(encoding="utf-8"))
-        self._losses = data["losses"]
+        self._losses = data.get("losses", [])  # at checkpoints of earlier versions there were none
         self._found = [found for found in map(EvaluatedStep.from_json, data["evaluations"]) if found.step <= step]
         self._earlier = data["seconds"]
         print(f"{self._job.name}: resuming after step {step}", file=sys.stderr, flush=True)
