@@ -144,6 +144,22 @@ def server(indexes: Indexes) -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def training_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BEIR folder to train on, not to be changed."""
+    from tests.training_set import make_dataset
+
+    return make_dataset(tmp_path_factory.mktemp("train") / "dataset")
+
+
+@pytest.fixture(scope="session")
+def training_base(random_model: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model to train, not to be changed."""
+    from tests.training_set import make_base
+
+    return make_base(tmp_path_factory.mktemp("base"), random_model("bert"))
+
+
 def _word_piece() -> Any:
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,24 +24,17 @@ from splade_lucene.training.judgments import read_judgments
 from splade_lucene.training.mining import Mining
 from splade_lucene.training.teacher import teach
 from tests.test_sparse_encoders import check
-from tests.training_set import ANY_COST, QUERIES, RECIPE, make_base, make_dataset, record, train, write_qrels
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_dataset(tmp_path_factory.mktemp("train") / "dataset")
-
-
-@pytest.fixture(scope="module")
-def base(random_model: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_base(tmp_path_factory.mktemp("base"), random_model("bert"))
+from tests.training_set import ANY_COST, QUERIES, RECIPE, record, train, write_qrels
 
 
 @pytest.mark.parametrize("side", ["model", "static"])
 def test_a_trained_folder_gives_the_same_vectors_in_both_libraries(
-    dataset: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], side: str
+    training_dataset: Path, training_base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], side: str
 ) -> None:
-    assert train(dataset, tmp_path / "model", "--model", base, "--qrels", "train", "--query-side", side, *RECIPE, *ANY_COST) == 0
+    assert (
+        train(training_dataset, tmp_path / "model", "--model", training_base, "--qrels", "train", "--query-side", side, *RECIPE, *ANY_COST)
+        == 0
+    )
     printed = capsys.readouterr()
     assert "held-out" in printed.out and "paired t-test" in printed.out and "loss" in printed.err
     model = check(tmp_path / "model")
@@ -55,7 +48,7 @@ def test_a_trained_folder_gives_the_same_vectors_in_both_libraries(
     assert "train.tsv" in card and "λ 0.1" in card and f"{written['verdict']['before']['score']:.4f}" in card
 
 
-def test_no_test_query_is_read(dataset: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_test_query_is_read(training_dataset: Path, training_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: set[str] = set()
     number, searched = number_examples, Mining.runs
 
@@ -70,18 +63,18 @@ def test_no_test_query_is_read(dataset: Path, base: Path, tmp_path: Path, monkey
     monkeypatch.setattr(sources, "number_examples", spy_examples)
     monkeypatch.setattr(Mining, "runs", spy_runs)
     # Its qrels/test.tsv is malformed: whoever reads it fails.
-    assert train(dataset, tmp_path / "model", "--model", base, "--qrels", "train", *RECIPE) == 0
+    assert train(training_dataset, tmp_path / "model", "--model", training_base, "--qrels", "train", *RECIPE) == 0
     assert seen == {f"q{number}" for number in range(QUERIES)}
 
 
-def test_held_out_queries_are_not_trained_on(dataset: Path, tmp_path: Path) -> None:
-    found = read_judgments(dataset, "train", Corpus(dataset).doc_ids, seed=1)
+def test_held_out_queries_are_not_trained_on(training_dataset: Path, tmp_path: Path) -> None:
+    found = read_judgments(training_dataset, "train", Corpus(training_dataset).doc_ids, seed=1)
     trained = {query.query_id for query in found.queries}
     choosing, verdict = ({query.query_id for query in each.queries} for each in (found.choosing, found.verdict))
     assert len(trained) + len(choosing) + len(verdict) == QUERIES and len(trained | choosing | verdict) == QUERIES
     assert abs(len(choosing) - len(verdict)) <= 1 and found.positives.keys() == trained
     # With a split dev, every training query is trained on and those of dev, which must be others, are held out.
-    copy = shutil.copytree(dataset, tmp_path / "copy")
+    copy = shutil.copytree(training_dataset, tmp_path / "copy")
     write_qrels(copy / "qrels" / "dev.tsv", [(f"q{n}", f"d{n}", 2) for n in range(80, 120)])
     found = read_judgments(copy, "train", Corpus(copy).doc_ids, seed=1)
     assert len(found.queries) == QUERIES
@@ -90,14 +83,14 @@ def test_held_out_queries_are_not_trained_on(dataset: Path, tmp_path: Path) -> N
 
 
 def test_a_run_that_was_cut_off_resumes_and_ends_as_if_it_had_not_been(
-    dataset: Path,
-    base: Path,
+    training_dataset: Path,
+    training_base: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    options = ("--model", base, "--qrels", "train", *RECIPE, *ANY_COST)
-    assert train(dataset, tmp_path / "whole", *options) == 0
+    options = ("--model", training_base, "--qrels", "train", *RECIPE, *ANY_COST)
+    assert train(training_dataset, tmp_path / "whole", *options) == 0
     with monkeypatch.context() as patched:
         check_batch = watch.Watch._check_batch
 
@@ -107,16 +100,16 @@ def test_a_run_that_was_cut_off_resumes_and_ends_as_if_it_had_not_been(
             check_batch(self, state)
 
         patched.setattr(watch.Watch, "_check_batch", cut_off)
-        assert train(dataset, tmp_path / "cut", *options) == 130
+        assert train(training_dataset, tmp_path / "cut", *options) == 130
     assert not (tmp_path / "cut").exists()
     checkpoints = tmp_path / "cut.training" / "run" / "checkpoints"
     # What was being written when the process was killed.
     (checkpoints / "checkpoint-5").mkdir()
     (checkpoints / "checkpoint-5" / "model.safetensors").write_bytes(b"half")
     capsys.readouterr()
-    assert train(dataset, tmp_path / "cut", *options, "--seed", "2") == 1
+    assert train(training_dataset, tmp_path / "cut", *options, "--seed", "2") == 1
     assert "was started with" in capsys.readouterr().err
-    assert train(dataset, tmp_path / "cut", *options) == 0
+    assert train(training_dataset, tmp_path / "cut", *options) == 0
     assert "resuming after step 3" in capsys.readouterr().err
     whole, cut = record(tmp_path / "whole"), record(tmp_path / "cut")
     assert [each["step"] for each in cut["evaluations"]] == [1, 2, 3, 4, 5, 6]
@@ -129,15 +122,15 @@ def test_a_run_that_was_cut_off_resumes_and_ends_as_if_it_had_not_been(
 
 
 def test_the_original_is_kept_where_training_does_not_help(
-    dataset: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    training_dataset: Path, training_base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ("--learning-rate", "1e-12", "--score-scale", "1", "--regularization", "0")
-    assert train(dataset, tmp_path / "model", "--model", base, "--qrels", "train", *options) == 0
+    assert train(training_dataset, tmp_path / "model", "--model", training_base, "--qrels", "train", *options) == 0
     assert "the original is kept" in capsys.readouterr().out
     texts = ["a word", "wrap a paragraph of text"]
-    assert SpladeModel.load(tmp_path / "model").encode_documents(texts) == SpladeModel.load(base).encode_documents(texts)
+    assert SpladeModel.load(tmp_path / "model").encode_documents(texts) == SpladeModel.load(training_base).encode_documents(texts)
     assert not record(tmp_path / "model")["verdict"]["replaces"]
-    assert train(dataset, tmp_path / "model", "--model", base, "--qrels", "train", *options) == 1
+    assert train(training_dataset, tmp_path / "model", "--model", training_base, "--qrels", "train", *options) == 1
     assert "exists already" in capsys.readouterr().err
 
 
@@ -149,15 +142,15 @@ def test_the_original_is_kept_where_training_does_not_help(
     ],
 )
 def test_a_collapse_is_noticed_and_says_what_to_change(
-    dataset: Path,
-    base: Path,
+    training_dataset: Path,
+    training_base: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     collapse: tuple[list[str], str],
 ) -> None:
     options, what = collapse
-    model = ("--model", base, "--qrels", "train", "--score-scale", "1")
-    assert train(dataset, tmp_path / "model", *model, *options, "--max-steps", "30") == 1
+    model = ("--model", training_base, "--qrels", "train", "--score-scale", "1")
+    assert train(training_dataset, tmp_path / "model", *model, *options, "--max-steps", "30") == 1
     last = capsys.readouterr().err.splitlines()[-1]
     assert what in last and re.search(r"lower --(regularization|learning-rate)", last)
     step = re.search(r"step (\d+)", last)
@@ -166,12 +159,12 @@ def test_a_collapse_is_noticed_and_says_what_to_change(
 
 
 def test_titles_are_queries_where_there_are_no_judgments(
-    dataset: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    training_dataset: Path, training_base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert train(dataset, tmp_path / "model", "--model", base, "--learning-rate", "1e-4") == 0
+    assert train(training_dataset, tmp_path / "model", "--model", training_base, "--learning-rate", "1e-4") == 0
     assert "titles as queries against the texts below them" in capsys.readouterr().err
     assert "titles" in record(tmp_path / "model")["data"]["source"]
-    found = sources.title_source(Corpus(dataset), rows=16, seed=1)
+    found = sources.title_source(Corpus(training_dataset), rows=16, seed=1)
     assert len(found.examples.rows) == 16
     trained = {found.examples.queries[row.query] for row in found.examples.rows}
     held = {query.text for part in (found.choosing, found.verdict) for query in part.held_out.queries}
@@ -181,23 +174,27 @@ def test_titles_are_queries_where_there_are_no_judgments(
 
 
 @pytest.mark.parametrize("teacher", ["fusion", "model"])
-def test_a_teacher_needs_no_judgments(dataset: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], teacher: str) -> None:
-    options = ["--model", base, "--learning-rate", "1e-3", "--teacher", base if teacher == "model" else "fusion"]
+def test_a_teacher_needs_no_judgments(
+    training_dataset: Path, training_base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], teacher: str
+) -> None:
+    options = ["--model", training_base, "--learning-rate", "1e-3", "--teacher", training_base if teacher == "model" else "fusion"]
     if teacher == "model":
         file = tmp_path / "queries.jsonl"
-        shutil.copy(dataset / "queries.jsonl", file)
+        shutil.copy(training_dataset / "queries.jsonl", file)
         options += ["--queries", file]
-    assert train(dataset, tmp_path / "model", *options) == 0
+    assert train(training_dataset, tmp_path / "model", *options) == 0
     err = capsys.readouterr().err
     assert "as the teacher" in err and ("titles" in err) == (teacher == "fusion")
     found = record(tmp_path / "model")
     assert any("as the teacher" in note for note in found["data"]["notes"])
     assert len(found["evaluations"]) == 6 and all(each["loss"] > 0 for each in found["evaluations"])
-    assert train(dataset, tmp_path / "other", *options[:4], "--teacher", "fusion", "--queries", dataset) == 1
+    assert train(training_dataset, tmp_path / "other", *options[:4], "--teacher", "fusion", "--queries", training_dataset) == 1
     assert "is a folder, whose queries are also those of its test split" in capsys.readouterr().err
 
 
-def test_titles_for_a_teacher_are_searched_in_bodies(dataset: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_titles_for_a_teacher_are_searched_in_bodies(
+    training_dataset: Path, training_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The words of a title are not in its body here. Were titles searched, each would find its own passage first: no body says why."""
     searched: list[tuple[Sequence[Query], Mapping[str, Run]]] = []
 
@@ -206,9 +203,9 @@ def test_titles_for_a_teacher_are_searched_in_bodies(dataset: Path, base: Path, 
         return teach(teacher, queries, runs, *others, **options)
 
     monkeypatch.setattr(taught, "teach", spy)
-    assert train(dataset, tmp_path / "model", "--model", base, "--learning-rate", "1e-3", "--teacher", "fusion") == 0
+    assert train(training_dataset, tmp_path / "model", "--model", training_base, "--learning-rate", "1e-3", "--teacher", "fusion") == 0
     [(queries, runs)] = searched
-    own = {passage.title: passage.doc_id for passage in Corpus(dataset).passages()}
+    own = {passage.title: passage.doc_id for passage in Corpus(training_dataset).passages()}
     found = {query.query_id: [hit.doc_id for hit in runs["bm25"].get(query.query_id, ())] for query in queries}
     assert sum(map(len, found.values())) > len(queries)
     # But for some whose body has another word of the same stem.
@@ -226,20 +223,22 @@ def test_titles_for_a_teacher_are_searched_in_bodies(dataset: Path, base: Path, 
         ("other", "no such split; there is test, train"),
     ],
 )
-def test_bad_judgments_are_one_sentence(dataset: Path, tmp_path: Path, qrels: Any, message: str) -> None:
+def test_bad_judgments_are_one_sentence(training_dataset: Path, tmp_path: Path, qrels: Any, message: str) -> None:
     given = qrels
     if isinstance(qrels, list):
         write_qrels(tmp_path / "qrels.tsv", qrels)
         given = str(tmp_path / "qrels.tsv")
     with pytest.raises(InputError, match=re.escape(message)):
-        read_judgments(dataset, given, Corpus(dataset).doc_ids)
+        read_judgments(training_dataset, given, Corpus(training_dataset).doc_ids)
 
 
-def test_passages_without_titles_and_standard_input_are_refused(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_passages_without_titles_and_standard_input_are_refused(
+    training_base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "plain.tsv").write_text("d1\ta text\nd2\tanother\n", encoding="utf-8")
     with pytest.raises(InputError, match="has 0 passages with a title and a text"):
         sources.title_source(Corpus(tmp_path / "plain.tsv"), rows=4, seed=1)
-    assert train(tmp_path / "plain.tsv", tmp_path / "model", "--model", base) == 1
+    assert train(tmp_path / "plain.tsv", tmp_path / "model", "--model", training_base) == 1
     assert "at least 50 titles are needed" in capsys.readouterr().err and not (tmp_path / "model.training").exists()
     assert train(Path("-"), tmp_path / "model") == 1
     assert "reads the passages several times" in capsys.readouterr().err

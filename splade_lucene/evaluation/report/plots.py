@@ -21,6 +21,7 @@ WIDTHS = {"wide": 1060, "narrow": 340}
 MARGIN_LEFT, MARGIN_RIGHT = 48, 8
 _PANEL = (340, 260)
 _LOGARITHMIC_FROM = 8  # largest over smallest value
+_TENS_FROM = 300  # likewise: more than that, and ticks are tens only
 _MAX_STEPS = {"wide": 700, "narrow": 350}
 _LABEL_CHARACTERS = {"wide": 120, "narrow": 44}
 
@@ -215,8 +216,8 @@ def _logarithmic(plane: Axes, low: float, high: float) -> None:
     """Ticks with plain numbers: tens over several decades, else finer."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-    decades = high / low
+    subs = (1.0, 2.0, 5.0) if high / low < _TENS_FROM else (1.0,)
     plane.set_xlim(low, high)
-    plane.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < 300 else (1.0,), numticks=12))  # noqa: PLR2004
+    plane.xaxis.set_major_locator(LogLocator(subs=subs, numticks=12))
     plane.xaxis.set_minor_locator(NullLocator())
     plane.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
